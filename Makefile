@@ -1,32 +1,56 @@
 # Second Look. `make demo` and `make test` are all a newcomer needs; each sets up what is missing.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3.11
 VENV := build/venv
 DETECTOR_VENV := build/venv-detector
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
-export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+SEED ?= 7
+export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 
-.PHONY: help setup lock
-help:
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | column -t -s '|'
+.PHONY: help setup demo up test check lock clean
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: $(VENV)/.ready $(DETECTOR_VENV)/.ready ## set up both environments from their lock files
 
-$(VENV)/.ready: requirements.lock
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
-	touch $@
+demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; report in build/demo
+	$(BIN)/python -m include.demo demo --seed $(SEED) $(if $(DATA),--data "$(DATA)")
 
-$(DETECTOR_VENV)/.ready: include/detector/requirements.txt $(VENV)/.ready
-	$(PYTHON) -m venv --without-pip $(DETECTOR_VENV)
-	$(UV) pip install --quiet --python $(DETECTOR_VENV)/bin/python --compile-bytecode --require-hashes -r include/detector/requirements.txt
-	touch $@
+up: setup ## the same services, kept running until Ctrl-C; state in build/up survives
+	$(BIN)/python -m include.demo up --seed $(SEED) $(if $(DATA),--data "$(DATA)")
+
+test: setup ## all tests, against real servers on this machine
+	$(BIN)/python -m pytest
+
+check: setup ## lint, format, types, Dockerfile
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy plugins include dags
+	$(BIN)/hadolint Dockerfile
 
 lock: $(VENV)/.ready ## resolve the lock files anew
-	$(LOCK) --all-extras pyproject.toml -o requirements.lock
-	$(LOCK) --extra services --constraint requirements.lock pyproject.toml -o requirements.txt
-	$(LOCK) include/detector/requirements.in -o include/detector/requirements.txt
+	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements.lock
+	$(LOCK) --upgrade --extra services --constraint requirements.lock pyproject.toml -o requirements.txt
+	$(LOCK) --upgrade include/detector/requirements.in -o include/detector/requirements.txt
+
+clean: ## remove everything that was built
+	rm -rf build
+
+$(VENV)/.ready: requirements.lock
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11, or name it with make PYTHON=<path>." >&2; exit 1; }
+	@echo "Setting up the Airflow environment in $(VENV) (about a minute) ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
+	@touch $@
+
+$(DETECTOR_VENV)/.ready: include/detector/requirements.txt include/detector/system_libraries.sh $(VENV)/.ready
+	@echo "Setting up the detector's environment in $(DETECTOR_VENV) ..."
+	@bash include/detector/system_libraries.sh
+	@$(PYTHON) -m venv --without-pip $(DETECTOR_VENV)
+	@$(UV) pip install --quiet --python $(DETECTOR_VENV)/bin/python --compile-bytecode --require-hashes -r include/detector/requirements.txt
+	@touch $@

@@ -1,0 +1,30 @@
+# Airflow with Second Look's DAGs, operators and services, and the detector in an environment of its own.
+FROM apache/airflow:3.3.2-python3.11
+
+SHELL ["/bin/bash", "-o", "pipefail", "-c"]
+
+# MXNet's wheel expects these two from the distribution. Debian keeps only the newest build of a package,
+# so pinning a version here would break the build at the next security update.
+USER 0
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libgomp1 libquadmath0 \
+    && rm -rf /var/lib/apt/lists/* \
+    && install -d -o airflow -g 0 -m 0775 /opt/detector /opt/second-look
+
+# 50000 is the image's user airflow.
+USER 50000
+COPY --chown=airflow:0 requirements.txt /opt/second-look/requirements.txt
+RUN pip install --no-cache-dir --require-hashes -r /opt/second-look/requirements.txt
+
+# MXNet 1.9.1 needs numpy below 1.24, which Airflow's environment does not have.
+COPY --chown=airflow:0 include/detector/requirements.txt /opt/second-look/detector-requirements.txt
+RUN python -m venv /opt/detector \
+    && /opt/detector/bin/pip install --no-cache-dir --require-hashes -r /opt/second-look/detector-requirements.txt
+
+COPY --chown=airflow:0 dags /opt/airflow/dags
+COPY --chown=airflow:0 plugins /opt/airflow/plugins
+COPY --chown=airflow:0 include /opt/airflow/include
+
+ENV PYTHONPATH=/opt/airflow:/opt/airflow/plugins \
+    SECONDLOOK_DETECTOR_PYTHON=/opt/detector/bin/python
