@@ -35,7 +35,8 @@ def test_the_exported_requirements_are_the_locked_ones() -> None:
 
 def test_the_lock_covers_every_declared_requirement() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    declared = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    groups = [project["dependencies"], *project["optional-dependencies"].values()]
+    declared = [line for group in groups for line in group]
     names = {re.match(r"[A-Za-z0-9._-]+", line).group().lower() for line in declared}
     assert names <= pins("requirements.lock").keys()
 
