@@ -1,0 +1,117 @@
+"""AWS clients from Airflow connections, all with one retry configuration.
+
+Which service answers is a matter of the connection (its ``service_config`` may name an endpoint URL per
+service), never of code.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from botocore.config import Config
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+
+# "standard" retries throttling, 5xx and dropped connections with jittered back-off. InvokeEndpoint may take
+# 60 s inside the container, so a client must be willing to read for longer than that.
+CLIENT_CONFIG = Config(
+    retries={"mode": "standard", "max_attempts": 5},
+    connect_timeout=5,
+    read_timeout=70,
+    max_pool_connections=64,
+)
+
+
+class SecondLookAwsHook(AwsBaseHook):
+    """An Airflow AWS hook bound to one service and to :data:`CLIENT_CONFIG`.
+
+    :param aws_conn_id: Airflow connection with credentials, region and endpoint URLs.
+    :param region_name: AWS Region; the connection's when None.
+    """
+
+    service: ClassVar[str]
+
+    def __init__(self, aws_conn_id: str | None = "aws_default", region_name: str | None = None) -> None:
+        super().__init__(
+            aws_conn_id=aws_conn_id, region_name=region_name, client_type=self.service, config=CLIENT_CONFIG
+        )
+
+    @property
+    def client(self) -> Any:
+        """The boto3 client (made once per hook; safe to share between threads)."""
+        return self.conn
+
+    async def async_client(self) -> Any:
+        """Return an aiobotocore client context: ``async with await hook.async_client() as client``."""
+        return await self.get_async_conn()  # type: ignore[no-untyped-call]
+
+
+class S3ClientHook(SecondLookAwsHook):
+    """Amazon S3."""
+
+    service = "s3"
+
+
+class SageMakerClientHook(SecondLookAwsHook):
+    """SageMaker's control plane: models, endpoints, jobs, work teams, flow definitions."""
+
+    service = "sagemaker"
+
+
+class SageMakerRuntimeHook(SecondLookAwsHook):
+    """SageMaker's data plane: InvokeEndpoint."""
+
+    service = "sagemaker-runtime"
+
+
+class A2IRuntimeHook(SecondLookAwsHook):
+    """Amazon Augmented AI's data plane: human loops."""
+
+    service = "sagemaker-a2i-runtime"
+
+
+class LogsHook(SecondLookAwsHook):
+    """Amazon CloudWatch Logs."""
+
+    service = "logs"
+
+
+def error_code(error: ClientError) -> str:
+    """The service's error code, for example ``ValidationException``."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def error_message(error: ClientError) -> str:
+    """The service's own sentence."""
+    return str(error.response.get("Error", {}).get("Message", "")) or str(error)
+
+
+def error_status(error: ClientError) -> int:
+    """The HTTP status of the answer, 0 when unknown."""
+    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+_NOT_FOUND_CODES = {"ResourceNotFound", "ResourceNotFoundException", "NoSuchKey", "NoSuchBucket", "404"}
+
+
+def is_not_found(error: ClientError) -> bool:
+    """Whether the thing asked for does not exist.
+
+    SageMaker's control plane says so with a ValidationException and a text only ("Could not find model",
+    "Requested resource not found").
+    """
+    text = error_message(error)
+    return error_code(error) in _NOT_FOUND_CODES or (
+        error_code(error) == "ValidationException"
+        and ("Could not find" in text or "Requested resource not found" in text or "does not exist" in text)
+    )
+
+
+def is_already_there(error: ClientError) -> bool:
+    """Whether a create call failed because the name is taken."""
+    return error_code(error) in {"ResourceInUse", "ConflictException"} or (
+        error_code(error) == "ValidationException"
+        and "Cannot create already existing" in error_message(error)
+    )

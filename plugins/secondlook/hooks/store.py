@@ -1,0 +1,196 @@
+"""Objects in S3 as plain values: read, write, write once, compare and swap."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from secondlook import jsonl
+from secondlook.errors import SecondLookError
+from secondlook.hooks.clients import S3ClientHook, error_code, error_message
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_ABSENT = {"NoSuchKey", "404", "NotFound"}
+_CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+
+
+class StoreError(SecondLookError):
+    """S3 refused or could not be used; one sentence names the bucket, the key and the connection."""
+
+
+class ObjectMissingError(StoreError):
+    """There is no object under this key."""
+
+
+class ObjectChangedError(StoreError):
+    """The object is no longer (or already) the version that the caller expected."""
+
+
+@dataclass(frozen=True)
+class StoredObject:
+    """One object of a listing: key (prefix included), ETag without quotes, size in bytes."""
+
+    key: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True)
+class ObjectHead:
+    """What S3 says about an object without sending it."""
+
+    etag: str
+    size: int
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+class ObjectStore:
+    """One bucket.
+
+    :param bucket: its name.
+    :param aws_conn_id: Airflow connection.
+    :param region_name: AWS Region; the connection's when None.
+    """
+
+    def __init__(
+        self, bucket: str, aws_conn_id: str | None = "aws_default", region_name: str | None = None
+    ) -> None:
+        self.bucket = bucket
+        self.aws_conn_id = aws_conn_id
+        self._client = S3ClientHook(aws_conn_id, region_name).client
+
+    def list_objects(self, prefix: str) -> Iterator[StoredObject]:
+        """Objects whose key starts with ``prefix``, in key order; folder markers are left out.
+
+        Raises
+        ------
+        StoreError
+            The bucket is missing or may not be listed.
+        """
+        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        try:
+            for page in pages:
+                for item in page.get("Contents", ()):
+                    if not item["Key"].endswith("/"):
+                        yield StoredObject(item["Key"], item["ETag"].strip('"'), int(item["Size"]))
+        except ClientError as error:
+            raise self._explain(error, prefix) from error
+
+    def head(self, key: str) -> ObjectHead | None:
+        """ETag, size and user metadata, or None when there is no such object."""
+        try:
+            answer = self._client.head_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            if error_code(error) in _ABSENT:
+                return None
+            raise self._explain(error, key) from error
+        return ObjectHead(
+            answer["ETag"].strip('"'), int(answer["ContentLength"]), dict(answer.get("Metadata", {}))
+        )
+
+    def exists(self, key: str) -> bool:
+        """Whether there is an object under exactly this key."""
+        return self.head(key) is not None
+
+    def read(self, key: str, *, if_match: str | None = None) -> tuple[bytes, str]:
+        """Bytes and ETag of an object.
+
+        Raises
+        ------
+        ObjectMissingError
+            No such object.
+        ObjectChangedError
+            ``if_match`` (an ETag) was given and the object has another one by now.
+        """
+        condition = {"IfMatch": f'"{if_match}"'} if if_match else {}
+        try:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, **condition)
+            return answer["Body"].read(), answer["ETag"].strip('"')
+        except ClientError as error:
+            raise self._explain(error, key) from error
+
+    def read_json(self, key: str) -> tuple[Any, str]:
+        """The value of a JSON object and its ETag. Raises like :meth:`read`, and StoreError on bad JSON."""
+        data, etag = self.read(key)
+        try:
+            return json.loads(data), etag
+        except ValueError as error:
+            raise StoreError(
+                f"{self.uri(key)} is not JSON ({error}): restore it from an earlier version."
+            ) from None
+
+    def read_jsonl(self, key: str) -> tuple[list[dict[str, Any]], str]:
+        """The records of a JSON Lines object (gzip or plain) and its ETag."""
+        data, etag = self.read(key)
+        return jsonl.decode(data, source=self.uri(key)), etag
+
+    def write(self, key: str, data: bytes, *, metadata: dict[str, str] | None = None) -> str:
+        """Write whatever was there before; returns the new ETag."""
+        return self._put(key, data, metadata)
+
+    def write_if_absent(self, key: str, data: bytes, *, metadata: dict[str, str] | None = None) -> str:
+        """Write once (``If-None-Match: *``); returns the ETag.
+
+        Raises
+        ------
+        ObjectChangedError
+            The object exists already.
+        """
+        return self._put(key, data, metadata, IfNoneMatch="*")
+
+    def compare_and_swap(self, key: str, data: bytes, expected_etag: str) -> str:
+        """Replace the object only if it still has ``expected_etag`` (``If-Match``); returns the new ETag.
+
+        Raises
+        ------
+        ObjectChangedError
+            Somebody else was faster, or the object is gone.
+        """
+        return self._put(key, data, None, IfMatch=f'"{expected_etag}"')
+
+    def delete(self, key: str) -> None:
+        """Delete the object; it is no fault when there is none."""
+        try:
+            self._client.delete_object(Bucket=self.bucket, Key=key)
+        except ClientError as error:
+            raise self._explain(error, key) from error
+
+    def uri(self, key: str) -> str:
+        """``s3://bucket/key``."""
+        return f"s3://{self.bucket}/{key}"
+
+    def _put(self, key: str, data: bytes, metadata: dict[str, str] | None, **condition: str) -> str:
+        try:
+            answer = self._client.put_object(
+                Bucket=self.bucket, Key=key, Body=data, Metadata=metadata or {}, **condition
+            )
+        except ClientError as error:
+            if condition and error_code(error) in _ABSENT:
+                raise ObjectChangedError(
+                    f"{self.uri(key)} was deleted by somebody else: run the task again."
+                ) from error
+            raise self._explain(error, key) from error
+        return str(answer["ETag"]).strip('"')
+
+    def _explain(self, error: ClientError, key: str) -> StoreError:
+        code = error_code(error)
+        if code == "NoSuchBucket":
+            return StoreError(
+                f"The bucket {self.bucket} does not exist as seen by the connection {self.aws_conn_id}: "
+                "create it, or correct the setting bucket."
+            )
+        if code in _ABSENT:
+            return ObjectMissingError(f"{self.uri(key)} does not exist.")
+        if code in _CONFLICT:
+            return ObjectChangedError(
+                f"{self.uri(key)} was written by somebody else in the meantime: run the task again."
+            )
+        return StoreError(
+            f"S3 refused access to {self.uri(key)} through the connection {self.aws_conn_id} "
+            f"({code}: {error_message(error)}): check its credentials and the bucket's policy."
+        )

@@ -1,0 +1,1 @@
+"""The operators of a night, and those that build the first model and clean up."""

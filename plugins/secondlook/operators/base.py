@@ -1,0 +1,121 @@
+"""What all operators share: where things are kept, and checks of arguments while the DAG is parsed."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from secondlook.errors import SecondLookError
+from secondlook.layout import Layout
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from secondlook.hooks.store import ObjectStore
+
+RESOURCE_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
+NIGHT = r"\d{4}-\d{2}-\d{2}"
+
+
+class ArgumentError(SecondLookError, ValueError):
+    """An operator's argument cannot be right; the message names task, argument and rule."""
+
+
+def is_template(value: Any) -> bool:
+    """Whether ``value`` is only known after rendering: a Jinja text or another task's result."""
+    if isinstance(value, str):
+        return "{{" in value or "{%" in value
+    if isinstance(value, dict):
+        return any(is_template(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return any(is_template(item) for item in value)
+    return not isinstance(value, str | int | float | bool | bytes | type(None))
+
+
+class SecondLookOperator(BaseOperator):
+    """Base of the project's operators.
+
+    :param bucket: S3 bucket (templated).
+    :param prefix: the project's prefix in it (templated).
+    :param aws_conn_id: Airflow connection for S3 and SageMaker (templated).
+    :param region_name: AWS Region, the connection's when None (templated).
+    """
+
+    template_fields: Sequence[str] = ("bucket", "prefix", "aws_conn_id", "region_name")
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        prefix: str,
+        aws_conn_id: str = "aws_default",
+        region_name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.bucket = bucket
+        self.prefix = prefix
+        self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
+        self.check_text("bucket", bucket, r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+
+    @cached_property
+    def store(self) -> ObjectStore:
+        """The bucket (after rendering)."""
+        from secondlook.hooks.store import ObjectStore
+
+        return ObjectStore(str(self.bucket), self.aws_conn_id, self.region_name)
+
+    @cached_property
+    def layout(self) -> Layout:
+        """Where things lie in the bucket (after rendering)."""
+        return Layout(str(self.bucket), str(self.prefix or ""))
+
+    def check_text(self, argument: str, value: Any, pattern: str | None = None) -> None:
+        """Check a literal text; templates are checked by calling this again in ``execute``.
+
+        Raises
+        ------
+        ArgumentError
+            Empty, no text, or not of the pattern.
+        """
+        if is_template(value):
+            return
+        if not isinstance(value, str) or not value:
+            raise self.wrong(argument, f"must be a non-empty text, not {value!r}")
+        if pattern and not re.fullmatch(pattern, value):
+            raise self.wrong(argument, f"= {value!r} does not have the form {pattern}")
+
+    def check_number(
+        self, argument: str, value: Any, *, minimum: float | None = None, maximum: float | None = None
+    ) -> None:
+        """Check a literal number (None passes: it stands for "from the settings").
+
+        Raises
+        ------
+        ArgumentError
+            No number, or out of range.
+        """
+        if value is None or is_template(value):
+            return
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self.wrong(argument, f"must be a number, not {value!r}")
+        if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
+            raise self.wrong(argument, f"= {value!r} is outside {_range(minimum, maximum)}")
+
+    def wrong(self, argument: str, rule: str) -> ArgumentError:
+        """Return the error for one argument: task, argument and rule in one sentence."""
+        return ArgumentError(f"Task {self.task_id}: {argument} {rule}.")
+
+
+def _range(minimum: float | None, maximum: float | None) -> str:
+    if maximum is None:
+        return f"the range from {minimum}"
+    if minimum is None:
+        return f"the range up to {maximum}"
+    return f"the range {minimum} to {maximum}"

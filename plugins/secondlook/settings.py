@@ -1,0 +1,249 @@
+"""Where this deployment lives: bucket, roles, names, labels, instance types and the defaults of a night.
+
+One TOML file holds them (``SECONDLOOK_SETTINGS`` names it; the default is the project's
+``include/settings/secondlook.toml``); the Airflow Variable ``secondlook_settings``, a JSON object, is merged
+over it key by key.
+Nothing here is read while a DAG file is parsed: DAGs get :class:`LazySettings` as a template macro, which
+loads on first use, inside the task.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tomllib
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from secondlook.errors import SettingsError
+
+SETTINGS_ENVIRONMENT_VARIABLE = "SECONDLOOK_SETTINGS"
+SETTINGS_AIRFLOW_VARIABLE = "secondlook_settings"
+DEFAULT_SETTINGS_FILE = Path(__file__).resolve().parents[2] / "include" / "settings" / "secondlook.toml"
+
+RoleArn = Annotated[
+    str, Field(pattern=r"^arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+$", description="ARN of an IAM role")
+]
+ResourceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$")]
+FlowName = Annotated[str, Field(pattern=r"^[a-z0-9](-*[a-z0-9]){0,62}$")]
+InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+# What a rule of pydantic means in words; the key is the error's type.
+_ADVICE = {
+    "missing": "is missing: add it to the settings",
+    "extra_forbidden": "is not a known setting: remove it or check its spelling",
+}
+
+_ROLE_FORM = "is not the ARN of an IAM role: write it as arn:aws:iam::<account>:role/<name>"
+_FORMS = {
+    "execution_role_arn": _ROLE_FORM,
+    "flow_role_arn": _ROLE_FORM,
+    "bucket": "is not a bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens",
+}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ServingSettings(_Section):
+    """The real-time endpoint."""
+
+    instance_type: InstanceType = "ml.m5.xlarge"
+    instance_count: int = Field(default=1, ge=1)
+    part_size: int = Field(default=500, ge=1, description="images per part file of a night's predictions")
+    concurrency: int = Field(default=8, ge=1, le=64, description="images in flight at once")
+    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: int = Field(default=3600, ge=1)
+
+
+class ReviewSettings(_Section):
+    """Whom to ask, how much, and what a reviewer is shown."""
+
+    policy: str = Field(default="uncertainty_sum", min_length=1)
+    policy_params: dict[str, Any] = Field(default_factory=dict)
+    limit: int = Field(default=100, ge=0, description="most images to pay for per night")
+    audit_share: float = Field(default=0.1, ge=0, le=1)
+    predraw_score: float = Field(default=0.25, ge=0, le=1)
+    round: int = Field(default=1, ge=1)
+    poll_interval_seconds: float = Field(default=60.0, gt=0)
+    timeout_seconds: int = Field(
+        default=7 * 24 * 3600, ge=1, description="longest wait for the night's reviewers"
+    )
+    task_title: str = Field(default="Correct the boxes", min_length=1, max_length=128)
+    task_description: str = Field(
+        default="Draw a box around every object and give it its label.", min_length=1, max_length=255
+    )
+    task_keywords: tuple[str, ...] = Field(default=("image", "bounding box"), max_length=5)
+    task_count: int = Field(default=1, ge=1, le=3, description="reviewers per image")
+    task_time_limit_seconds: int = Field(default=3600, ge=30, le=28800)
+    task_availability_seconds: int = Field(default=5 * 24 * 3600, ge=1, le=864000)
+
+
+class TrainingSettings(_Section):
+    """Incremental training, and the hyperparameters that differ from the parent's."""
+
+    instance_type: InstanceType = "ml.g4dn.xlarge"
+    volume_size_gb: int = Field(default=50, ge=1)
+    max_runtime_seconds: int = Field(default=4 * 3600, ge=1)
+    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    min_new_answers: int = Field(default=50, ge=1)
+    replay_ratio: float = Field(default=1.0, ge=0, description="old images per new answer")
+    validation_share: Share = 0.1
+    control_arm: bool = False
+    hyperparameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class BootstrapSettings(_Section):
+    """The first model."""
+
+    validation_share: Share = 0.2
+    hyperparameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+
+
+class EvaluationSettings(_Section):
+    """Batch transform of the holdout and the rule that decides."""
+
+    instance_type: InstanceType = "ml.m5.xlarge"
+    max_concurrent_transforms: int = Field(default=4, ge=1)
+    timeout_seconds: int = Field(default=3600, ge=1)
+    min_images: int = Field(default=50, ge=1)
+    min_delta_lower_bound: float = Field(default=0.0, ge=-1, le=1)
+    max_slice_loss: float = Field(default=0.02, ge=0, le=1)
+
+
+class Settings(_Section):
+    """All that differs from one deployment to the next."""
+
+    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
+    prefix: str = Field(default="second-look", pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$")
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    aws_conn_id: str = "aws_default"
+    a2i_conn_id: str = "a2i_default"
+    execution_role_arn: RoleArn
+    flow_role_arn: RoleArn
+    endpoint_name: ResourceName = "second-look"
+    flow_definition: FlowName = "second-look"
+    workteam_name: ResourceName = "second-look"
+    labels: tuple[str, ...] = Field(min_length=1)
+    holdout_version: str = Field(default="v1", pattern=r"^[A-Za-z0-9._-]+$")
+    image_uri: str | None = Field(default=None, min_length=1)
+    training_pool: str = "secondlook_training"
+    serving: ServingSettings = Field(default_factory=ServingSettings)
+    review: ReviewSettings = Field(default_factory=ReviewSettings)
+    training: TrainingSettings = Field(default_factory=TrainingSettings)
+    bootstrap: BootstrapSettings = Field(default_factory=BootstrapSettings)
+    evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+
+    @field_validator("labels")
+    @classmethod
+    def _labels_are_distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        if len(set(labels)) != len(labels):
+            raise ValueError("labels must be distinct, because a label's place in the list is its class id")
+        if any(not label.strip() for label in labels):
+            raise ValueError("a label must not be empty")
+        return labels
+
+
+def parse_settings(values: dict[str, Any], source: str) -> Settings:
+    """Validate plain values; ``source`` is named in the message.
+
+    Raises
+    ------
+    SettingsError
+        One sentence per fault, each naming its key.
+    """
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as invalid:
+        sentences = [_sentence(fault) for fault in invalid.errors()]
+        raise SettingsError(f"Settings from {source} cannot be used. " + " ".join(sentences)) from None
+
+
+def _sentence(fault: Any) -> str:
+    key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] in _ADVICE:
+        return f"{key} {_ADVICE[fault['type']]}."
+    if fault["type"] == "string_pattern_mismatch":
+        form = _FORMS.get(key, f"does not have the form {fault['ctx']['pattern']}")
+        return f"{key} = {fault['input']!r} {form}."
+    message = fault["msg"].removeprefix("Value error, ")
+    return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def load_settings() -> Settings:
+    """Read the settings file and merge the Airflow Variable over it. Call inside a task only.
+
+    Raises
+    ------
+    SettingsError
+        The file cannot be read, the Variable is no JSON object, or a value is wrong.
+    """
+    path = Path(os.environ.get(SETTINGS_ENVIRONMENT_VARIABLE) or DEFAULT_SETTINGS_FILE)
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(
+            f"The settings file {path} cannot be read ({error.strerror}): create it or let "
+            f"{SETTINGS_ENVIRONMENT_VARIABLE} name another file."
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"The settings file {path} is not valid TOML: {error}.") from None
+    override = _airflow_variable()
+    source = str(path) + (f" and the Airflow Variable {SETTINGS_AIRFLOW_VARIABLE}" if override else "")
+    return parse_settings(merge(values, override), source)
+
+
+def _airflow_variable() -> dict[str, Any]:
+    from airflow.sdk import Variable
+
+    text = Variable.get(SETTINGS_AIRFLOW_VARIABLE, default=None)
+    if not text:
+        return {}
+    try:
+        override = json.loads(text)
+    except ValueError as error:
+        raise SettingsError(
+            f"The Airflow Variable {SETTINGS_AIRFLOW_VARIABLE} is not JSON: {error}."
+        ) from None
+    if not isinstance(override, dict):
+        raise SettingsError(
+            f"The Airflow Variable {SETTINGS_AIRFLOW_VARIABLE} must be a JSON object with settings, "
+            f"not a {type(override).__name__}."
+        )
+    return override
+
+
+def merge(base: dict[str, Any], override: dict[str, Any]) -> dict[str, Any]:
+    """``override`` over ``base``; objects are merged key by key, everything else is replaced."""
+    merged = dict(base)
+    for key, value in override.items():
+        known = merged.get(key)
+        merged[key] = merge(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged
+
+
+class LazySettings:
+    """The template macro ``settings``: ``{{ settings.bucket }}``. Loads once, when first used."""
+
+    @cached_property
+    def _loaded(self) -> Settings:
+        return load_settings()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name not in Settings.model_fields:
+            raise AttributeError(f"There is no setting named {name!r}.")
+        return getattr(self._loaded, name)
+
+    def __repr__(self) -> str:
+        # The same text at every parse, so that the DAG's serialised form does not change.
+        return "<settings>"
+
+
+def choose(value: Any, default: Any) -> Any:
+    """``value`` unless it is None: what the trigger form leaves empty comes from the settings."""
+    return default if value is None else value
