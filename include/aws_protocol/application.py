@@ -1,0 +1,225 @@
+"""The ASGI application that AWS clients talk to."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import uuid
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from starlette.concurrency import run_in_threadpool
+
+from include.aws_protocol import catalog, signature
+from include.aws_protocol.errors import ServiceError
+from include.aws_protocol.parsing import parse
+from include.aws_protocol.serialisation import Answer, serialise, serialise_error
+from include.aws_protocol.validation import validate
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from include.aws_protocol.catalog import Operation
+
+logger = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 16 * 1024 * 1024
+"""No operation served here takes more; InvokeEndpoint's own limit is 6 MiB."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One authenticated call: an operation and its parameters, named and typed as botocore does."""
+
+    service: str
+    operation: str
+    params: dict[str, Any]
+    access_key_id: str
+    region: str
+    account_id: str
+
+
+Result = Mapping[str, Any] | None
+Handler = Callable[[Call], Result | Awaitable[Result]]
+
+
+class AwsApplication:
+    """Serve AWS operations over HTTP, by the service models of botocore.
+
+    Each request is authenticated (Signature Version 4), parsed, validated and handed to its handler; what
+    the handler returns is reduced to the members that the model knows. A :class:`ServiceError` raised by a
+    handler is answered as AWS would; any other exception is logged under an id and answered as
+    ``InternalFailure`` (500) with that id. An operation without a handler is a 501 that names it.
+
+    Parameters
+    ----------
+    handlers
+        ``(service, operation) -> handler``; services as botocore names them. Coroutine functions run on the
+        event loop, plain functions in a thread.
+    credentials
+        Access key id -> secret access key of those who may call.
+    region, account_id
+        What the calls are told they run in; a signature for another region is refused.
+    on_call
+        Called on the event loop after every call that was authenticated, with the HTTP status of its answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        handlers: Mapping[tuple[str, str], Handler],
+        credentials: Mapping[str, str],
+        region: str,
+        account_id: str,
+        on_call: Callable[[Call, int], None] | None = None,
+    ) -> None:
+        self._handlers = dict(handlers)
+        self._credentials = dict(credentials)
+        self._region = region
+        self._account_id = account_id
+        self._on_call = on_call
+
+    @property
+    def implemented(self) -> list[str]:
+        """The operations that have a handler, sorted, as ``service.Operation``."""
+        return sorted(f"{service}.{operation}" for service, operation in self._handlers)
+
+    def matches(self, scope: Scope) -> bool:
+        """Whether a request is for AWS: signed, with a target header, or on the path of a REST operation."""
+        if scope["type"] != "http":
+            return False
+        for name, value in scope["headers"]:
+            if name == b"x-amz-target" or (name == b"authorization" and value.startswith(b"AWS4-")):
+                return True
+        return catalog.is_rest_path(_raw_path(scope))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one HTTP request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"AwsApplication answers HTTP requests only, not {scope['type']}.")
+        answer = await self._answer(scope, receive)
+        headers = [
+            (name.encode(), value.encode("latin-1", "replace")) for name, value in answer.headers.items()
+        ]
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": answer.body})
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        operation = _resolve(scope, headers)
+        try:
+            body = await _read_body(receive)
+            identity = self._authenticate(operation, scope, headers, body)
+            if operation is None:
+                raise _unknown_operation(scope, headers)
+        except ServiceError as error:
+            return serialise_error(operation, error)
+        params: dict[str, Any] = {}
+        try:
+            params = parse(operation, scope["query_string"].decode("latin-1"), headers, body)
+            validate(operation, params)
+            answer = serialise(operation, await self._handle(operation, params, identity))
+        except ServiceError as error:
+            answer = serialise_error(operation, error)
+        except Exception:
+            answer = _internal_failure(operation)
+        if self._on_call is not None:
+            self._on_call(self._call(operation, params, identity), answer.status)
+        return answer
+
+    def _authenticate(
+        self, operation: Operation | None, scope: Scope, headers: Mapping[str, str], body: bytes
+    ) -> signature.Identity:
+        request = signature.SignedRequest(
+            method=scope["method"],
+            raw_path=_raw_path(scope),
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=body,
+        )
+        identity = signature.verify(request, self._credentials)
+        if identity.region != self._region or (operation and identity.service != operation.signing_name):
+            raise ServiceError(
+                "InvalidSignatureException",
+                f"Credential should be scoped to region {self._region!r} and the called service, "
+                f"not to {identity.region!r} and {identity.service!r}.",
+                403,
+            )
+        return identity
+
+    async def _handle(
+        self, operation: Operation, params: dict[str, Any], identity: signature.Identity
+    ) -> Mapping[str, Any]:
+        handler = self._handlers.get((operation.service, operation.name))
+        if handler is None:
+            raise ServiceError(
+                "NotImplementedException",
+                f"The operation {operation.name} of {operation.service} is not implemented by this server.",
+                501,
+            )
+        call = self._call(operation, params, identity)
+        if inspect.iscoroutinefunction(handler):
+            result = await handler(call)
+        else:
+            result = await run_in_threadpool(cast("Callable[[Call], Result]", handler), call)
+        return result or {}
+
+    def _call(self, operation: Operation, params: dict[str, Any], identity: signature.Identity) -> Call:
+        return Call(
+            service=operation.service,
+            operation=operation.name,
+            params=params,
+            access_key_id=identity.access_key_id,
+            region=self._region,
+            account_id=self._account_id,
+        )
+
+
+def _raw_path(scope: Scope) -> str:
+    """Return the path as it was sent, before percent-decoding."""
+    raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
+    return raw_path.decode("latin-1")
+
+
+def _resolve(scope: Scope, headers: Mapping[str, str]) -> Operation | None:
+    target = headers.get("x-amz-target")
+    if target is not None:
+        return catalog.resolve_target(target)
+    return catalog.resolve_path(scope["method"], _raw_path(scope))
+
+
+def _unknown_operation(scope: Scope, headers: Mapping[str, str]) -> ServiceError:
+    asked = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
+    return ServiceError("UnknownOperationException", f"This server knows no operation {asked}.", 501)
+
+
+def _internal_failure(operation: Operation) -> Answer:
+    incident = uuid.uuid4().hex
+    logger.exception("%s.%s failed, incident %s", operation.service, operation.name, incident)
+    message = (
+        f"The server failed while it handled {operation.name}; its log tells more under incident {incident}."
+    )
+    return serialise_error(operation, ServiceError("InternalFailure", message, 500))
+
+
+async def _read_body(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ServiceError("RequestAborted", "The client went away before the request was complete.", 400)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        if not message.get("more_body", False):
+            break
+    if size > MAX_BODY_BYTES:
+        raise ServiceError(
+            "RequestEntityTooLargeException",
+            f"The request body has {size} bytes, more than {MAX_BODY_BYTES}.",
+            413,
+        )
+    return b"".join(chunks)
