@@ -1,0 +1,345 @@
+"""Real servers for the tests: S3, SageMaker on this machine and the Review Desk, each started once when
+first asked for.
+
+Every server listens on a free loopback port, keeps its state in a temporary folder, runs in a process group
+of its own that is killed at the end, and dies with pytest should pytest itself be killed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import boto3
+import pytest
+from botocore.config import Config
+
+ROOT = Path(__file__).resolve().parent.parent
+REGION = "us-east-1"
+ACCOUNT_ID = "111122223333"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/second-look"
+TEAM = "night-team"
+WORKERS = {"alice": "alice's long password", "bob": "bob's long password"}
+START_TIMEOUT_SECONDS = 60.0
+
+# Nothing here may ever reach AWS by accident, or find the developer's own profile.
+for _name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
+    del os.environ[_name]
+os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+
+@dataclass(frozen=True)
+class AwsCredentials:
+    """A key pair that the local servers know; no account anywhere does."""
+
+    access_key_id: str
+    secret_access_key: str
+    file: Path
+    """JSON file ``{access key id: secret}``, as the servers' ``--credentials`` takes it."""
+
+
+class Server:
+    """A server process in its own process group.
+
+    The log goes to ``log_path``; :meth:`stop` ends it politely, :meth:`kill` as a power cut would.
+    """
+
+    def __init__(
+        self, command: list[str], url: str, log_path: Path, environment: dict[str, str] | None = None
+    ) -> None:
+        self.url = url
+        self.log_path = log_path
+        self._log: IO[bytes] = log_path.open("ab")
+        launcher = [sys.executable, "-I", str(ROOT / "include/local_sagemaker/launch.py"), str(os.getpid())]
+        self.process = subprocess.Popen(
+            [*launcher, *command],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environment or {})},
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+    def wait_ready(self, path: str) -> Server:
+        """Wait until ``GET <url><path>`` answers below 500, or fail with the end of the server's log."""
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            if _answers(self.url + path):
+                return self
+            time.sleep(0.05)
+        self.kill()
+        log = self.log_path.read_text(errors="replace")[-3000:]
+        raise RuntimeError(f"The server at {self.url} did not start; its log ends with:\n{log}")
+
+    def stop(self) -> None:
+        """End the server with SIGTERM, and whatever is left of its group with SIGKILL."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(timeout=15)
+        self.kill()
+
+    def kill(self) -> None:
+        """End the server and its group with SIGKILL."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        self._log.close()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2):
+            return True
+    except urllib.error.HTTPError as error:
+        return error.code < 500
+    except OSError:
+        return False
+
+
+def free_port() -> int:
+    """Return a loopback port that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.fixture(scope="session")
+def wait_until() -> Callable[..., Any]:
+    """``wait_until(predicate, timeout_seconds)`` -> its first true value; fails at the deadline."""
+
+    def wait(
+        predicate: Callable[[], Any], timeout_seconds: float = 30.0, interval_seconds: float = 0.05
+    ) -> Any:
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            value = predicate()
+            if value:
+                return value
+            if time.monotonic() > deadline:
+                pytest.fail(f"Nothing came within {timeout_seconds} s; the last answer was {value!r}.")
+            time.sleep(interval_seconds)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def aws_credentials(tmp_path_factory: pytest.TempPathFactory) -> AwsCredentials:
+    """The key pair of all tests, also as the file that the servers read."""
+    file = tmp_path_factory.mktemp("credentials") / "credentials.json"
+    credentials = AwsCredentials("AKIASECONDLOOKTEST", "a secret of nobody", file)
+    file.write_text(json.dumps({credentials.access_key_id: credentials.secret_access_key}))
+    return credentials
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """MiniStack's S3 (and SQS) on a free port; yields its URL."""
+    folder = tmp_path_factory.mktemp("s3")
+    port = free_port()
+    server = Server(
+        [str(Path(sys.executable).parent / "ministack")],
+        f"http://127.0.0.1:{port}",
+        folder / "server.log",
+        {
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(folder / "data"),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(port),
+            "SERVICES": "s3,sqs",
+        },
+    )
+    yield server.wait_ready("/_ministack/health").url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def algorithms_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The images that SageMaker here can run: the real detector, and a stub for tests about other things."""
+    path = tmp_path_factory.mktemp("algorithms") / "algorithms.toml"
+    detector = [str(ROOT / "build/venv-detector/bin/python"), "-m", "include.detector"]
+    stub = [sys.executable, "-u", str(ROOT / "tests/local_sagemaker/stub_algorithm.py")]
+    path.write_text(
+        f"""
+[[algorithm]]
+image = "*/object-detection:*"
+command = {json.dumps(detector)}
+working_directory = {json.dumps(str(ROOT))}
+
+[[algorithm]]
+image = "*/stub-algorithm:*"
+command = {json.dumps(stub)}
+working_directory = {json.dumps(str(ROOT))}
+"""
+    )
+    return path
+
+
+@pytest.fixture(scope="session")
+def start_sagemaker(
+    s3_server: str, aws_credentials: AwsCredentials, algorithms_file: Path
+) -> Iterator[Callable[..., Server]]:
+    """Factory ``start_sagemaker(state_dir, *more_arguments) -> Server``, for tests that need their own."""
+    servers: list[Server] = []
+
+    def start(state_dir: Path, *arguments: str) -> Server:
+        port = free_port()
+        command = [
+            *(sys.executable, "-m", "include.local_sagemaker", "serve", "--port", str(port)),
+            *("--state-dir", str(state_dir), "--s3-endpoint", s3_server),
+            *("--credentials", str(aws_credentials.file), "--algorithms", str(algorithms_file)),
+            *("--region", REGION, "--account-id", ACCOUNT_ID),
+            *arguments,
+        ]
+        state_dir.mkdir(parents=True, exist_ok=True)
+        server = Server(command, f"http://127.0.0.1:{port}", state_dir / "server.log")
+        servers.append(server)
+        return server.wait_ready("/_status")
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def sagemaker_server(start_sagemaker: Callable[..., Server], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """SageMaker on this machine; yields its URL."""
+    return start_sagemaker(tmp_path_factory.mktemp("sagemaker")).url
+
+
+@pytest.fixture(scope="session")
+def desk_server(
+    s3_server: str, aws_credentials: AwsCredentials, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The Review Desk with a team ``night-team`` of two workers (see ``desk_workers``); yields its URL."""
+    folder = tmp_path_factory.mktemp("desk")
+    database = f"sqlite:///{folder / 'desk.sqlite'}"
+    port = free_port()
+    command = [
+        *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port), "--database", database),
+        *("--s3-endpoint", s3_server, "--credentials", str(aws_credentials.file)),
+        *("--region", REGION, "--account-id", ACCOUNT_ID),
+    ]
+    server = Server(command, f"http://127.0.0.1:{port}", folder / "server.log").wait_ready("/healthz")
+    for name, password in WORKERS.items():
+        add = [sys.executable, "-m", "include.review_desk", "add-worker", "--database", database]
+        added = subprocess.run(
+            [*add, "--team", TEAM, "--name", name, "--password-stdin"],
+            input=password,
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            text=True,
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+        assert added.returncode == 0, added.stderr
+    yield server.url
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def desk_workers() -> dict[str, str]:
+    """Worker name -> password of the team ``night-team``."""
+    return dict(WORKERS)
+
+
+@pytest.fixture(scope="session")
+def desk_team_arn() -> str:
+    """The ARN of the work team ``night-team``."""
+    return f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:workteam/private-crowd/{TEAM}"
+
+
+@pytest.fixture(scope="session")
+def role_arn() -> str:
+    """An execution role that the local servers accept."""
+    return ROLE_ARN
+
+
+@pytest.fixture(scope="session")
+def aws_clients(request: pytest.FixtureRequest, aws_credentials: AwsCredentials) -> Callable[..., Any]:
+    """``aws_clients(service, desk=False)`` -> a boto3 client at the server that answers for the service.
+
+    ``sagemaker`` means SageMaker on this machine, or the Review Desk (human task UIs, flow definitions,
+    work teams) with ``desk=True``; ``sagemaker-a2i-runtime`` is always the desk. A server starts when a
+    client first needs it.
+    """
+
+    def client(service: str, *, desk: bool = False, **arguments: Any) -> Any:
+        if service in ("s3", "sqs"):
+            url = request.getfixturevalue("s3_server")
+        elif desk or service == "sagemaker-a2i-runtime":
+            url = request.getfixturevalue("desk_server")
+        else:
+            url = request.getfixturevalue("sagemaker_server")
+        return boto3.client(
+            service,
+            **{
+                "endpoint_url": url,
+                "region_name": REGION,
+                "aws_access_key_id": aws_credentials.access_key_id,
+                "aws_secret_access_key": aws_credentials.secret_access_key,
+                "config": Config(retries={"mode": "standard", "max_attempts": 2}, read_timeout=70),
+                **arguments,
+            },
+        )
+
+    return client
+
+
+@pytest.fixture
+def bucket(aws_clients: Callable[..., Any]) -> str:
+    """A fresh, empty bucket; its name."""
+    name = f"second-look-{uuid.uuid4().hex[:12]}"
+    aws_clients("s3").create_bucket(Bucket=name)
+    return name
+
+
+def _connection(credentials: AwsCredentials, endpoints: dict[str, str]) -> str:
+    return json.dumps(
+        {
+            "conn_type": "aws",
+            "login": credentials.access_key_id,
+            "password": credentials.secret_access_key,
+            "extra": {
+                "region_name": REGION,
+                "service_config": {service: {"endpoint_url": url} for service, url in endpoints.items()},
+            },
+        }
+    )
+
+
+@pytest.fixture(scope="session")
+def aws_connection(aws_credentials: AwsCredentials, s3_server: str, sagemaker_server: str) -> str:
+    """The Airflow connection ``aws_default`` as JSON: S3 and SageMaker on this machine."""
+    services = ("sagemaker", "sagemaker-runtime", "logs")
+    return _connection(aws_credentials, {"s3": s3_server, **dict.fromkeys(services, sagemaker_server)})
+
+
+@pytest.fixture(scope="session")
+def a2i_connection(aws_credentials: AwsCredentials, s3_server: str, desk_server: str) -> str:
+    """The Airflow connection ``a2i_default`` as JSON: S3 on this machine and the Review Desk."""
+    services = ("sagemaker", "sagemaker-a2i-runtime")
+    return _connection(aws_credentials, {"s3": s3_server, **dict.fromkeys(services, desk_server)})
+
+
+@pytest.fixture(scope="session")
+def airflow_connections(aws_connection: str, a2i_connection: str) -> dict[str, str]:
+    """Environment variables that give Airflow both connections."""
+    return {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection, "AIRFLOW_CONN_A2I_DEFAULT": a2i_connection}
