@@ -1,0 +1,71 @@
+"""Runs a model on batches: one executor for each batch size that occurs, sharing weights and memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import mxnet as mx
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from .artifact import SsdModel
+
+    Floats = NDArray[np.float32]
+
+BATCH_SIZES = (8, 4, 2, 1)
+
+
+class Predictor:
+    """Detections for images of the model's input size. Not for use from several threads at once."""
+
+    def __init__(self, model: SsdModel, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:
+        self.side = model.side
+        self._batch_sizes = sorted(batch_sizes, reverse=True)
+        symbol = model.inference_symbol()
+        self._executors: dict[int, Any] = {}
+        shared = None
+        for size in self._batch_sizes:  # the largest first: the others reuse its memory
+            shape = (size, 3, self.side, self.side)
+            executor = symbol.simple_bind(mx.cpu(), grad_req="null", shared_exec=shared, data=shape)
+            shared = shared or executor
+            self._executors[size] = executor
+        self.update(model.arguments, model.states)
+
+    def update(self, arguments: Mapping[str, Any], states: Mapping[str, Any]) -> None:
+        """Take over other weights of the same model."""
+        for executor in self._executors.values():
+            executor.copy_params_from(arguments, states, allow_extra_params=True)
+
+    def warm_up(self) -> None:
+        """Run each executor once, so that no caller pays for the first run."""
+        for size in self._batch_sizes:
+            self._run(np.zeros((size, self.side, self.side, 3), dtype=np.uint8))
+
+    def largest_batch(self, waiting: int) -> int:
+        """Return how many of ``waiting`` images to take at once: the largest batch size that needs no padding."""
+        return next((size for size in self._batch_sizes if size <= waiting), self._batch_sizes[-1])
+
+    def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Floats]:
+        """Detect objects.
+
+        :param images: uint8 (side, side, 3) each
+        :return: per image (n, 6): class id, score, xmin, ymin, xmax, ymax as ratios
+        """
+        found: list[Floats] = []
+        while len(found) < len(images):
+            size = self.largest_batch(len(images) - len(found))
+            chosen = images[len(found) : len(found) + size]
+            padding = [np.zeros_like(chosen[0])] * (size - len(chosen))
+            output = self._run(np.stack([*chosen, *padding]))
+            found.extend(rows[rows[:, 0] >= 0] for rows in output[: len(chosen)])
+        return found
+
+    def _run(self, pixels: NDArray[np.uint8]) -> Floats:
+        executor = self._executors[len(pixels)]
+        executor.arg_dict["data"][:] = pixels.transpose(0, 3, 1, 2).astype(np.float32)
+        output: Floats = executor.forward(is_train=False)[0].asnumpy()
+        return output
