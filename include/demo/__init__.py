@@ -1,0 +1,1 @@
+"""The demonstration: an archive drawn from a seed, simulated reviewers, and three nights through Airflow."""

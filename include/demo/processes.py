@@ -1,0 +1,213 @@
+"""The demo's processes: start them, notice when one dies, end them all.
+
+Each runs under `include.demo.guard`, so that nothing it starts outlives this process, however this process
+ends. Start them from the main thread: Linux ties a child's death signal to the thread that started it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from include.demo import guard
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from types import TracebackType
+
+LOOPBACK = "127.0.0.1"
+TAIL_LINES = 25
+POLL_SECONDS = 0.2
+
+
+class ServiceFailed(Exception):
+    """A process died or did not become ready; the message names it and ends with the tail of its log."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """A command to keep running. `grace_seconds` is what it gets between SIGTERM and SIGKILL."""
+
+    name: str
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    working_directory: Path
+    grace_seconds: float = 4.0
+
+
+@dataclass
+class _Running:
+    program: Program
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@dataclass
+class Supervisor:
+    """Starts programs with their output in `<logs>/<name>.log`; leaving the context ends them all."""
+
+    logs: Path
+    _running: dict[str, _Running] = field(default_factory=dict)
+
+    def __enter__(self) -> Self:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self, program: Program) -> None:
+        """Start a program; its output is appended to its log."""
+        log = self.logs / f"{program.name}.log"
+        command = [sys.executable, "-E", "-S", guard.__file__, str(program.grace_seconds), *program.command]
+        with log.open("ab") as output:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(program.environment),
+                cwd=program.working_directory,
+                # A session of its own: Ctrl-C reaches this process alone, which then ends the others in
+                # order.
+                start_new_session=True,
+            )
+        self._running[program.name] = _Running(program, process, log)
+
+    def check(self) -> None:
+        """Raise `ServiceFailed` when a program that should be running has ended."""
+        for running in self._running.values():
+            code = running.process.poll()
+            if code is not None:
+                raise ServiceFailed(
+                    f"{running.program.name} ended with exit code {code}.\n{tail(running.log)}"
+                )
+
+    def wait_until(self, name: str, ready: Callable[[], bool], timeout_seconds: float) -> None:
+        """Wait until `ready()` is true, which may raise `OSError` as long as nobody answers.
+
+        Raises `ServiceFailed` when a program dies meanwhile or the time is over.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            self.check()
+            with suppress(OSError):
+                if ready():
+                    return
+            if time.monotonic() > deadline:
+                raise ServiceFailed(
+                    f"{name} was not ready after {timeout_seconds:.0f} s.\n{tail(self.logs / f'{name}.log')}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """End every program, the last started first told, all at once; takes no longer than the longest
+        grace.
+        """
+        with _Uninterrupted():
+            for running in reversed(self._running.values()):
+                with suppress(ProcessLookupError):
+                    running.process.send_signal(signal.SIGTERM)
+            for running in self._running.values():
+                try:
+                    running.process.wait(running.program.grace_seconds + 10)
+                except subprocess.TimeoutExpired:
+                    running.process.kill()
+                    running.process.wait()
+            self._running.clear()
+
+    def stop_one(self, name: str) -> None:
+        """End one program and forget it; nothing happens when it is not running."""
+        running = self._running.pop(name, None)
+        if running is not None:
+            running.process.terminate()
+            running.process.wait(running.program.grace_seconds + 10)
+
+
+class _Uninterrupted:
+    """A second Ctrl-C while processes are being ended must not leave half of them running."""
+
+    def __enter__(self) -> None:
+        self._before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._before)
+
+
+def tail(log: Path, lines: int = TAIL_LINES) -> str:
+    """The last lines of a log, indented, with its path; a sentence when there are none."""
+    try:
+        text = log.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return f"  (no log at {log})"
+    last = text.splitlines()[-lines:]
+    return (
+        "\n".join([f"  last lines of {log}:", *(f"  | {line}" for line in last)])
+        if last
+        else f"  ({log} is empty)"
+    )
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback interface that nobody listens on."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for opened in sockets:
+            opened.bind((LOOPBACK, 0))
+        return [int(opened.getsockname()[1]) for opened in sockets]
+    finally:
+        for opened in sockets:
+            opened.close()
+
+
+def is_free(port: int) -> bool:
+    """Whether nobody listens on the loopback port."""
+    with socket.socket() as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True
+
+
+def accepts(port: int) -> bool:
+    """Whether somebody listens on the loopback port."""
+    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
+        return True
+    return False
+
+
+def clean_environment(root: Path) -> dict[str, str]:
+    """The environment for the demo's processes: nothing of a user's own Airflow or AWS account, no proxy in
+    between.
+    """
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("AIRFLOW", "AWS_", "BOTO", "SECONDLOOK", "S3_"))
+        and name.lower() not in PROXIES
+    }
+    # Without bytecode each of a hundred task processes would compile Airflow anew.
+    kept.pop("PYTHONDONTWRITEBYTECODE", None)
+    kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
+    kept["PYTHONPATH"] = os.pathsep.join([str(root / "plugins"), str(root)])
+    kept["PYTHONUNBUFFERED"] = "1"
+    # No instance to ask for credentials, and no file of the user's: only what the connections say.
+    kept.update(
+        AWS_EC2_METADATA_DISABLED="true", AWS_CONFIG_FILE=os.devnull, AWS_SHARED_CREDENTIALS_FILE=os.devnull
+    )
+    return kept
+
+
+PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})

@@ -1,0 +1,74 @@
+"""Simulated reviewers err as people do, and err the same way each time."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.demo.reviewers import CROWD, TRAINED, Skill, answer_boxes
+
+LABELS = ["RBC", "WBC"]
+SIZE = (640, 480)
+TRUTH = [{"label": "RBC", "left": 40 * i, "top": 30 * i, "width": 30, "height": 25} for i in range(15)]
+
+
+def answers(skill, images=400):
+    return [
+        answer_boxes(TRUTH, labels=LABELS, size_px=SIZE, skill=skill, key=(0, i, 0)) for i in range(images)
+    ]
+
+
+def true_boxes(boxes):
+    """Those that overlap a true box by half, as the published figures count."""
+
+    def overlap(a, b):
+        width = min(a["left"] + a["width"], b["left"] + b["width"]) - max(a["left"], b["left"])
+        height = min(a["top"] + a["height"], b["top"] + b["height"]) - max(a["top"], b["top"])
+        shared = max(width, 0) * max(height, 0)
+        return shared / (a["width"] * a["height"] + b["width"] * b["height"] - shared)
+
+    return sum(any(overlap(box, truth) >= 0.5 for truth in TRUTH) for box in boxes)
+
+
+def test_recall_and_precision_are_what_the_skill_says():
+    for skill in (CROWD, TRAINED):
+        drawn = answers(skill)
+        found, total = sum(map(true_boxes, drawn)), sum(map(len, drawn))
+        assert abs(found / (400 * len(TRUTH)) - skill.recall) < 0.02
+        assert abs(found / total - skill.precision) < 0.02
+
+
+def test_a_perfect_reviewer_returns_the_truth():
+    perfect = Skill(recall=1, precision=1, noise_px=0, think_seconds=0)
+    assert answer_boxes(TRUTH, labels=LABELS, size_px=SIZE, skill=perfect, key=()) == TRUTH
+
+
+def test_the_same_key_gives_the_same_answer_and_another_opinion_differs():
+    first, again, second = (
+        answer_boxes(TRUTH, labels=LABELS, size_px=SIZE, skill=CROWD, key=(5, "s3://b/a.jpg", opinion))
+        for opinion in (0, 0, 1)
+    )
+    assert first == again
+    assert first != second
+
+
+def test_nothing_to_see_is_answered_with_no_box():
+    assert answer_boxes([], labels=LABELS, size_px=SIZE, skill=TRAINED, key=(1,)) == []
+
+
+@given(
+    st.integers(1, 400),
+    st.integers(1, 400),
+    st.integers(0, 399),
+    st.integers(0, 399),
+    st.floats(0, 200),
+    st.integers(),
+)
+def test_no_box_leaves_the_image_or_has_no_area(width, height, left, top, noise, seed):
+    skill = Skill(recall=1, precision=0.5, noise_px=noise, think_seconds=0)
+    truth = [
+        {"label": "RBC", "left": min(left, width - 1), "top": min(top, height - 1), "width": 1, "height": 1}
+    ]
+    for box in answer_boxes(truth, labels=LABELS, size_px=(width, height), skill=skill, key=(seed,)):
+        assert 0 <= box["left"] < box["left"] + box["width"] <= width
+        assert 0 <= box["top"] < box["top"] + box["height"] <= height
