@@ -1,0 +1,205 @@
+"""Where everything lies in S3: the only module that spells keys."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+from secondlook.errors import NightError, S3UriError
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+
+
+def split_s3_uri(uri: str) -> tuple[str, str]:
+    """Split ``s3://bucket/key`` into bucket and key; the key may be empty, may hold any character.
+
+    Raises
+    ------
+    S3UriError
+        When ``uri`` has another form.
+    """
+    scheme, separator, rest = uri.partition("://")
+    bucket, _, key = rest.partition("/")
+    if scheme != "s3" or not separator or not _BUCKET.fullmatch(bucket):
+        raise S3UriError(f"{uri!r} is not an S3 address; write it as s3://bucket/key.")
+    return bucket, key
+
+
+def check_night(text: str) -> str:
+    """Return ``text`` if it is a calendar date written YYYY-MM-DD.
+
+    Raises
+    ------
+    NightError
+        Otherwise.
+    """
+    if not _NIGHT.fullmatch(text):
+        raise NightError(f"The night {text!r} is not a date; write it as YYYY-MM-DD, for example 2026-11-22.")
+    try:
+        date.fromisoformat(text)
+    except ValueError as error:
+        raise NightError(f"The night {text!r} is not in the calendar ({error}); correct the date.") from error
+    return text
+
+
+def _part(kind: str, text: str) -> str:
+    """Return one path part; a slash or nothing in it would silently address another folder."""
+    if not text or "/" in text or text in {".", ".."}:
+        raise S3UriError(f"The {kind} {text!r} cannot be part of an S3 key; give a name without slashes.")
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Keys of one deployment below ``s3://<bucket>/<prefix>``.
+
+    Every method returns a key, prefix included and without a trailing slash; ``uri`` makes an address of
+    it. Append ``/`` before listing a folder.
+    """
+
+    bucket: str
+    prefix: str = ""
+
+    def __post_init__(self) -> None:
+        if not _BUCKET.fullmatch(self.bucket):
+            raise S3UriError(
+                f"The bucket name {self.bucket!r} is not one that S3 allows; correct the setting bucket."
+            )
+        object.__setattr__(self, "prefix", self.prefix.strip("/"))
+
+    def uri(self, key: str) -> str:
+        """Return the address ``s3://<bucket>/<key>``."""
+        return f"s3://{self.bucket}/{key}"
+
+    def key_of(self, uri: str) -> str:
+        """Return the key of an address in this bucket.
+
+        Raises
+        ------
+        S3UriError
+            When the address names another bucket.
+        """
+        bucket, key = split_s3_uri(uri)
+        if bucket != self.bucket:
+            raise S3UriError(
+                f"{uri} lies in bucket {bucket!r}, but this deployment keeps its data in {self.bucket!r}."
+            )
+        return key
+
+    # What arrives, and what the champion says about it.
+
+    def images(self, night: str) -> str:
+        """Return the folder of the images that arrived that night."""
+        return self._key("images", check_night(night))
+
+    def predictions(self, night: str, model: str) -> str:
+        """Return the folder of one model's predictions of one night."""
+        return self._key("predictions", check_night(night), _part("model", model))
+
+    def prediction_part(self, night: str, model: str, index: int) -> str:
+        """Return the ``index``-th part (from 0) of the predictions."""
+        if index < 0:
+            raise S3UriError(f"Prediction parts count from 0, not {index}; pass the index of the part.")
+        return f"{self.predictions(night, model)}/part-{index:05d}.jsonl.gz"
+
+    def quarantine(self, night: str, model: str) -> str:
+        """Return the file of images that could not be scored, with the reasons."""
+        return f"{self.predictions(night, model)}/quarantine.jsonl"
+
+    def predictions_summary(self, night: str, model: str) -> str:
+        """Return the counts of the scoring task."""
+        return f"{self.predictions(night, model)}/summary.json"
+
+    # What people are asked, and what they answered.
+
+    def ledger(self, night: str) -> str:
+        """Return the list of images selected for review, written before any loop starts."""
+        return self._key("reviews", check_night(night), "ledger.jsonl")
+
+    def launch_summary(self, night: str) -> str:
+        """Return the counts of the task that starts the loops."""
+        return self._key("reviews", check_night(night), "launch.json")
+
+    def outcomes(self, night: str) -> str:
+        """Return the list of ended loops."""
+        return self._key("reviews", check_night(night), "outcomes.jsonl")
+
+    def a2i_output(self) -> str:
+        """Return the folder that Amazon A2I writes into (``S3OutputPath`` of the flow definition)."""
+        return self._key("reviews", "a2i")
+
+    def reviewed_manifest(self, night: str) -> str:
+        """Return the augmented manifest of the night's answers."""
+        return self._key("manifests", check_night(night), "reviewed.manifest")
+
+    def rejected(self, night: str) -> str:
+        """Return the list of reviews that gave no training line, with the reasons."""
+        return self._key("manifests", check_night(night), "rejected.jsonl")
+
+    def manifest_summary(self, night: str) -> str:
+        """Return the counts of the manifest task."""
+        return self._key("manifests", check_night(night), "summary.json")
+
+    # What models are made of, and how they are judged.
+
+    def bootstrap_voc(self) -> str:
+        """Return the PASCAL VOC folder that the first model is trained from."""
+        return self._key("bootstrap", "voc")
+
+    def bootstrap_recordio(self, name: str) -> str:
+        """Return the RecordIO file ``<name>.rec``; ``name`` is ``train`` or ``validation``."""
+        return self._key("bootstrap", "recordio", f"{_part('RecordIO file', name)}.rec")
+
+    def bootstrap_manifest(self, name: str) -> str:
+        """Return the augmented manifest of the same images; ``name`` is ``train`` or ``validation``."""
+        return self._key("bootstrap", f"{_part('manifest', name)}.manifest")
+
+    def bootstrap_rejected(self) -> str:
+        """Return the list of VOC images that could not be used, with the reasons."""
+        return self._key("bootstrap", "rejected.jsonl")
+
+    def holdout(self, version: str) -> str:
+        """Return the folder of one frozen version of the holdout."""
+        return self._key("holdout", _part("holdout version", version))
+
+    def holdout_manifest(self, version: str) -> str:
+        """Return the holdout's augmented manifest (each line with its slice)."""
+        return f"{self.holdout(version)}/holdout.manifest"
+
+    def training_manifest(self, job: str, channel: str) -> str:
+        """Return exactly what a training job read; ``channel`` is ``train`` or ``validation``."""
+        return self._key("training", _part("training job", job), f"{_part('channel', channel)}.manifest")
+
+    def models(self) -> str:
+        """Return the folder that training jobs write into (``S3OutputPath``)."""
+        return self._key("models")
+
+    def artifact(self, model: str) -> str:
+        """Return a model's artifact, where SageMaker puts it: ``<S3OutputPath>/<job>/output/model.tar.gz``."""
+        return self._key("models", _part("model", model), "output", "model.tar.gz")
+
+    def card(self, model: str) -> str:
+        """Return a model's card."""
+        return self._key("models", _part("model", model), "card.json")
+
+    def evaluation(self, version: str, model: str) -> str:
+        """Return the folder of one model's batch transform output over one holdout."""
+        return self._key("evaluations", _part("holdout version", version), _part("model", model))
+
+    def evaluation_predictions(self, version: str, model: str) -> str:
+        """Return one model's predictions of one holdout, in one file."""
+        return f"{self.evaluation(version, model)}/predictions.jsonl.gz"
+
+    def comparison(self, version: str, challenger: str) -> str:
+        """Return the comparison of a challenger with the champion of its time."""
+        version = _part("holdout version", version)
+        return self._key("evaluations", version, "comparisons", f"{_part('challenger', challenger)}.json")
+
+    def champion(self) -> str:
+        """Return the pointer to the model in service; write it by compare-and-swap only."""
+        return self._key("champion.json")
+
+    def _key(self, *parts: str) -> str:
+        return "/".join((self.prefix, *parts) if self.prefix else parts)

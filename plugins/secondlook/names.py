@@ -1,0 +1,114 @@
+"""Deterministic names of AWS resources: made of what they stand for, checked before the service sees them.
+
+botocore checks neither pattern nor maximum length of names, so a bad one would fail late and far from its
+cause.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from secondlook.errors import ResourceNameError
+
+MAX_NAME_LENGTH = 63
+
+# SageMaker: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62} for jobs, models, endpoint configs and endpoints.
+_SAGEMAKER_PATTERN = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
+# Amazon A2I: [a-z0-9](-*[a-z0-9])* for human loops, flow definitions and human task UIs.
+_A2I_PATTERN = re.compile(r"[a-z0-9](?:-*[a-z0-9])*")
+
+
+def digest(*parts: object, length: int = 12) -> str:
+    """Hash ``parts`` (as text) into ``length`` lower-case hexadecimal digits.
+
+    Each part is counted in, so ``digest("ab", "c")`` differs from ``digest("a", "bc")``.
+    """
+    if not 1 <= length <= 64:
+        raise ResourceNameError(f"A digest has 1 to 64 digits, not {length}; ask for a length in between.")
+    sha256 = hashlib.sha256()
+    for part in parts:
+        text = str(part).encode("utf-8", "surrogatepass")
+        sha256.update(b"%d:" % len(text))
+        sha256.update(text)
+    return sha256.hexdigest()[:length]
+
+
+def training_job_name(prefix: str, *inputs: object) -> str:
+    """Name a training job ``<prefix>-<hash of everything it reads>``; the same inputs give the same job."""
+    return _sagemaker_name("training job", prefix, inputs)
+
+
+def model_resource_name(prefix: str, *contents: object) -> str:
+    """Name a SageMaker model ``<prefix>-<hash>`` of its artifact, image and role."""
+    return _sagemaker_name("model", prefix, contents)
+
+
+def endpoint_config_name(prefix: str, *contents: object) -> str:
+    """Name an endpoint config ``<prefix>-<hash>`` of the model, instance type and count it holds."""
+    return _sagemaker_name("endpoint config", prefix, contents)
+
+
+def transform_job_name(prefix: str, *inputs: object) -> str:
+    """Name a batch transform job ``<prefix>-<hash>`` of its model and its input."""
+    return _sagemaker_name("transform job", prefix, inputs)
+
+
+def endpoint_name(name: str) -> str:
+    """Return ``name`` if SageMaker accepts it for an endpoint."""
+    return _checked("endpoint", name, _SAGEMAKER_PATTERN, "letters, digits and single inner hyphens")
+
+
+def flow_definition_name(prefix: str, *contents: object) -> str:
+    """Name a flow definition ``<prefix>-<hash>`` of its template, work team and output path (flows are immutable)."""
+    return _a2i_name("flow definition", prefix, contents)
+
+
+def human_task_ui_name(prefix: str, *contents: object) -> str:
+    """Name a human task UI ``<prefix>-<hash of its template>``."""
+    return _a2i_name("human task UI", prefix, contents)
+
+
+def human_loop_name(flow: str, image: str, etag: str, round: int, *, prefix: str = "second-look") -> str:
+    """Name the human loop that asks for one review of one image version.
+
+    Parameters
+    ----------
+    flow
+        Name or ARN of the flow definition.
+    image
+        Address of the image, ``s3://bucket/key``.
+    etag
+        Version of the image's bytes, without quotes.
+    round
+        1 for the first review of this version; a higher number asks, and pays, again on purpose.
+    prefix
+        Start of the name; IAM policies can be limited to it.
+    """
+    if round < 1:
+        raise ResourceNameError(
+            f"The review round of {image} is {round}, but rounds count from 1; pass 1 or more."
+        )
+    name = f"{prefix}-{digest(flow, image, etag, round, length=40)}"
+    return _checked("human loop", name, _A2I_PATTERN, "lower-case letters, digits and inner hyphens")
+
+
+def _sagemaker_name(kind: str, prefix: str, parts: tuple[object, ...]) -> str:
+    name = f"{prefix}-{digest(*parts)}" if parts else prefix
+    return _checked(kind, name, _SAGEMAKER_PATTERN, "letters, digits and inner hyphens")
+
+
+def _a2i_name(kind: str, prefix: str, parts: tuple[object, ...]) -> str:
+    name = f"{prefix}-{digest(*parts)}" if parts else prefix
+    return _checked(kind, name, _A2I_PATTERN, "lower-case letters, digits and inner hyphens")
+
+
+def _checked(kind: str, name: str, pattern: re.Pattern[str], allowed: str) -> str:
+    if len(name) > MAX_NAME_LENGTH:
+        raise ResourceNameError(
+            f"The {kind} name {name!r} has {len(name)} characters and the service allows {MAX_NAME_LENGTH};"
+            " shorten its prefix."
+        )
+    if not pattern.fullmatch(name):
+        raise ResourceNameError(f"The {kind} name {name!r} may hold only {allowed}; change its prefix.")
+    return name

@@ -1,0 +1,46 @@
+"""Human review: whom to ask, what was asked, what the answers say; pure functions on predictions and answers."""
+
+from __future__ import annotations
+
+from secondlook.review.consensus import Consensus, ConsensusBox, LabelledBox, consolidate
+from secondlook.review.conversion import Rejection, convert, settle
+from secondlook.review.ledger import LedgerLine, Outcome, PredrawnBox, input_content, predrawn_boxes
+from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
+from secondlook.review.policies import (
+    EmptyAwarePolicy,
+    RandomPolicy,
+    ReviewPolicy,
+    TopScorePolicy,
+    UncertaintySumPolicy,
+    published_rule_count,
+    resolve_policy,
+)
+from secondlook.review.selection import Selection, select
+
+__all__ = [
+    "Answer",
+    "Consensus",
+    "ConsensusBox",
+    "DrawnBox",
+    "EmptyAwarePolicy",
+    "LabelledBox",
+    "LedgerLine",
+    "Outcome",
+    "PredrawnBox",
+    "RandomPolicy",
+    "Rejection",
+    "ReviewOutput",
+    "ReviewPolicy",
+    "Selection",
+    "TopScorePolicy",
+    "UncertaintySumPolicy",
+    "consolidate",
+    "convert",
+    "input_content",
+    "parse_output",
+    "predrawn_boxes",
+    "published_rule_count",
+    "resolve_policy",
+    "select",
+    "settle",
+]

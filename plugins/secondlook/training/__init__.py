@@ -1,0 +1,40 @@
+"""Training data, model cards and the promotion rule: pure functions on manifest lines and predictions."""
+
+from __future__ import annotations
+
+from secondlook.training.card import Champion, LearnedManifest, ModelCard, TrainingData
+from secondlook.training.comparison import Candidate, Comparison, compare
+from secondlook.training.manifest import (
+    ATTRIBUTE_NAMES,
+    LABEL_ATTRIBUTE,
+    Annotation,
+    ManifestLine,
+    ManifestRead,
+    read_manifest,
+    write_manifest,
+)
+from secondlook.training.replay import ReplayMix, control_mix, mix_replay, split_validation
+from secondlook.training.rule import PromotionRule, SliceEvidence
+
+__all__ = [
+    "ATTRIBUTE_NAMES",
+    "LABEL_ATTRIBUTE",
+    "Annotation",
+    "Candidate",
+    "Champion",
+    "Comparison",
+    "LearnedManifest",
+    "ManifestLine",
+    "ManifestRead",
+    "ModelCard",
+    "PromotionRule",
+    "ReplayMix",
+    "SliceEvidence",
+    "TrainingData",
+    "compare",
+    "control_mix",
+    "mix_replay",
+    "read_manifest",
+    "split_validation",
+    "write_manifest",
+]

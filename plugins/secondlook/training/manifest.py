@@ -1,0 +1,278 @@
+"""Augmented manifests: the JSON Lines that SageMaker streams to the object detection algorithm.
+
+The form is that of the SageMaker Developer Guide, "Object Detection Algorithm" and "Bounding Box Job
+Output". Nothing in a line depends on when, where or by whom it was made: the same answers give the same
+bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from secondlook import jsonl
+from secondlook.detection import Box, TruthBox
+from secondlook.errors import ManifestError
+from secondlook.layout import check_night
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+LABEL_ATTRIBUTE = "bounding-box"
+SOURCE_ATTRIBUTE = "source-ref"
+# Order matters to the algorithm: the image first, then its annotation.
+ATTRIBUTE_NAMES = (SOURCE_ATTRIBUTE, LABEL_ATTRIBUTE)
+JOB_TYPE = "groundtruth/object-detection"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Annotation:
+    """One box of a line in whole pixels; ``confidence`` is the share of reviewers who support it."""
+
+    left: int
+    top: int
+    width: int
+    height: int
+    class_id: int
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestLine:
+    """One labelled image.
+
+    Attributes
+    ----------
+    image
+        Address of the image (``source-ref``).
+    width, height, depth
+        Pixels and channels of the file as stored.
+    annotations
+        At least one box; they are kept sorted.
+    labels
+        All labels of the detector, index = class id.
+    night
+        The night the image arrived (``creation-date``, at midnight); never the time of writing.
+    job_name
+        Where the label comes from, for example ``a2i/<human loop>``.
+    etag
+        Version of the image, None in lines from elsewhere.
+    slice
+        Part of the holdout that the image belongs to (``clean``, ``drifted``), None in training data.
+    """
+
+    image: str
+    width: int
+    height: int
+    depth: int
+    annotations: tuple[Annotation, ...]
+    labels: tuple[str, ...]
+    night: str
+    job_name: str
+    etag: str | None = None
+    slice: str | None = field(default=None)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "annotations", tuple(sorted(self.annotations)))
+        object.__setattr__(self, "labels", tuple(self.labels))
+        fault = _line_fault(self)
+        if fault:
+            raise ManifestError(f"The manifest line of {self.image or 'an unnamed image'} {fault}.")
+
+    def truth(self) -> tuple[TruthBox, ...]:
+        """Return the boxes as truth to match predictions with."""
+        return tuple(
+            TruthBox(a.class_id, Box.from_size(a.left, a.top, a.width, a.height)) for a in self.annotations
+        )
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the line as a JSON object."""
+        boxes = [
+            {"class_id": a.class_id, "height": a.height, "left": a.left, "top": a.top, "width": a.width}
+            for a in self.annotations
+        ]
+        record: dict[str, Any] = {
+            SOURCE_ATTRIBUTE: self.image,
+            LABEL_ATTRIBUTE: {
+                "annotations": boxes,
+                "image_size": [{"depth": self.depth, "height": self.height, "width": self.width}],
+            },
+            f"{LABEL_ATTRIBUTE}-metadata": {
+                "class-map": {str(class_id): label for class_id, label in enumerate(self.labels)},
+                "creation-date": f"{self.night}T00:00:00",
+                "human-annotated": "yes",
+                "job-name": self.job_name,
+                "objects": [{"confidence": a.confidence} for a in self.annotations],
+                "type": JOB_TYPE,
+            },
+        }
+        if self.etag is not None:
+            record["etag"] = self.etag
+        if self.slice is not None:
+            record["slice"] = self.slice
+        return record
+
+    @classmethod
+    def from_record(
+        cls,
+        record: Mapping[str, Any],
+        *,
+        labels: Sequence[str],
+        attribute: str = LABEL_ATTRIBUTE,
+        where: str | None = None,
+    ) -> ManifestLine:
+        """Read a line, our own or a foreign one (Ground Truth's, a public data set's).
+
+        Parameters
+        ----------
+        record
+            The JSON object.
+        labels
+            All labels of the detector, index = class id; a line whose class map says otherwise is refused.
+        attribute
+            Name of the label attribute; Ground Truth calls it after its job.
+        where
+            What to call the line in errors, for example ``line 3 of s3://...``.
+
+        Raises
+        ------
+        ManifestError
+            One sentence: where, what is wrong, what to do.
+        """
+        where = where or f"The manifest line of {record.get(SOURCE_ATTRIBUTE, 'an unnamed image')}"
+        try:
+            return _read_line(record, tuple(labels), attribute)
+        except ManifestError as error:
+            raise ManifestError(f"{where}: {error}") from error
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            detail = f"misses {error.args[0]!r}" if isinstance(error, KeyError) else f"is malformed ({error})"
+            raise ManifestError(
+                f"{where} {detail}; give it the form of an augmented manifest line for object detection."
+            ) from error
+
+
+def write_manifest(lines: Iterable[ManifestLine]) -> bytes:
+    """Return the bytes of a manifest, lines in the given order."""
+    return jsonl.encode(line.to_record() for line in lines)
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRead:
+    """The usable lines of a manifest, and a sentence for each line that is not."""
+
+    lines: tuple[ManifestLine, ...]
+    faults: tuple[str, ...]
+
+
+def read_manifest(
+    data: bytes, *, source: str, labels: Sequence[str], attribute: str = LABEL_ATTRIBUTE
+) -> ManifestRead:
+    """Read a manifest of any origin; a bad line, or an image listed before, becomes a fault and stops nothing.
+
+    Raises
+    ------
+    RecordError
+        When a line is no JSON at all: the file is damaged, and what it lost is unknown.
+    """
+    lines: list[ManifestLine] = []
+    faults: list[str] = []
+    first_seen: dict[str, int] = {}
+    for number, record in enumerate(jsonl.decode(data, source=source), start=1):
+        try:
+            line = ManifestLine.from_record(
+                record, labels=labels, attribute=attribute, where=f"line {number} of {source}"
+            )
+        except ManifestError as error:
+            faults.append(str(error))
+            continue
+        if line.image in first_seen:
+            faults.append(
+                f"line {number} of {source} repeats {line.image} of line {first_seen[line.image]};"
+                " the first one counts, remove the other."
+            )
+            continue
+        first_seen[line.image] = number
+        lines.append(line)
+    return ManifestRead(tuple(lines), tuple(faults))
+
+
+def _read_line(record: Mapping[str, Any], labels: tuple[str, ...], attribute: str) -> ManifestLine:
+    answer = record[attribute]
+    metadata = record.get(f"{attribute}-metadata", {})
+    _check_class_map(metadata.get("class-map", {}), labels)
+    size = answer["image_size"][0]
+    confidences = [float(entry.get("confidence", 1.0)) for entry in metadata.get("objects", [])]
+    boxes = answer["annotations"]
+    if len(confidences) != len(boxes):
+        confidences = [1.0] * len(boxes)
+    annotations = [
+        Annotation(
+            left=_pixels(box, "left"),
+            top=_pixels(box, "top"),
+            width=_pixels(box, "width"),
+            height=_pixels(box, "height"),
+            class_id=_pixels(box, "class_id"),
+            confidence=confidence,
+        )
+        for box, confidence in zip(boxes, confidences, strict=True)
+    ]
+    etag, part = record.get("etag"), record.get("slice")
+    return ManifestLine(
+        image=str(record[SOURCE_ATTRIBUTE]),
+        width=_pixels(size, "width"),
+        height=_pixels(size, "height"),
+        depth=_pixels(size, "depth", default=3),
+        annotations=tuple(annotations),
+        labels=labels,
+        night=str(metadata.get("creation-date", "1970-01-01"))[:10],
+        job_name=str(metadata.get("job-name", "unknown")),
+        etag=None if etag is None else str(etag),
+        slice=None if part is None else str(part),
+    )
+
+
+def _pixels(box: Mapping[str, Any], name: str, default: int | None = None) -> int:
+    value = box[name] if default is None else box.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, int | float) or int(value) != value:
+        raise ValueError(f"{name} is {value!r} instead of a whole number")
+    return int(value)
+
+
+def _check_class_map(class_map: Mapping[str, Any], labels: tuple[str, ...]) -> None:
+    for class_id, label in class_map.items():
+        index = int(class_id)
+        expected = labels[index] if 0 <= index < len(labels) else None
+        if label != expected:
+            meant = (
+                f"the detector's labels say {expected!r}"
+                if expected
+                else f"the detector has {len(labels)} classes"
+            )
+            raise ManifestError(
+                f"its class map calls class {class_id} {label!r}, but {meant}; map the classes first."
+            )
+
+
+def _line_fault(line: ManifestLine) -> str | None:
+    if not line.image.startswith("s3://"):
+        return f"names the image {line.image!r}, but {SOURCE_ATTRIBUTE} must be an s3:// address; correct it"
+    if min(line.width, line.height, line.depth) < 1:
+        return f"gives an image size of {line.width} x {line.height} x {line.depth}; measure the file again"
+    if not line.annotations:
+        return "has no box, which stops the built-in algorithm; leave the image out of the manifest"
+    check_night(line.night)
+    return next((fault for a in line.annotations if (fault := _annotation_fault(a, line))), None)
+
+
+def _annotation_fault(box: Annotation, line: ManifestLine) -> str | None:
+    place = f"({box.left}, {box.top}, {box.width} x {box.height})"
+    if not 0 <= box.class_id < len(line.labels):
+        return f"has a box of class {box.class_id}, but there are {len(line.labels)} labels; correct its class_id"
+    if box.width < 1 or box.height < 1:
+        return f"has the box {place} without area; remove it"
+    # A box may reach the border: left + width == image width.
+    if box.left < 0 or box.top < 0 or box.left + box.width > line.width or box.top + box.height > line.height:
+        return f"has the box {place} outside its {line.width} x {line.height} image; clamp or remove it"
+    if not 0 <= box.confidence <= 1:
+        return f"has a confidence of {box.confidence}, which must lie between 0 and 1; correct it"
+    return None
