@@ -6,8 +6,8 @@ import os
 import sys
 import warnings
 
-# Before MXNet is imported: one thread is the fastest for nets and images of this size, and the only setting that
-# gives the same bits each time.
+# Before MXNet is imported: one thread is the fastest for nets and images of this size, and the only setting
+# that gives the same bits each time.
 for _name in ("OMP_NUM_THREADS", "MXNET_CPU_WORKER_NTHREADS", "OPENBLAS_NUM_THREADS"):
     os.environ[_name] = "1"
 warnings.filterwarnings("ignore", category=DeprecationWarning)

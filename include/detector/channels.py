@@ -1,11 +1,14 @@
 """Reads the training channels into memory, in each of the three forms the built-in algorithm knows.
 
-- augmented manifest, Pipe mode: the pipe carries image record, annotation record, image record, ... without IRHeader
+- augmented manifest, Pipe mode: the pipe carries image record, annotation record, image record, ... without
+  IRHeader
 - RecordIO: ``.rec`` files in File mode, or the same stream in Pipe mode, each record with an IRHeader
-- image + JSON, File mode: ``train`` holds images, ``train_annotation`` a ``.json`` of the same relative name for each
+- image + JSON, File mode: ``train`` holds images, ``train_annotation`` a ``.json`` of the same relative name
+  for each
 
-One epoch is read; all further epochs are trained from memory, so only the first pipe of a channel is ever opened.
-An image without objects is legal here and teaches what is background (the built-in algorithm leaves this open).
+One epoch is read; all further epochs are trained from memory, so only the first pipe of a channel is ever
+opened. An image without objects is legal here and teaches what is background (the built-in algorithm leaves
+this open).
 """
 
 from __future__ import annotations
@@ -181,11 +184,13 @@ def _checked(sample: Sample, num_classes: int, label_width: int) -> Sample:
     for row in sample.rows:
         if not 0 <= row[0] < num_classes:
             raise TrainingDataError(
-                f"{sample.source} has class id {row[0]:g}, but num_classes is {num_classes}: ids run from 0 to {num_classes - 1}."
+                f"{sample.source} has class id {row[0]:g}, but num_classes "
+                f"is {num_classes}: ids run from 0 to {num_classes - 1}."
             )
     needed = 2 + LABEL_OBJECT_WIDTH * len(sample.rows)
     if needed > label_width:
         raise TrainingDataError(
-            f"{sample.source} has {len(sample.rows)} objects and needs label_width {needed}, which is {label_width}."
+            f"{sample.source} has {len(sample.rows)} objects and needs label_width {needed}, "
+            f"which is {label_width}."
         )
     return sample

@@ -1,7 +1,8 @@
 """Where SageMaker's container contract puts things.
 
-Source: SageMaker Developer Guide, "Use Your Own Training Algorithms" and "... Inference Code". ``SAGEMAKER_BASE_DIR``
-replaces ``/opt/ml`` and ``SAGEMAKER_BIND_TO_PORT`` replaces 8080, as in SageMaker's own toolkits.
+Source: SageMaker Developer Guide, "Use Your Own Training Algorithms" and "... Inference Code".
+``SAGEMAKER_BASE_DIR`` replaces ``/opt/ml`` and ``SAGEMAKER_BIND_TO_PORT`` replaces 8080, as in SageMaker's
+own toolkits.
 """
 
 from __future__ import annotations

@@ -3,10 +3,12 @@
 All values travel as strings (SageMaker Developer Guide, "Object Detection Hyperparameters"; defaults as the
 algorithm's container logs them). Deviations:
 
-- ``base_network`` may also be ``slim-ssd``, a small net that trains from scratch on a CPU within a minute. The other
-  two can be continued from a ``model`` channel, not begun, since no pretrained weights come with this project.
+- ``base_network`` may also be ``slim-ssd``, a small net that trains from scratch on a CPU within a minute.
+  The other two can be continued from a ``model`` channel, not begun, since no pretrained weights come with
+  this project.
 - ``image_shape`` may be as small as 64 for ``slim-ssd`` (a multiple of 32 is best).
-- With ``slim-ssd`` and an empty ``lr_scheduler_step`` the learning rate falls along a cosine to 0 over all epochs.
+- With ``slim-ssd`` and an empty ``lr_scheduler_step`` the learning rate falls along a cosine to 0 over all
+  epochs.
 - ``_seed`` (default 0) seeds initialisation, order and augmentation.
 """
 
@@ -95,12 +97,10 @@ def parse(given: Mapping[str, object]) -> Hyperparameters:
     for name, value in given.items():
         if name not in DEFAULTS and name not in REQUIRED:
             raise ConfigurationError(
-                f"Unknown hyperparameter {name!r}; known are {', '.join(sorted([*REQUIRED, *_public_names()]))}."
+                f"Unknown hyperparameter {name!r}; known are {', '.join(_public_names())}."
             )
         if not isinstance(value, str):
-            raise ConfigurationError(
-                f"Hyperparameter {name} must be a string, as SageMaker sends it, not {value!r}."
-            )
+            raise ConfigurationError(f"Hyperparameter {name} must be a string, not {value!r}.")
     for name in REQUIRED:
         if name not in given:
             raise ConfigurationError(f"Hyperparameter {name} is required.")
@@ -119,7 +119,7 @@ def parse(given: Mapping[str, object]) -> Hyperparameters:
 
 
 def _public_names() -> list[str]:
-    return [name for name in DEFAULTS if not name.startswith("_")]
+    return sorted(name for name in [*REQUIRED, *DEFAULTS] if not name.startswith("_"))
 
 
 def _bad(name: str, text: str, expected: str) -> ConfigurationError:

@@ -1,8 +1,8 @@
 """From the bytes of an image file to pixels: the one way, for training and serving alike.
 
-Pixels are those stored in the file: an EXIF orientation is ignored, as the boxes of annotations and reviewers are in
-the stored frame too. Only JPEG and PNG are opened, only with Pillow, and only below a size limit that is read from
-the header before any pixel is decoded.
+Pixels are those stored in the file: an EXIF orientation is ignored, as the boxes of annotations and reviewers
+are in the stored frame too. Only JPEG and PNG are opened, only with Pillow, and only below a size limit that
+is read from the header before any pixel is decoded.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageFile
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from .errors import ImageError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 ImageFile.LOAD_TRUNCATED_IMAGES = False
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limit above is stricter
 _BILINEAR = Image.Resampling.BILINEAR
 
 
@@ -30,7 +31,8 @@ _BILINEAR = Image.Resampling.BILINEAR
 class DecodedImage:
     """Pixels scaled to a square, and what the file itself said of its size.
 
-    ``pixels`` is uint8 of shape (side, side, 3), RGB; the aspect ratio is not kept, as in the built-in algorithm.
+    ``pixels`` is uint8 of shape (side, side, 3), RGB; the aspect ratio is not kept, as in the built-in
+    algorithm.
     """
 
     pixels: NDArray[np.uint8]
@@ -42,20 +44,18 @@ class DecodedImage:
 def decode(body: bytes, side: int) -> DecodedImage:
     """Decode a JPEG or PNG file and scale it to ``side`` x ``side`` pixels.
 
-    Grey-scale, palette, CMYK, 16-bit and transparent images are turned into RGB; ``depth`` stays the number of
-    channels in the file.
+    Grey-scale, palette, CMYK, 16-bit and transparent images are turned into RGB; ``depth`` stays the number
+    of channels in the file.
 
-    :raises ImageError: when the bytes are no such image, are cut short, or describe more than 64 million pixels
+    :raises ImageError: when the bytes are no such image, are cut short, or hold too many pixels
     """
     if not body:
         raise ImageError("The body is empty; send the bytes of a JPEG or PNG file.")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the limit below is ours
-            return _decode(body, side)
+        return _decode(body, side)
     except Image.DecompressionBombError as error:
         raise ImageError(f"The image is too large: more than {MAX_PIXELS} pixels.") from error
-    except Image.UnidentifiedImageError as error:
+    except UnidentifiedImageError as error:
         raise ImageError("The body is not a JPEG or PNG image.") from error
     except (
         OSError,
@@ -93,4 +93,6 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _first_sentence(error: Exception) -> str:
+    if "truncated" in str(error).lower():
+        return "the file is cut short"
     return (str(error) or type(error).__name__).split("\n")[0].rstrip(".")[:200]

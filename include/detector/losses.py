@@ -1,7 +1,8 @@
 """The SSD loss and its gradient at the two heads, in numpy.
 
-Softmax cross-entropy over positives and mined negatives plus smooth L1 over the positives' offsets, both divided by
-the number of positives in the batch (Liu et al., "SSD: Single Shot MultiBox Detector", 2016, section 2.2).
+Softmax cross-entropy over positives and mined negatives plus smooth L1 over the positives' offsets, both
+divided by the number of positives in the batch (Liu et al., "SSD: Single Shot MultiBox Detector", 2016,
+section 2.2).
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
 """The slim SSD as an MXNet symbol, with the four heads of the built-in algorithm's training symbol.
 
-640,000 parameters: a stem of three strided 3x3 convolutions (16, 32, 64 channels) and a residual block, then stages of
-96, 128 and 128 channels; heads on strides 8, 16, 32 and 64 with 4 anchors a cell. All widths are multiples of 16:
-others make oneDNN's backward pass three times slower. Raw RGB 0..255 goes in; normalisation is part of the graph.
+640,000 parameters: a stem of three strided 3x3 convolutions (16, 32, 64 channels) and a residual block, then
+stages of 96, 128 and 128 channels; heads on strides 8, 16, 32 and 64 with 4 anchors a cell. All widths are
+multiples of 16: others make oneDNN's backward pass three times slower. Raw RGB 0..255 goes in; normalisation
+is part of the graph.
 
-Outputs in order: ``cls_prob_output``, ``loc_loss_output``, ``cls_label_output``, ``det_out_output``, as in the
-``model_algo_1-symbol.json`` of a real training job.
+Outputs in order: ``cls_prob_output``, ``loc_loss_output``, ``cls_label_output``, ``det_out_output``, as in
+the ``model_algo_1-symbol.json`` of a real training job.
 """
 
 from __future__ import annotations

@@ -49,8 +49,8 @@ def _arguments(hyperparameters: Hyperparameters) -> dict[str, Any]:
 def learning_rate(hyperparameters: Hyperparameters, step: int, steps_per_epoch: int) -> float:
     """Return the learning rate of a step (counted from 0 over the whole training).
 
-    At each epoch of ``lr_scheduler_step`` it is multiplied by ``lr_scheduler_factor``. Without steps it is constant,
-    except for ``slim-ssd``, where it falls along a cosine.
+    At each epoch of ``lr_scheduler_step`` it is multiplied by ``lr_scheduler_factor``. Without steps it is
+    constant, except for ``slim-ssd``, where it falls along a cosine.
     """
     rate = hyperparameters.learning_rate
     if hyperparameters.lr_scheduler_step:

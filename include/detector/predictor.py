@@ -46,7 +46,7 @@ class Predictor:
             self._run(np.zeros((size, self.side, self.side, 3), dtype=np.uint8))
 
     def largest_batch(self, waiting: int) -> int:
-        """Return how many of ``waiting`` images to take at once: the largest batch size that needs no padding."""
+        """Return how many of ``waiting`` images to take at once: the most that need no padding."""
         return next((size for size in self._batch_sizes if size <= waiting), self._batch_sizes[-1])
 
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Floats]:

@@ -1,12 +1,13 @@
 """RecordIO as MXNet writes it, in pure Python.
 
-On disk a record is a little-endian magic word, a word holding a continuation flag (3 bits) and a length (29 bits),
-and the payload padded to 4 bytes. Where the payload itself holds the magic at an aligned offset, the writer leaves
-those 4 bytes out and continues in a new part (flags 1, 2, 3: first, middle, last); the reader puts them back.
-That way a reader may look for record borders anywhere in a file (dmlc-core, ``recordio.h``).
+On disk a record is a little-endian magic word, a word holding a continuation flag (3 bits) and a length (29
+bits), and the payload padded to 4 bytes. Where the payload itself holds the magic at an aligned offset, the
+writer leaves those 4 bytes out and continues in a new part (flags 1, 2, 3: first, middle, last); the reader
+puts them back. That way a reader may look for record borders anywhere in a file (dmlc-core, ``recordio.h``).
 
-A detection record (the output of ``im2rec``) is an ``IRHeader``, the label as 32-bit floats and the image file:
-label = [header width 2, object width 5, class, xmin, ymin, xmax, ymax, class, ...], coordinates as ratios of the image.
+A detection record (the output of ``im2rec``) is an ``IRHeader``, the label as 32-bit floats and the image
+file: label = [header width 2, object width 5, class, xmin, ymin, xmax, ymax, class, ...], coordinates as
+ratios of the image.
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ class RecordIOError(DetectorError):
 class RecordWriter:
     """Writes payloads to a binary stream; byte for byte what ``mx.recordio.MXRecordIO`` writes.
 
-    The stream stays the caller's: it is neither flushed nor closed. ``offset`` is the position of the next record,
-    which is what an ``.idx`` file lists.
+    The stream stays the caller's: it is neither flushed nor closed. ``offset`` is the position of the next
+    record, which is what an ``.idx`` file lists.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -103,7 +104,8 @@ def read_records(stream: BinaryIO, source: str = "stream") -> Iterator[bytes]:
         magic, word = struct.unpack("<II", header)
         if magic != MAGIC:
             raise RecordIOError(
-                f"Record {index} of {source} does not begin with the RecordIO magic word; is RecordWrapperType RecordIO?"
+                f"Record {index} of {source} does not begin with the RecordIO magic word; "
+                "is RecordWrapperType RecordIO?"
             )
         flag, length = word >> _LENGTH_BITS, word & MAX_PART_BYTES
         if flag > _LAST or (flag in (_MIDDLE, _LAST)) != bool(parts):
@@ -177,7 +179,8 @@ def _label_rows(label: tuple[float, ...], source: str) -> tuple[Row, ...]:
     header_width, object_width = label[0], label[1]
     if not (LABEL_HEADER_WIDTH <= header_width <= len(label) and object_width >= LABEL_OBJECT_WIDTH):
         raise RecordIOError(
-            f"The label of {source} begins with {header_width:g}, {object_width:g}; expected header width 2 and object width 5."
+            f"The label of {source} begins with {header_width:g}, {object_width:g}; "
+            "expected header width 2 and object width 5."
         )
     objects = label[int(header_width) :]
     width = int(object_width)
@@ -188,7 +191,7 @@ def _label_rows(label: tuple[float, ...], source: str) -> tuple[Row, ...]:
 
 
 def pack(records: Iterable[tuple[Sequence[Sequence[float]], bytes]], out: BinaryIO) -> int:
-    """Write (rows, image bytes) pairs as one ``.rec`` stream, ids counting from 0, and return how many there were."""
+    """Write (rows, image bytes) pairs as one ``.rec`` stream, ids counting from 0; return their number."""
     writer = RecordWriter(out)
     count = 0
     for rows, image in records:

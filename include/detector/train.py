@@ -1,7 +1,7 @@
 """``train``: what SageMaker runs for a training job.
 
-A fault of the caller ends with one sentence in ``output/failure`` and exit code 1. SIGTERM (StopTrainingJob, or the
-time limit) saves the model as it is and ends with 0.
+A fault of the caller ends with one sentence in ``output/failure`` and exit code 1. SIGTERM (StopTrainingJob,
+or the time limit) saves the model as it is and ends with 0.
 """
 
 from __future__ import annotations
@@ -94,11 +94,13 @@ def _train(layout: Layout, stop: _StopSignal) -> None:
 def _check_amount(train: list[Sample], parameters: Hyperparameters, log: TrainingLog) -> None:
     if len(train) < parameters.mini_batch_size:
         raise ConfigurationError(
-            f"Channel train holds {len(train)} images, fewer than mini_batch_size {parameters.mini_batch_size}."
+            f"Channel train holds {len(train)} images, "
+            f"fewer than mini_batch_size {parameters.mini_batch_size}."
         )
     if len(train) != parameters.num_training_samples:
         log.warning(
-            f"num_training_samples is {parameters.num_training_samples}, channel train holds {len(train)} images."
+            f"num_training_samples is {parameters.num_training_samples}, "
+            f"channel train holds {len(train)} images."
         )
 
 
@@ -109,8 +111,8 @@ def _seed_model(
     if channel is None:
         if parameters.base_network != hyperparameters.SLIM_SSD:
             raise ConfigurationError(
-                f"base_network {parameters.base_network} can only be continued from a model channel here, as there are "
-                f"no pretrained weights; use {hyperparameters.SLIM_SSD} to train from scratch."
+                f"base_network {parameters.base_network} can only be continued from a model channel here, "
+                f"as there are no pretrained weights; use {hyperparameters.SLIM_SSD} to train from scratch."
             )
         return None
     log.line("Start training from the model in the model channel.")
@@ -122,7 +124,8 @@ def _seed_model(
         found = model.hyperparameters.get(name, wanted)
         if found != wanted:
             raise ConfigurationError(
-                f"{name} is {wanted}, but the model in the model channel has {found}; a model is continued with the same {name}."
+                f"{name} is {wanted}, but the model in the model channel has {found}; "
+                f"a model is continued with the same {name}."
             )
     log.line(f"Using model weights from {artifact.PREFIX}.")
     return model

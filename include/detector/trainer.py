@@ -1,7 +1,7 @@
 """The training loop: forward, assign targets, loss, backward, update; evaluate now and then, keep the best.
 
-It trains the two heads (class logits and box offsets) of any SSD symbol that :mod:`.artifact` can load, with target
-assignment and loss in numpy, and saves the weights back under the original training symbol.
+It trains the two heads (class logits and box offsets) of any SSD symbol that :mod:`.artifact` can load, with
+target assignment and loss in numpy, and saves the weights back under the original training symbol.
 """
 
 from __future__ import annotations
@@ -85,31 +85,30 @@ class Trainer:
         self._predictor = Predictor(self._model, batch_sizes=(min(8, len(self._validation.pixels)),))
 
     def run(self, directory: Path, stopped: Callable[[], bool]) -> None:
-        """Train all epochs, or until early stopping or until ``stopped`` says so; the model is saved in any case."""
+        """Train all epochs, or until early stopping or ``stopped``; the model is saved in any case."""
         progress = _Progress()
         steps = self._loader.batches_per_epoch
-        epoch_losses: list[SsdLoss] = []
+        losses: list[SsdLoss] = []
         started = time.perf_counter()
         for step, batch in enumerate(self._loader):
             if stopped():
                 self._log.line("Training was stopped; saving the model as it is.")
                 break
             epoch, index = divmod(step, steps)
-            epoch_losses.append(self._step(batch, learning_rate(self._hyperparameters, step, steps)))
-            if index + 1 == steps or (index + 1) % _LOG_EVERY_BATCHES == 0:
-                self._report_batch(epoch, index + 1, epoch_losses, time.perf_counter() - started)
-            if index + 1 == steps:
-                self._end_of_epoch(epoch, progress, directory)
-                epoch_losses, started = [], time.perf_counter()
-                if self._should_stop_early(epoch, progress):
-                    self._log.line(f"Early stopping after epoch {epoch}: validation mAP no longer grows.")
-                    break
+            losses.append(self._step(batch, learning_rate(self._hyperparameters, step, steps)))
+            if (index + 1) % _LOG_EVERY_BATCHES == 0 or index + 1 == steps:
+                self._report_batch(epoch, index + 1, losses, time.perf_counter() - started)
+            if index + 1 < steps:
+                continue
+            self._end_of_epoch(epoch, progress, directory)
+            losses, started = [], time.perf_counter()
+            if self._should_stop_early(epoch, progress):
+                self._log.line(f"Early stopping after epoch {epoch}: validation mAP no longer grows.")
+                break
         if progress.best is None:
             self._save(directory)
         else:
-            self._log.line(
-                f"The best model is that of epoch {progress.best_epoch}, validation-mAP={progress.best:.6f}."
-            )
+            self._log.line(f"The best model is of epoch {progress.best_epoch}, mAP={progress.best:.6f}.")
 
     def _step(self, batch: Batch, rate: float) -> SsdLoss:
         self._executor.arg_dict["data"][:] = batch.data

@@ -1,4 +1,5 @@
-"""The log lines of the built-in algorithm, whose metrics SageMaker (and people) read by regular expression."""
+"""The log lines of the built-in algorithm, whose metrics SageMaker (and people) read by regular
+expression."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """PASCAL VOC annotations: read safely, checked box by box, turned into what the detector trains on.
 
-VOC counts pixels from 1 and includes both ends: ``xmin`` 1 and ``xmax`` 640 span a whole image of width 640. Here a
-box is ``[xmin, xmax)`` counted from 0, so ``xmin`` and ``ymin`` lose one and a width is simply ``xmax - xmin``
-(The PASCAL Visual Object Classes Challenge 2012, Development Kit).
+VOC counts pixels from 1 and includes both ends: ``xmin`` 1 and ``xmax`` 640 span a whole image of width 640.
+Here a box is ``[xmin, xmax)`` counted from 0, so ``xmin`` and ``ymin`` lose one and a width is simply ``xmax
+- xmin`` (The PASCAL Visual Object Classes Challenge 2012, Development Kit).
 """
 
 from __future__ import annotations
@@ -227,9 +227,9 @@ def parse_image_set(text: bytes, source: str) -> tuple[str, ...]:
 def split_names(image_sets: Mapping[str, bytes]) -> dict[str, tuple[str, ...]]:
     """Sort image names into train, validation and test by the files of ``ImageSets/Main``.
 
-    :param image_sets: set name (``train``, ``val``, ``trainval``, ``test``; others are ignored) -> bytes of its file
-    :return: ``train``, ``validation`` and ``test``, each a tuple of names and possibly empty; without ``train.txt`` the
-        training images are those of ``trainval.txt`` that are not in ``val.txt``
+    :param image_sets: set name -> bytes of its file; ``train``, ``val``, ``trainval`` and ``test`` are used
+    :return: ``train``, ``validation`` and ``test``, each a tuple of names and possibly empty; without
+        ``train.txt`` the training images are those of ``trainval.txt`` that are not in ``val.txt``
     :raises VocError: when a name is in two splits, which would let a model be tested on what it learned
     """
     sets = {name: parse_image_set(text, f"{name}.txt") for name, text in sorted(image_sets.items())}
