@@ -1,0 +1,79 @@
+"""
+### Human review: set up or take down
+
+**create** checks the work team, renders the worker template with an example, and creates the human task UI
+and the flow definition on Amazon A2I or on the Review Desk, whichever the connection names. Run it once per
+deployment; what exists already is left as it is. A changed worker template or task needs another name in the
+setting `flow_definition`, or a **remove** first: flow definitions cannot be changed.
+
+**remove** deletes the flow definition and its human task UI. It refuses while reviews are open, unless
+forced. Answers stay in S3.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, Param, task
+
+from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
+from secondlook.settings import LazySettings
+
+with DAG(
+    dag_id="review_workflow",
+    schedule=None,
+    doc_md=__doc__,
+    tags=["second-look", "setup"],
+    max_active_runs=1,
+    default_args={"retries": 2},
+    render_template_as_native_obj=True,
+    user_defined_macros={"settings": LazySettings()},
+    params={
+        "action": Param(
+            "create",
+            type="string",
+            enum=["create", "remove"],
+            title="Action",
+            description="Set up human review, or take it down.",
+        ),
+        "force": Param(
+            False,
+            type="boolean",
+            title="Remove although reviews are open",
+            description="Reviews that nobody has begun are lost; what reviewers hold can still be submitted.",
+        ),
+    },
+):
+
+    @task.branch(task_id="choose")
+    def choose(action: str) -> str:
+        """Go the way of the chosen action."""
+        return action
+
+    create = ReviewWorkflowCreateOperator(
+        task_id="create",
+        bucket="{{ settings.bucket }}",
+        prefix="{{ settings.prefix }}",
+        aws_conn_id="{{ settings.aws_conn_id }}",
+        a2i_conn_id="{{ settings.a2i_conn_id }}",
+        region_name="{{ settings.region }}",
+        flow_definition_name="{{ settings.flow_definition }}",
+        flow_role_arn="{{ settings.flow_role_arn }}",
+        workteam_name="{{ settings.workteam_name }}",
+        labels="{{ settings.labels }}",
+        task_title="{{ settings.review.task_title }}",
+        task_description="{{ settings.review.task_description }}",
+        task_keywords="{{ settings.review.task_keywords }}",
+        task_count="{{ settings.review.task_count }}",
+        task_availability_seconds="{{ settings.review.task_availability_seconds }}",
+        task_time_limit_seconds="{{ settings.review.task_time_limit_seconds }}",
+    )
+    remove = ReviewWorkflowRemoveOperator(
+        task_id="remove",
+        bucket="{{ settings.bucket }}",
+        prefix="{{ settings.prefix }}",
+        aws_conn_id="{{ settings.aws_conn_id }}",
+        a2i_conn_id="{{ settings.a2i_conn_id }}",
+        region_name="{{ settings.region }}",
+        flow_definition_name="{{ settings.flow_definition }}",
+        force="{{ params.force }}",
+    )
+    choose("{{ params.action }}") >> [create, remove]

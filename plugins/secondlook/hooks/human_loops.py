@@ -1,0 +1,281 @@
+"""Human loops and flow definitions through the Amazon A2I API, as plain values and one-sentence errors.
+
+The same calls reach Amazon A2I or a Review Desk; the Airflow connection decides which.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+
+from secondlook.errors import SecondLookError
+from secondlook.hooks.clients import (
+    A2IRuntimeHook,
+    SageMakerClientHook,
+    error_code,
+    error_message,
+    error_status,
+    is_not_found,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from datetime import datetime
+
+# HumanLoopStatus in the A2I runtime API. A deleted loop is "not found" there; a status that is in neither set
+# is waited for.
+ENDED_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
+OPEN_STATUSES = frozenset({"InProgress", "Stopping"})
+DELETED = "Deleted"
+
+_THROTTLING = ("Throttling", "TooManyRequests", "RequestLimitExceeded", "SlowDown")
+
+
+class HumanReviewError(SecondLookError):
+    """The human review service could not do what was asked; trying again later may help."""
+
+
+class ReviewSetupError(HumanReviewError, AirflowFailException):
+    """Somebody has to change something first, so Airflow fails the task without a retry."""
+
+
+@dataclass(frozen=True)
+class HumanLoop:
+    """One human loop as DescribeHumanLoop reports it.
+
+    ``output_uri`` may be set before there is an object under it.
+    """
+
+    name: str
+    status: str
+    failure_code: str | None = None
+    failure_reason: str | None = None
+    output_uri: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen to it."""
+        return self.status in ENDED_STATUSES or self.status == DELETED
+
+
+class LoopBoard:
+    """Where a given set of human loops stands; loops of other nights on the same flow do not count.
+
+    An ended loop stays ended, whatever a later listing leaves out.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._status = dict.fromkeys(names, "")
+        self.unknown_statuses: set[str] = set()
+
+    def note(self, name: str, status: str) -> None:
+        """Take in what the service says about a loop."""
+        if name not in self._status:
+            return
+        self._status[name] = status
+        if status not in ENDED_STATUSES | OPEN_STATUSES | {DELETED}:
+            self.unknown_statuses.add(status)
+
+    def unlisted(self, listed: set[str]) -> list[str]:
+        """Loops that have not ended and that a listing did not name: deleted, or created before its start."""
+        return [name for name in self._open() if name not in listed]
+
+    @property
+    def total(self) -> int:
+        """How many loops there are."""
+        return len(self._status)
+
+    @property
+    def open(self) -> int:
+        """How many have not ended."""
+        return len(self._open())
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return self.total - self.open
+
+    def _open(self) -> list[str]:
+        return [name for name, status in self._status.items() if status not in ENDED_STATUSES | {DELETED}]
+
+
+def is_transient(error: BotoCoreError | ClientError) -> bool:
+    """Whether the same call may succeed later: throttling, a server fault, a dropped connection."""
+    if not isinstance(error, ClientError):
+        return not isinstance(error, NoCredentialsError | NoRegionError)
+    return (
+        error_status(error) >= 500 or error_status(error) == 429 or error_code(error).startswith(_THROTTLING)
+    )
+
+
+def list_request(flow_arn: str, created_after: datetime | None) -> dict[str, Any]:
+    """Return the parameters of ListHumanLoops for one night's sweep."""
+    request: dict[str, Any] = {"FlowDefinitionArn": flow_arn, "PaginationConfig": {"PageSize": 100}}
+    if created_after is not None:
+        request["CreationTimeAfter"] = created_after
+    return request
+
+
+class HumanReviewService:
+    """The human review service behind one Airflow connection.
+
+    :param a2i_conn_id: Airflow connection; its ``service_config`` may point at a Review Desk.
+    :param region_name: AWS Region; the connection's when None.
+    """
+
+    def __init__(self, a2i_conn_id: str, region_name: str | None = None) -> None:
+        self.a2i_conn_id = a2i_conn_id
+        self.region_name = region_name
+
+    @cached_property
+    def runtime(self) -> Any:
+        """The boto3 client for human loops."""
+        return self._client(A2IRuntimeHook)
+
+    @cached_property
+    def control(self) -> Any:
+        """The boto3 client for flow definitions, worker templates and work teams."""
+        return self._client(SageMakerClientHook)
+
+    def flow_arn(self, name: str) -> str:
+        """Return the ARN of an active flow definition.
+
+        Raises
+        ------
+        ReviewSetupError
+            There is none of that name here, or it failed or is being deleted.
+        HumanReviewError
+            It is not ready yet, or the service cannot be reached.
+        """
+        flow = self.describe_flow(name)
+        if flow is None:
+            raise ReviewSetupError(
+                f"The flow definition {name} does not exist in {self.place}: run the DAG review_workflow to "
+                "create it, or correct the setting flow_definition or the connection's region."
+            )
+        status = flow["FlowDefinitionStatus"]
+        if status == "Active":
+            return str(flow["FlowDefinitionArn"])
+        if status == "Initializing":
+            raise HumanReviewError(
+                f"The flow definition {name} in {self.place} is not active yet: try again."
+            )
+        reason = flow.get("FailureReason") or "no reason given"
+        raise ReviewSetupError(
+            f"The flow definition {name} in {self.place} is {status} ({reason}): "
+            "remove it and create it again with the DAG review_workflow."
+        )
+
+    def describe_flow(self, name: str) -> dict[str, Any] | None:
+        """Return the answer of DescribeFlowDefinition, or None when there is no such flow definition."""
+        with self.asking(f"describe the flow definition {name}"):
+            try:
+                return dict(self.control.describe_flow_definition(FlowDefinitionName=name))
+            except ClientError as error:
+                if not is_not_found(error):
+                    raise
+        return None
+
+    def describe(self, name: str) -> HumanLoop | None:
+        """Return a human loop, or None when there is none of that name (any more)."""
+        with self.asking(f"describe the human loop {name}"):
+            try:
+                loop = self.runtime.describe_human_loop(HumanLoopName=name)
+            except ClientError as error:
+                if is_not_found(error):
+                    return None
+                raise
+        return HumanLoop(
+            name=name,
+            status=loop["HumanLoopStatus"],
+            failure_code=loop.get("FailureCode"),
+            failure_reason=loop.get("FailureReason"),
+            output_uri=loop.get("HumanLoopOutput", {}).get("OutputS3Uri"),
+        )
+
+    def start(self, flow_arn: str, name: str, input_content: str) -> bool:
+        """Start a human loop; return False when one of that name exists already with another input.
+
+        Starting it again with the very same input while it is open is no fault and makes no second loop.
+        """
+        loop_input = {"InputContent": input_content}
+        with self.asking(f"start the human loop {name}"):
+            try:
+                self.runtime.start_human_loop(
+                    HumanLoopName=name, FlowDefinitionArn=flow_arn, HumanLoopInput=loop_input
+                )
+            except ClientError as error:
+                if error_code(error) != "ConflictException":
+                    raise
+                return False
+        return True
+
+    def sweep(self, flow_arn: str, created_after: datetime | None = None) -> Iterator[tuple[str, str]]:
+        """Yield name and status of every loop of a flow from one paged listing."""
+        paginator = self.runtime.get_paginator("list_human_loops")
+        with self.asking(f"list the human loops of {flow_arn}"):
+            for page in paginator.paginate(**list_request(flow_arn, created_after)):
+                for loop in page["HumanLoopSummaries"]:
+                    yield loop["HumanLoopName"], loop["HumanLoopStatus"]
+
+    def survey(self, names: Iterable[str], flow_arn: str, created_after: datetime | None) -> LoopBoard:
+        """Find out where the named loops stand: one listing, and one question for each that it left out."""
+        board = LoopBoard(names)
+        listed: set[str] = set()
+        for name, status in self.sweep(flow_arn, created_after):
+            listed.add(name)
+            board.note(name, status)
+        for name in board.unlisted(listed):
+            loop = self.describe(name)
+            board.note(name, loop.status if loop else DELETED)
+        return board
+
+    @property
+    def place(self) -> str:
+        """Region, address and connection, for messages."""
+        meta = self.control.meta
+        return f"region {meta.region_name} at {meta.endpoint_url} (connection {self.a2i_conn_id})"
+
+    @contextmanager
+    def asking(self, doing: str) -> Iterator[None]:
+        """Turn an AWS error inside the block into one sentence: ``doing``, where, why and what to do."""
+        try:
+            yield
+        except (ClientError, BotoCoreError) as error:
+            raise explain(error, doing, self.place, self.a2i_conn_id) from error
+
+    def _client(self, hook: type[A2IRuntimeHook] | type[SageMakerClientHook]) -> Any:
+        try:
+            return hook(self.a2i_conn_id, self.region_name).client
+        except NoRegionError:
+            raise ReviewSetupError(
+                f"The connection {self.a2i_conn_id} names no region: add region_name to its extra, "
+                "or set the setting region."
+            ) from None
+
+
+def explain(error: BotoCoreError | ClientError, doing: str, place: str, conn_id: str) -> HumanReviewError:
+    """Return the one-sentence error for a failed call of the human review service."""
+    failed = f"Cannot {doing} in {place}"
+    if not isinstance(error, ClientError):
+        kind = HumanReviewError if is_transient(error) else ReviewSetupError
+        return kind(f"{failed}: {error}; check the connection's endpoint URL and credentials.")
+    said = f"{error_code(error)}: {error_message(error)}"
+    if error_code(error) == "ServiceQuotaExceededException":
+        return HumanReviewError(
+            f"{failed}: the account's quota of human loops is reached ({said}); let open reviews finish or "
+            "ask for a higher quota, then clear the task: it goes on where it stopped."
+        )
+    if is_transient(error):
+        return HumanReviewError(f"{failed} for now ({said}): try again.")
+    if error_code(error) == "InvalidParameterException" or "customer" in error_message(error).lower():
+        return ReviewSetupError(
+            f"{failed}: Amazon A2I does not serve this account ({said}); it takes no new customers, so run "
+            f"the Review Desk and let the connection {conn_id} point at it."
+        )
+    return ReviewSetupError(f"{failed}: refused ({said}); correct what it names, then clear the task.")

@@ -1,0 +1,161 @@
+"""Waiting for people, hours or days, in the triggerer."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
+from botocore.exceptions import BotoCoreError, ClientError
+
+from secondlook.errors import SecondLookError
+from secondlook.hooks.clients import A2IRuntimeHook, error_code, error_message, is_not_found
+from secondlook.hooks.human_loops import DELETED, LoopBoard, is_transient, list_request
+from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+ENDED_EVENT = "ended"
+ERROR_EVENT = "error"
+
+
+class HumanLoopsTrigger(BaseTrigger):
+    """Fires once every human loop of a night has ended, in whatever way.
+
+    Each interval it makes one paged ListHumanLoops sweep of the flow definition and counts this night's
+    loops in it; other nights on the same flow do not matter. Only a loop that the sweep leaves out is asked
+    for by name: it was deleted, or is older than ``created_after``. Which loops are this night's stands in
+    the ledger in S3, read once when the trigger starts: the state kept in Airflow's database stays small,
+    and a restarted triggerer goes on from there.
+
+    A failed poll (throttling, a server fault, a dropped connection) is logged and repeated at the next
+    interval: days of waiting do not end on it. A refusal that will not go away ends the wait with an error
+    event.
+
+    It has no ``on_kill``: clearing or failing the sensor leaves the reviews of people alone.
+
+    :param bucket: S3 bucket of the ledger.
+    :param ledger_key: key of the ledger.
+    :param flow_definition_arn: the flow definition that the loops run on.
+    :param created_after: ISO time; loops created before it are not listed. None lists all of the flow.
+    :param poll_interval_seconds: time between two sweeps.
+    :param aws_conn_id: Airflow connection for S3.
+    :param a2i_conn_id: Airflow connection for Amazon A2I or a Review Desk.
+    :param region_name: AWS Region; the connection's when None.
+    """
+
+    def __init__(
+        self,
+        *,
+        bucket: str,
+        ledger_key: str,
+        flow_definition_arn: str,
+        created_after: str | None = None,
+        poll_interval_seconds: float = 60.0,
+        aws_conn_id: str = "aws_default",
+        a2i_conn_id: str = "a2i_default",
+        region_name: str | None = None,
+    ) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.bucket = bucket
+        self.ledger_key = ledger_key
+        self.flow_definition_arn = flow_definition_arn
+        self.created_after = created_after
+        self.poll_interval_seconds = poll_interval_seconds
+        self.aws_conn_id = aws_conn_id
+        self.a2i_conn_id = a2i_conn_id
+        self.region_name = region_name
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return class path and arguments, all that another triggerer needs to go on."""
+        names = (
+            "bucket",
+            "ledger_key",
+            "flow_definition_arn",
+            "created_after",
+            "poll_interval_seconds",
+            "aws_conn_id",
+            "a2i_conn_id",
+            "region_name",
+        )
+        return f"{HumanLoopsTrigger.__module__}.HumanLoopsTrigger", {
+            name: getattr(self, name) for name in names
+        }
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Sweep until all loops have ended, then fire once."""
+        try:
+            async with await A2IRuntimeHook(self.a2i_conn_id, self.region_name).async_client() as client:
+                event = await self._wait(client)
+        except (ClientError, BotoCoreError, SecondLookError, OSError) as error:
+            event = {"status": ERROR_EVENT, "message": self._sentence(error)}
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
+
+    async def _wait(self, client: Any) -> dict[str, Any]:
+        board: LoopBoard | None = None
+        logged: int | None = None
+        while True:
+            try:
+                board = board or LoopBoard(await sync_to_async(self._names)())
+                await self._sweep(client, board)
+            except (ClientError, BotoCoreError, SecondLookError, OSError) as error:
+                if _is_final(error):
+                    raise
+                self.log.warning(
+                    "A look at the human loops failed and is repeated: %s", self._sentence(error)
+                )
+            else:
+                if board.ended != logged:
+                    self.log.info("%d of %d human loops have ended.", board.ended, board.total)
+                    logged = board.ended
+                if not board.open:
+                    return {"status": ENDED_EVENT, "ended": board.ended}
+            await asyncio.sleep(self.poll_interval_seconds)
+
+    async def _sweep(self, client: Any, board: LoopBoard) -> None:
+        listed: set[str] = set()
+        known = set(board.unknown_statuses)
+        after = datetime.fromisoformat(self.created_after) if self.created_after else None
+        request = list_request(self.flow_definition_arn, after)
+        async for page in client.get_paginator("list_human_loops").paginate(**request):
+            for loop in page["HumanLoopSummaries"]:
+                listed.add(loop["HumanLoopName"])
+                board.note(loop["HumanLoopName"], loop["HumanLoopStatus"])
+        for name in board.unlisted(listed):
+            board.note(name, await self._status(client, name))
+        for status in board.unknown_statuses - known:
+            self.log.warning(
+                "A human loop has the status %r, which is new to this version: waiting on.", status
+            )
+
+    async def _status(self, client: Any, name: str) -> str:
+        try:
+            return str((await client.describe_human_loop(HumanLoopName=name))["HumanLoopStatus"])
+        except ClientError as error:
+            if is_not_found(error):
+                return DELETED
+            raise
+
+    def _names(self) -> list[str]:
+        store = ObjectStore(self.bucket, self.aws_conn_id, self.region_name)
+        records, _ = store.read_jsonl(self.ledger_key)
+        return [record["loop"] for record in records]
+
+    def _sentence(self, error: Exception) -> str:
+        if not isinstance(error, ClientError):
+            return str(error)
+        return (
+            f"Waiting for human loops of {self.flow_definition_arn} (connection {self.a2i_conn_id}) failed "
+            f"({error_code(error)}: {error_message(error)})."
+        )
+
+
+def _is_final(error: Exception) -> bool:
+    if isinstance(error, ClientError | BotoCoreError):
+        return not is_transient(error)
+    return isinstance(error, SecondLookError) and (
+        isinstance(error, ObjectMissingError) or not isinstance(error, StoreError)
+    )
