@@ -1,0 +1,92 @@
+"""The AWS operations of the desk: which function answers each, what its errors are called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from include.aws_protocol import Call, Handler, ServiceError
+from include.review_desk import flows, loops, tagging, task_uis, teams
+from include.review_desk.context import Desk
+from include.review_desk.errors import (
+    DeskError,
+    InvalidRequest,
+    LoopConflict,
+    MissingResource,
+    NameInUse,
+    QuotaReached,
+)
+
+RUNTIME = "sagemaker-a2i-runtime"
+CONTROL = "sagemaker"
+
+Operation = Callable[[Desk, Mapping[str, Any]], dict[str, Any] | None]
+
+_RUNTIME: dict[str, Operation] = {
+    "StartHumanLoop": loops.start,
+    "DescribeHumanLoop": lambda desk, params: loops.describe(desk, params["HumanLoopName"]),
+    "ListHumanLoops": loops.list_loops,
+    "StopHumanLoop": lambda desk, params: loops.stop(desk, params["HumanLoopName"]),
+    "DeleteHumanLoop": lambda desk, params: loops.delete_loop(desk, params["HumanLoopName"]),
+}
+
+_CONTROL: dict[str, Operation] = {
+    "CreateHumanTaskUi": task_uis.create,
+    "DescribeHumanTaskUi": lambda desk, params: task_uis.describe(desk, params["HumanTaskUiName"]),
+    "ListHumanTaskUis": task_uis.list_uis,
+    "DeleteHumanTaskUi": lambda desk, params: task_uis.delete_ui(desk, params["HumanTaskUiName"]),
+    "RenderUiTemplate": task_uis.render,
+    "CreateFlowDefinition": flows.create,
+    "DescribeFlowDefinition": lambda desk, params: flows.describe(desk, params["FlowDefinitionName"]),
+    "ListFlowDefinitions": flows.list_flows,
+    "DeleteFlowDefinition": lambda desk, params: flows.delete_flow(desk, params["FlowDefinitionName"]),
+    "CreateWorkteam": teams.create,
+    "DescribeWorkteam": lambda desk, params: teams.describe(desk, params["WorkteamName"]),
+    "ListWorkteams": teams.list_teams,
+    "UpdateWorkteam": teams.update_team,
+    "DeleteWorkteam": lambda desk, params: teams.delete_team(desk, params["WorkteamName"]),
+    "DescribeWorkforce": lambda desk, params: teams.describe_workforce(desk, params["WorkforceName"]),
+    "ListWorkforces": teams.list_workforces,
+    "AddTags": tagging.add,
+    "ListTags": tagging.list_tags,
+    "DeleteTags": tagging.remove,
+}
+
+_CODES: dict[str, dict[type[DeskError], str]] = {
+    RUNTIME: {
+        InvalidRequest: "ValidationException",
+        MissingResource: "ResourceNotFoundException",
+        LoopConflict: "ConflictException",
+        QuotaReached: "ServiceQuotaExceededException",
+    },
+    CONTROL: {
+        InvalidRequest: "ValidationException",
+        MissingResource: "ResourceNotFound",
+        NameInUse: "ResourceInUse",
+        QuotaReached: "ResourceLimitExceeded",
+    },
+}
+
+
+def handlers(desk: Desk) -> dict[tuple[str, str], Handler]:
+    """Every operation the desk answers, for AwsApplication."""
+    table: dict[tuple[str, str], Handler] = {}
+    for service, operations in ((RUNTIME, _RUNTIME), (CONTROL, _CONTROL)):
+        for name, operation in operations.items():
+            table[service, name] = _handler(desk, service, operation)
+    return table
+
+
+def _handler(desk: Desk, service: str, operation: Operation) -> Handler:
+    codes = _CODES[service]
+
+    def handle(call: Call) -> dict[str, Any]:
+        try:
+            return operation(desk, call.params) or {}
+        except DeskError as error:
+            code = codes.get(type(error))
+            if code is None:
+                raise
+            raise ServiceError(code, error.message) from None
+
+    return handle

@@ -1,0 +1,63 @@
+"""What every part of the desk is given: configuration, database, clock, templates and S3."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from include.review_desk.arns import Arns
+
+if TYPE_CHECKING:
+    from include.review_desk.clock import Clock
+    from include.review_desk.database import Database
+    from include.review_desk.rendering import Renderer
+    from include.review_desk.storage import ObjectStore
+
+
+@dataclass(frozen=True)
+class DeskConfig:
+    """Facts of this deployment.
+
+    Parameters
+    ----------
+    public_url
+        Where people and links reach the desk, for example ``http://127.0.0.1:5800``.
+    role_arns
+        The only roles that flow definitions may name; None: any role of this account.
+    session_seconds
+        How long a worker stays signed in.
+    silence_seconds
+        A client that has once sent a heartbeat and then falls silent this long gives its task back.
+    """
+
+    region: str = "us-east-1"
+    account_id: str = "111122223333"
+    public_url: str = "http://127.0.0.1:5800"
+    role_arns: tuple[str, ...] | None = None
+    session_seconds: int = 12 * 3600
+    silence_seconds: int = 180
+
+    @property
+    def arns(self) -> Arns:
+        """ARNs in this account and Region."""
+        return Arns(self.region, self.account_id)
+
+    @property
+    def public_host(self) -> str:
+        """``host:port`` of the public URL: what DescribeWorkteam calls SubDomain."""
+        return urlsplit(self.public_url).netloc
+
+
+@dataclass(frozen=True)
+class Desk:
+    """The desk's own services, shared by API, worker pages and housekeeping."""
+
+    config: DeskConfig
+    database: Database
+    clock: Clock
+    renderer: Renderer
+    store: ObjectStore
+    # Set when an answer waits for S3, so that nobody polls for it.
+    outbox_changed: threading.Event = field(default_factory=threading.Event)

@@ -1,0 +1,63 @@
+"""How often each operation was called, kept in the database so that a restart does not reset it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert, select, update
+
+from include.review_desk import schema
+
+if TYPE_CHECKING:
+    from include.review_desk.database import Database
+
+_counts = schema.operation_counts
+
+
+class OperationCounts:
+    """A counter whose increments reach the database with ``flush``."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pending: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def add(self, operation: str) -> None:
+        """Count one call."""
+        with self._lock:
+            self._pending[operation] += 1
+
+    def flush(self) -> None:
+        """Write what was counted since the last time."""
+        with self._lock:
+            pending, self._pending = self._pending, Counter()
+        if not pending:
+            return
+        try:
+            self._write(pending)
+        except BaseException:
+            with self._lock:
+                self._pending.update(pending)
+            raise
+
+    def totals(self) -> dict[str, int]:
+        """All counts ever, by operation."""
+        with self._database.read() as connection:
+            stored = connection.execute(select(_counts.c.operation, _counts.c.count)).all()
+        totals = Counter({row.operation: row[1] for row in stored})
+        with self._lock:
+            totals.update(self._pending)
+        return dict(sorted(totals.items()))
+
+    def _write(self, pending: Counter[str]) -> None:
+        with self._database.write() as connection:
+            for operation, increment in pending.items():
+                result = connection.execute(
+                    update(_counts)
+                    .where(_counts.c.operation == operation)
+                    .values(count=_counts.c.count + increment)
+                )
+                if result.rowcount == 0:
+                    connection.execute(insert(_counts).values(operation=operation, count=increment))

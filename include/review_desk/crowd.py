@@ -1,0 +1,54 @@
+"""The crowd elements of a rendered worker template: what a worker's answer has to fit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+from include.review_desk.literals import LiteralError, read_literal
+
+BOUNDING_BOX = "crowd-bounding-box"
+
+
+@dataclass(frozen=True)
+class CrowdElement:
+    """One named crowd element; its answer stands under ``name`` in answerContent.
+
+    ``labels`` is None where the element has none or they cannot be read.
+    """
+
+    tag: str
+    name: str
+    labels: tuple[str, ...] | None
+
+
+def find_elements(html: str) -> list[CrowdElement]:
+    """The crowd elements that have a ``name``, in document order."""
+    parser = _ElementParser()
+    parser.feed(html)
+    parser.close()
+    return parser.elements
+
+
+class _ElementParser(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[CrowdElement] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        name = attributes.get("name")
+        if tag.startswith("crowd-") and name:
+            self.elements.append(CrowdElement(tag, name, _labels(attributes.get("labels"))))
+
+
+def _labels(text: str | None) -> tuple[str, ...] | None:
+    if text is None:
+        return None
+    try:
+        value = read_literal(text)
+    except LiteralError:
+        return None
+    if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
+        return None
+    return tuple(value)

@@ -1,0 +1,75 @@
+"""What can go wrong at the desk, each with one sentence for the person or program that asked.
+
+The API turns these into the service's error codes and the worker pages into HTTP statuses; the core knows
+neither.
+"""
+
+from __future__ import annotations
+
+
+class DeskError(Exception):
+    """Base of all errors that the caller can do something about."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class InvalidRequest(DeskError):
+    """The request contradicts the documentation or the present state of the resource."""
+
+
+class MissingResource(DeskError):
+    """The named resource does not exist."""
+
+
+class NameInUse(DeskError):
+    """A resource with this name exists already."""
+
+
+class LoopConflict(DeskError):
+    """A human loop of this name exists with other input."""
+
+
+class QuotaReached(DeskError):
+    """A documented limit of the service is reached."""
+
+
+class NotSignedIn(DeskError):
+    """The worker's token is missing, wrong or expired, or name and password do not fit."""
+
+
+class TooManyAttempts(DeskError):
+    """Too many failed sign-ins."""
+
+    def __init__(self, message: str, retry_after_seconds: int) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class MissingTask(DeskError):
+    """No such task of this worker."""
+
+
+class TaskGone(DeskError):
+    """The task is no longer the worker's: answered otherwise, declined, timed out or withdrawn."""
+
+
+class BadAnswer(DeskError):
+    """The answer does not fit the worker template."""
+
+
+class DeskSetupError(DeskError):
+    """The desk cannot start with these options."""
+
+
+class RenderFailure(DeskError):
+    """A worker template that cannot be rendered with this input.
+
+    ``code`` is what RenderUiTemplate reports: ``TemplateSyntaxError``, ``InvalidParameters`` or
+    ``TemplateLimitExceeded``.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code

@@ -1,0 +1,190 @@
+"""Flow definitions: who answers, with which template, where the answers go."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from include.review_desk import arns, loops, paging, schema, tagging, task_uis
+from include.review_desk.clock import as_datetime
+from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
+from include.review_desk.roles import check_role
+from include.review_desk.s3_uri import check_output_path
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.review_desk.context import Desk
+
+# Ten days, what Terraform's and Pulumi's AWS providers allow; the API model names no maximum.
+MAX_SECONDS = 864_000
+_LIMITED = ("TaskAvailabilityLifetimeInSeconds", "TaskTimeLimitInSeconds")
+
+_flows = schema.flow_definitions
+_loops = schema.human_loops
+
+
+def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
+    """CreateFlowDefinition; Active at once.
+
+    Raises
+    ------
+    InvalidRequest
+        The role, the work team or the human task UI does not exist, S3OutputPath is no S3 URI, a time limit
+        is too long, or a member is given that only Amazon's built-in task types have.
+    NameInUse
+    """
+    name = params["FlowDefinitionName"]
+    arn = desk.config.arns.make(arns.FLOW_DEFINITION, name)
+    loop_config = _checked_loop_config(params)
+    check_role(desk.config, params["RoleArn"])
+    check_output_path(params["OutputConfig"]["S3OutputPath"])
+    config = {key: params[key] for key in ("HumanLoopConfig", "OutputConfig", "RoleArn")}
+    try:
+        with desk.database.write() as connection:
+            connection.execute(
+                insert(_flows).values(
+                    name=name,
+                    live_name=name,
+                    status="Active",
+                    team_id=_team_id(desk, connection, loop_config["WorkteamArn"]),
+                    human_task_ui=_human_task_ui(desk, connection, loop_config["HumanTaskUiArn"]),
+                    config=json.dumps(config),
+                    created_ms=desk.clock(),
+                )
+            )
+            tagging.put(connection, arns.FLOW_DEFINITION, name, params.get("Tags", []))
+    except IntegrityError:
+        raise NameInUse(
+            f"The flow definition {arn} exists already: a changed one needs a new name."
+        ) from None
+    return {"FlowDefinitionArn": arn}
+
+
+def describe(desk: Desk, name: str) -> dict[str, Any]:
+    """DescribeFlowDefinition."""
+    with desk.database.read() as connection:
+        row = connection.execute(select(_flows).where(_flows.c.live_name == name)).one_or_none()
+    if row is None:
+        raise _missing(desk, name)
+    config: dict[str, Any] = json.loads(row.config)
+    return config | {
+        "FlowDefinitionArn": desk.config.arns.make(arns.FLOW_DEFINITION, name),
+        "FlowDefinitionName": name,
+        "FlowDefinitionStatus": row.status,
+        "CreationTime": as_datetime(row.created_ms),
+    }
+
+
+def list_flows(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
+    """ListFlowDefinitions."""
+    order = paging.sort_order(params, _flows.c.created_ms, _flows.c.id)
+    query = select(
+        _flows.c.id.label("identity"), _flows.c.created_ms.label("sort_key"), _flows.c.name, _flows.c.status
+    ).where(_flows.c.live_name.is_not(None), *paging.created_between(params, _flows.c.created_ms))
+    with desk.database.read() as connection:
+        rows, token = paging.fetch_page(connection, query, order, params)
+    summaries = [
+        {
+            "FlowDefinitionName": row.name,
+            "FlowDefinitionArn": desk.config.arns.make(arns.FLOW_DEFINITION, row.name),
+            "FlowDefinitionStatus": row.status,
+            "CreationTime": as_datetime(row.sort_key),
+        }
+        for row in rows
+    ]
+    return {"FlowDefinitionSummaries": summaries} | ({"NextToken": token} if token else {})
+
+
+def delete_flow(desk: Desk, name: str) -> None:
+    """DeleteFlowDefinition: loops nobody works on are stopped and deleted, the others may be finished.
+
+    Meanwhile the flow definition is Deleting; then its name is free.
+
+    Raises
+    ------
+    MissingResource
+    NameInUse
+        It is being deleted already.
+    """
+    now_ms = desk.clock()
+    with desk.database.write() as connection:
+        row = connection.execute(
+            select(_flows.c.id, _flows.c.status).where(_flows.c.live_name == name)
+        ).one_or_none()
+        if row is None:
+            raise _missing(desk, name)
+        if row.status != "Active":
+            arn = desk.config.arns.make(arns.FLOW_DEFINITION, name)
+            raise NameInUse(
+                f"The flow definition {arn} is being deleted already: people still work on its loops."
+            )
+        connection.execute(update(_flows).where(_flows.c.id == row.id).values(status="Deleting"))
+        tagging.forget(connection, arns.FLOW_DEFINITION, name)
+        if not _stop_loops(connection, row.id, now_ms):
+            connection.execute(update(_flows).where(_flows.c.id == row.id).values(live_name=None))
+
+
+def _stop_loops(connection: Connection, flow_id: int, now_ms: int) -> bool:
+    """Stop the flow's loops, delete those that nobody works on; returns whether some are left unfinished."""
+    of_flow = _loops.c.flow_id == flow_id
+    open_loops = connection.scalars(
+        select(_loops.c.id).where(of_flow, _loops.c.status == loops.IN_PROGRESS)
+    ).all()
+    for loop_id in open_loops:
+        loops.close(connection, loop_id, now_ms)
+    connection.execute(
+        update(_loops)
+        .where(of_flow, _loops.c.id.in_(open_loops), _loops.c.status == loops.STOPPED)
+        .values(live_name=None, deleted_ms=now_ms)
+    )
+    unfinished = select(_loops.c.id).where(of_flow, _loops.c.status.in_((loops.IN_PROGRESS, loops.STOPPING)))
+    return connection.execute(unfinished.limit(1)).first() is not None
+
+
+def _checked_loop_config(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    for member in ("HumanLoopRequestSource", "HumanLoopActivationConfig"):
+        if member in params:
+            raise InvalidRequest(
+                f"{member} is for the task types of Amazon Textract and Rekognition: leave it out, the desk "
+                "takes custom tasks."
+            )
+    if "HumanLoopConfig" not in params:
+        raise InvalidRequest(
+            "HumanLoopConfig is missing: it names the work team, the template and the task's title."
+        )
+    loop_config: Mapping[str, Any] = params["HumanLoopConfig"]
+    if "PublicWorkforceTaskPrice" in loop_config:
+        raise InvalidRequest(
+            "PublicWorkforceTaskPrice is for the public workforce: the Review Desk has private teams."
+        )
+    for member in _LIMITED:
+        if loop_config.get(member, 0) > MAX_SECONDS:
+            raise InvalidRequest(
+                f"{member} is {loop_config[member]}, more than the {MAX_SECONDS} that are allowed."
+            )
+    return loop_config
+
+
+def _team_id(desk: Desk, connection: Connection, arn: str) -> int:
+    teams = schema.workteams
+    name = desk.config.arns.name_of(arns.WORKTEAM, arn)
+    team_id = connection.scalar(select(teams.c.id).where(teams.c.name == name))
+    if team_id is None:
+        raise InvalidRequest(f"The work team {arn} does not exist in this account and Region.")
+    return int(team_id)
+
+
+def _human_task_ui(desk: Desk, connection: Connection, arn: str) -> str:
+    name = desk.config.arns.name_of(arns.HUMAN_TASK_UI, arn)
+    if name is None or task_uis.template_of(connection, name) is None:
+        raise InvalidRequest(f"The human task UI {arn} does not exist in this account and Region.")
+    return name
+
+
+def _missing(desk: Desk, name: str) -> MissingResource:
+    arn = desk.config.arns.make(arns.FLOW_DEFINITION, name)
+    return MissingResource(f"The flow definition {arn} does not exist.")

@@ -1,0 +1,157 @@
+"""output.json: made of what is committed, offered to S3 until it takes it, and only then is the loop ended.
+
+The document depends on nothing but the database, so that writing it twice (the desk was killed between S3's
+yes and its own note of it) leaves the same bytes. Source of its shape: SageMaker Developer Guide, "Amazon
+A2I Output Data".
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Connection, delete, select, update
+
+from include.review_desk import arns, schema
+from include.review_desk.clock import as_iso
+from include.review_desk.s3_uri import split_uri
+from include.review_desk.storage import StoreUnavailable
+
+if TYPE_CHECKING:
+    from include.review_desk.context import Desk
+    from include.review_desk.database import AnyRow
+
+logger = logging.getLogger(__name__)
+
+_FIRST_RETRY_MS = 250
+_LONGEST_RETRY_MS = 15_000
+# While one process writes a document no other should; if it dies, this is how long the document waits.
+_CLAIM_MS = 30_000
+_BATCH = 50
+
+_loops = schema.human_loops
+_outbox = schema.outbox
+
+
+def forget_claims(desk: Desk) -> None:
+    """At start: whatever was being written when the desk last ended is due now."""
+    with desk.database.write() as connection:
+        connection.execute(update(_outbox).values(next_attempt_ms=desk.clock()))
+
+
+def deliver_due(desk: Desk) -> int:
+    """Offer every due document to S3, oldest first; returns how many it took.
+
+    Once S3 turns out to be out of reach everything waits, so that a long queue does not cost a time-out for
+    each.
+    """
+    delivered = 0
+    while True:
+        with desk.database.read() as connection:
+            due = connection.execute(
+                select(_outbox)
+                .where(_outbox.c.next_attempt_ms <= desk.clock())
+                .order_by(_outbox.c.queued_ms, _outbox.c.loop_id)
+                .limit(_BATCH)
+            ).all()
+        for entry in due:
+            if not _claim(desk, entry):
+                continue
+            try:
+                _deliver(desk, entry)
+            except StoreUnavailable as refusal:
+                _postpone(desk, entry, refusal)
+                if refusal.away:
+                    return delivered
+            else:
+                delivered += 1
+        if len(due) < _BATCH:
+            return delivered
+
+
+def output_document(desk: Desk, connection: Connection, loop_id: int) -> dict[str, Any]:
+    """What output.json holds for this loop; answers in the order they came."""
+    loop = connection.execute(select(_loops).where(_loops.c.id == loop_id)).one()
+    assignments, workers = schema.assignments, schema.workers
+    answers = connection.execute(
+        select(assignments, workers.c.public_id, workers.c.subject)
+        .join(workers, workers.c.id == assignments.c.worker_id)
+        .where(assignments.c.loop_id == loop_id, assignments.c.state == "answered")
+        .order_by(assignments.c.submitted_ms, assignments.c.id)
+    ).all()
+    return {
+        "flowDefinitionArn": desk.config.arns.make(arns.FLOW_DEFINITION, loop.flow_name),
+        "humanAnswers": [_human_answer(desk, row) for row in answers],
+        "humanLoopName": loop.name,
+        "inputContent": json.loads(loop.input_content),
+    }
+
+
+def _human_answer(desk: Desk, row: AnyRow) -> dict[str, Any]:
+    return {
+        "acceptanceTime": as_iso(row.accepted_ms),
+        "answerContent": json.loads(row.answer),
+        "submissionTime": as_iso(row.submitted_ms),
+        "timeSpentInSeconds": (row.submitted_ms - row.accepted_ms) / 1000,
+        "workerId": row.public_id,
+        "workerMetadata": {
+            "identityData": {
+                "identityProviderType": "Oidc",
+                "issuer": desk.config.public_url,
+                "sub": row.subject,
+            }
+        },
+    }
+
+
+def _claim(desk: Desk, entry: AnyRow) -> bool:
+    with desk.database.write() as connection:
+        result = connection.execute(
+            update(_outbox)
+            .where(_outbox.c.loop_id == entry.loop_id, _outbox.c.next_attempt_ms == entry.next_attempt_ms)
+            .values(next_attempt_ms=desk.clock() + _CLAIM_MS, attempts=entry.attempts + 1)
+        )
+    return result.rowcount == 1
+
+
+def _deliver(desk: Desk, entry: AnyRow) -> None:
+    with desk.database.read() as connection:
+        document = output_document(desk, connection, entry.loop_id)
+        uri = connection.scalar(select(_loops.c.output_uri).where(_loops.c.id == entry.loop_id))
+    body = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+    bucket, key = split_uri(str(uri))
+    desk.store.put_json(bucket, key, body)
+    with desk.database.write() as connection:
+        connection.execute(
+            update(_loops)
+            .where(_loops.c.id == entry.loop_id)
+            .values(status=entry.final_status, open_slots=0, ended_ms=desk.clock())
+        )
+        connection.execute(delete(_outbox).where(_outbox.c.loop_id == entry.loop_id))
+
+
+def _postpone(desk: Desk, entry: AnyRow, refusal: StoreUnavailable) -> None:
+    wait_ms = min(_LONGEST_RETRY_MS, _FIRST_RETRY_MS * 2 ** min(entry.attempts, 10))
+    now_ms = desk.clock()
+    with desk.database.write() as connection:
+        connection.execute(
+            update(_outbox)
+            .where(_outbox.c.loop_id == entry.loop_id)
+            .values(next_attempt_ms=now_ms + wait_ms, last_error=str(refusal)[:200])
+        )
+        if refusal.away:
+            connection.execute(
+                update(_outbox)
+                .where(_outbox.c.next_attempt_ms < now_ms + wait_ms)
+                .values(next_attempt_ms=now_ms + wait_ms, last_error=str(refusal)[:200])
+            )
+    logger.warning(
+        "output.json not taken by S3, trying again",
+        extra={
+            "loop_id": entry.loop_id,
+            "reason": str(refusal),
+            "attempts": entry.attempts + 1,
+            "wait_ms": wait_ms,
+        },
+    )

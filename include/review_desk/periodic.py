@@ -1,0 +1,48 @@
+"""A thread that does one thing again and again, or at once when it is woken."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+logger = logging.getLogger(__name__)
+
+
+class Periodic:
+    """Runs ``action`` every ``interval_seconds`` and when ``wake`` is set; failures are logged."""
+
+    def __init__(
+        self,
+        name: str,
+        action: Callable[[], object],
+        interval_seconds: float,
+        wake: threading.Event | None = None,
+    ) -> None:
+        self._action = action
+        self._interval_seconds = interval_seconds
+        self._wake = wake or threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self, timeout_seconds: float = 10) -> None:
+        """End after the action under way."""
+        self._stopping = True
+        self._wake.set()
+        self._thread.join(timeout_seconds)
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                self._action()
+            except Exception:
+                logger.exception("%s failed, it will be tried again", self._thread.name)
+            self._wake.wait(self._interval_seconds)

@@ -1,0 +1,134 @@
+"""Worker templates: Liquid as Amazon A2I renders it, with limits.
+
+Templates and inputs come from elsewhere. Everything a template prints is escaped unless it says otherwise,
+a template can reach nothing but ``task.input``, and loops, variables and output are bounded. Source of the
+filters: SageMaker Developer Guide, "Create Custom Worker Task Templates" (a2i-custom-templates).
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from liquid import BoundTemplate, Environment, Undefined
+from liquid.exceptions import (
+    BlockNestingError,
+    LiquidError,
+    LiquidSyntaxError,
+    ResourceLimitError,
+    TemplateNotFoundError,
+    UnknownFilterError,
+)
+from markupsafe import Markup
+from markupsafe import escape as escape_markup
+
+from include.review_desk.errors import RenderFailure
+
+Presigner = Callable[[str, str, int], str]
+"""(bucket, key, lifetime in seconds) -> URL that reads the object."""
+
+_S3_URI = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
+_MAX_KEY_BYTES = 1024
+# A presigned URL lives seven days at most (Amazon S3 User Guide, presigned URLs).
+_MAX_LINK_SECONDS = 604_800
+
+_link_seconds: ContextVar[int] = ContextVar("link_seconds", default=3600)
+
+
+class RawJson(Markup):
+    """JSON that is printed as it is, yet that ``| escape`` still escapes, unlike other Markup."""
+
+    __slots__ = ()
+
+
+class LimitedEnvironment(Environment):
+    """Liquid with bounds: generous for a page of ten thousand boxes, far below what hurts the desk."""
+
+    block_nesting_limit = 50
+    context_depth_limit = 30
+    loop_iteration_limit = 50_000
+    local_namespace_limit = 8_000_000
+    output_stream_limit = 16_000_000
+
+
+class Renderer:
+    """Renders worker templates; safe to use from several threads."""
+
+    def __init__(self, presign: Presigner) -> None:
+        self._presign = presign
+        self._environment = LimitedEnvironment(autoescape=True)
+        self._environment.add_filter("grant_read_access", self._grant_read_access)
+        self._environment.add_filter("to_json", _to_json)
+        self._environment.add_filter("skip_autoescape", _skip_autoescape)
+        self._environment.add_filter("escape", _escape)
+
+    def render(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> str:
+        """Return the worker's page for ``task_input``; links to S3 live ``link_seconds``.
+
+        Raises
+        ------
+        RenderFailure
+            Syntax error, unknown filter, input that a filter refuses, or a limit passed.
+        """
+        token = _link_seconds.set(max(1, min(link_seconds, _MAX_LINK_SECONDS)))
+        try:
+            template: BoundTemplate = self._environment.from_string(content)
+            return str(template.render(task={"input": task_input}))
+        except RenderFailure:
+            raise
+        except (ResourceLimitError, BlockNestingError, RecursionError, MemoryError) as error:
+            raise RenderFailure(
+                "TemplateLimitExceeded", f"The template is too large to render: {_line(error)}"
+            ) from error
+        except (LiquidSyntaxError, UnknownFilterError, TemplateNotFoundError) as error:
+            raise RenderFailure("TemplateSyntaxError", _line(error)) from error
+        except LiquidError as error:
+            raise RenderFailure("InvalidParameters", _line(error)) from error
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # Liquid's own filters raise these for inputs they were not written for.
+            raise RenderFailure("InvalidParameters", f"a filter refused its input: {_line(error)}") from error
+        finally:
+            _link_seconds.reset(token)
+
+    def _grant_read_access(self, value: object) -> str:
+        # What a {% capture %} holds is escaped already; the URI is not.
+        uri = html.unescape(str(value)) if isinstance(value, Markup) else str(value)
+        match = _S3_URI.fullmatch(uri)
+        if match is None or len(match[2].encode("utf-8", "replace")) > _MAX_KEY_BYTES:
+            raise RenderFailure(
+                "InvalidParameters", f'"grant_read_access" input is not a valid S3 URI: "{uri[:300]}".'
+            )
+        return self._presign(match[1], match[2], _link_seconds.get())
+
+
+def _to_json(value: object) -> RawJson:
+    text = json.dumps(value, default=_jsonable, ensure_ascii=True)
+    # JSON must not end the <script> or quoted attribute around it; as escapes these mean the same.
+    for character in "<>&'":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return RawJson(text)
+
+
+def _jsonable(value: object) -> object:
+    return None if isinstance(value, Undefined) else str(value)
+
+
+def _skip_autoescape(value: object) -> Markup:
+    return Markup(str(value))
+
+
+def _escape(value: object) -> Markup:
+    if isinstance(value, RawJson):
+        return Markup(html.escape(str(value), quote=True).replace("&#x27;", "&#39;"))
+    return escape_markup("" if isinstance(value, Undefined) else value)
+
+
+def _line(error: BaseException) -> str:
+    """The first line of the error's message, with the template's line where Liquid knows it."""
+    text = " ".join(str(error.args[0] if error.args else type(error).__name__).split())
+    position = error.context() if isinstance(error, LiquidError) and error.token is not None else None
+    return f"{text} (line {position[0]})" if position else text

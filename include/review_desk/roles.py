@@ -1,0 +1,24 @@
+"""Roles that callers hand over. Nobody assumes them here, but a wrong one is as wrong as on AWS."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from include.review_desk.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from include.review_desk.context import DeskConfig
+
+_ROLE = re.compile(r"arn:aws[a-z\-]*:iam::(\d{12}):role/[\w+=,.@\-/]+")
+
+
+def check_role(config: DeskConfig, role_arn: str) -> None:
+    """Raise InvalidRequest unless the role is of this account and, where roles are listed, among them."""
+    match = _ROLE.fullmatch(role_arn)
+    known = match is not None and match[1] == config.account_id
+    if not known or (config.role_arns is not None and role_arn not in config.role_arns):
+        raise InvalidRequest(
+            f"Could not assume role {role_arn}: ensure that it exists in account {config.account_id} and "
+            "allows principal 'sagemaker.amazonaws.com' to assume it."
+        )

@@ -1,0 +1,219 @@
+"""The tables of the desk, in SQL that SQLite and PostgreSQL share.
+
+Times are milliseconds since 1970 UTC. A name that becomes free again after deletion lives in a nullable,
+unique ``live_name``: cleared on deletion, while the row stays for what still refers to it. ARNs are never
+stored: they are made of the names, so that a database can move to another account or Region.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    CursorResult,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+SCHEMA_VERSION = "1"
+
+metadata = MetaData()
+
+
+def _identity() -> Column[int]:
+    return Column("id", Integer, primary_key=True, autoincrement=True)
+
+
+meta = Table(
+    "meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    _identity(),
+    Column("name", String(128), nullable=False, unique=True),
+    Column("password_hash", Text, nullable=False),
+    # What output.json calls workerId and identityData.sub: opaque, so that no name leaves the desk.
+    Column("public_id", String(32), nullable=False, unique=True),
+    Column("subject", String(64), nullable=False, unique=True),
+    Column("created_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("worker_id", ForeignKey("workers.id"), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False, index=True),
+)
+
+workteams = Table(
+    "workteams",
+    metadata,
+    _identity(),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("description", Text, nullable=False),
+    # Members, notification and access settings as the API took them (JSON), given back unchanged.
+    Column("settings", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+team_members = Table(
+    "team_members",
+    metadata,
+    Column("team_id", ForeignKey("workteams.id", ondelete="CASCADE"), primary_key=True),
+    Column("worker_id", ForeignKey("workers.id"), primary_key=True),
+)
+
+templates = Table(
+    "templates",
+    metadata,
+    Column("sha256", String(64), primary_key=True),
+    Column("content", Text, nullable=False),
+)
+
+human_task_uis = Table(
+    "human_task_uis",
+    metadata,
+    _identity(),
+    Column("name", String(63), nullable=False, unique=True),
+    Column("template_sha256", ForeignKey("templates.sha256"), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+flow_definitions = Table(
+    "flow_definitions",
+    metadata,
+    _identity(),
+    Column("name", String(63), nullable=False),
+    Column("live_name", String(63), unique=True),
+    Column("status", String(16), nullable=False),
+    Column("team_id", Integer, nullable=False, index=True),
+    Column("human_task_ui", String(63), nullable=False),
+    # HumanLoopConfig, OutputConfig and RoleArn as the API took them (JSON).
+    Column("config", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+human_loops = Table(
+    "human_loops",
+    metadata,
+    _identity(),
+    Column("name", String(63), nullable=False),
+    Column("live_name", String(63), unique=True),
+    Column("flow_id", ForeignKey("flow_definitions.id"), nullable=False, index=True),
+    Column("flow_name", String(63), nullable=False),
+    Column("team_id", Integer, nullable=False),
+    Column("template_sha256", ForeignKey("templates.sha256"), nullable=False),
+    Column("input_content", Text, nullable=False),
+    Column("data_attributes", Text, nullable=False),
+    Column("output_uri", Text, nullable=False),
+    Column("task_count", Integer, nullable=False),
+    # People who may still take the loop: task_count less those at work and those who answered; 0 once closed.
+    Column("open_slots", Integer, nullable=False),
+    Column("answers", Integer, nullable=False, server_default=text("0")),
+    Column("status", String(16), nullable=False),
+    Column("failure_code", String(32)),
+    Column("failure_reason", String(1024)),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("available_until_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("deleted_ms", BigInteger),
+    sqlite_autoincrement=True,
+)
+Index("human_loops_by_flow", human_loops.c.flow_name, human_loops.c.created_ms, human_loops.c.id)
+# The queue, oldest first. Partial: loops that nobody can take cost nothing, however many there are.
+Index(
+    "human_loops_queue",
+    human_loops.c.team_id,
+    human_loops.c.created_ms,
+    human_loops.c.id,
+    sqlite_where=text("open_slots > 0"),
+    postgresql_where=text("open_slots > 0"),
+)
+Index(
+    "human_loops_open",
+    human_loops.c.status,
+    human_loops.c.available_until_ms,
+    sqlite_where=text("ended_ms IS NULL"),
+    postgresql_where=text("ended_ms IS NULL"),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _identity(),
+    Column("task", String(64), nullable=False, unique=True),
+    Column("loop_id", ForeignKey("human_loops.id", ondelete="CASCADE"), nullable=False),
+    Column("worker_id", ForeignKey("workers.id"), nullable=False),
+    Column("session_sha256", String(64), nullable=False),
+    # working | answered | declined | expired | withdrawn
+    Column("state", String(16), nullable=False),
+    Column("accepted_ms", BigInteger, nullable=False),
+    Column("limit_ms", BigInteger, nullable=False),
+    Column("lease_expires_ms", BigInteger, nullable=False),
+    Column("submitted_ms", BigInteger),
+    Column("answer", Text),
+    Column("decline_reason", String(500)),
+    # The rule "never the same person twice" is the database's, whatever two sessions do at once.
+    UniqueConstraint("loop_id", "worker_id"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "assignments_working",
+    assignments.c.lease_expires_ms,
+    sqlite_where=text("state = 'working'"),
+    postgresql_where=text("state = 'working'"),
+)
+
+# Loops whose output.json S3 has not taken yet.
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("loop_id", ForeignKey("human_loops.id", ondelete="CASCADE"), primary_key=True),
+    Column("final_status", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_ms", BigInteger, nullable=False, index=True),
+    Column("queued_ms", BigInteger, nullable=False),
+    Column("last_error", String(200)),
+)
+
+tags = Table(
+    "tags",
+    metadata,
+    # <kind>/<name>, for example flow-definition/nightly
+    Column("resource", String(160), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Column("value", String(256), nullable=False),
+)
+
+operation_counts = Table(
+    "operation_counts",
+    metadata,
+    Column("operation", String(80), primary_key=True),
+    Column("count", BigInteger, nullable=False),
+)
+
+
+def inserted_id(result: CursorResult[Any]) -> int:
+    """The ``id`` of the one row that an INSERT made."""
+    key = result.inserted_primary_key
+    if key is None:
+        raise RuntimeError("The INSERT returned no key.")
+    return int(key[0])
