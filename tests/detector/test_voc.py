@@ -1,0 +1,175 @@
+"""PASCAL VOC folders come from many tools; what cannot be used gets a sentence."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.detector.voc import VocError, annotation_manifest_fields, parse_annotation, split_names
+
+LABELS = ("RBC", "WBC", "Platelets")
+BCCD = Path(__file__).resolve().parents[3] / "shared/data/bccd"
+
+
+def box(label="RBC", xmin="11", ymin="21", xmax="50", ymax="60", extra="") -> str:
+    return (
+        f"<object><name>{escape(str(label))}</name>{extra}<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin>"
+        f"<xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox></object>"
+    )
+
+
+def annotation(*objects: str, size="<size><width>100</width><height>80</height><depth>3</depth></size>") -> bytes:
+    return f"<annotation><filename>a.jpg</filename>{size}{''.join(objects)}</annotation>".encode()
+
+
+def test_a_box_counted_from_one_with_both_ends_becomes_pixels_from_zero():
+    parsed = parse_annotation(annotation(box(extra="<difficult>1</difficult>")), LABELS, "a.xml")
+    (found,) = parsed.objects
+    assert (found.xmin, found.ymin, found.xmax, found.ymax) == (10, 20, 50, 60)
+    assert (found.class_id, found.label, found.difficult) == (0, "RBC", True)
+    assert (parsed.filename, parsed.width, parsed.height, parsed.depth) == ("a.jpg", 100, 80, 3)
+    assert parsed.faults == ()
+    assert parsed.rows() == [(0.0, 0.1, 0.25, 0.5, 0.75)]
+    assert annotation_manifest_fields(parsed) == {
+        "annotations": [{"class_id": 0, "left": 10, "top": 20, "width": 40, "height": 40}],
+        "image_size": [{"width": 100, "height": 80, "depth": 3}],
+    }
+
+
+def test_a_box_over_the_whole_image_is_the_whole_image():
+    parsed = parse_annotation(annotation(box("WBC", 1, 1, 100, 80)), LABELS, "a.xml")
+    assert parsed.rows() == [(1.0, 0.0, 0.0, 1.0, 1.0)]
+    assert parsed.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        (box("Monocyte"), "a.xml: object 1 ('Monocyte') has a label that is none of RBC, WBC, Platelets"),
+        (box(xmin=50, xmax=11), "a.xml: object 1 ('RBC') is inverted, (50, 21, 11, 60)"),
+        (box(xmin=50), "a.xml: object 1 ('RBC') has no area, (50, 21, 50, 60)"),
+        (box(xmin=300, xmax=320), "a.xml: object 1 ('RBC') lies outside the image of 100x80 px, (300, 21, 320, 60)"),
+        (box(xmin="left"), "a.xml: object 1 ('RBC') has no number in <xmin> (found 'left')"),
+        (box(ymax="nan"), "a.xml: object 1 ('RBC') has no finite number in <ymax> (found 'nan')"),
+        ("<object><name>RBC</name></object>", "a.xml: object 1 ('RBC') has no number in <xmin> (found '')"),
+    ],
+)
+def test_a_bad_box_is_left_out_with_a_sentence_and_the_good_ones_stay(fault, sentence):
+    parsed = parse_annotation(annotation(fault, box("WBC")), LABELS, "a.xml")
+    assert [found.label for found in parsed.objects] == ["WBC"]
+    assert len(parsed.faults) == 1
+    assert parsed.faults[0].startswith(sentence)
+    assert parsed.faults[0].endswith(" left out.")
+
+
+def test_a_box_that_reaches_beyond_the_image_is_clamped_and_told():
+    parsed = parse_annotation(annotation(box(xmin=90, xmax=130, ymin=-4)), LABELS, "a.xml")
+    (found,) = parsed.objects
+    assert (found.xmin, found.ymin, found.xmax, found.ymax) == (89, 0, 100, 60)
+    assert parsed.faults == (
+        "a.xml: object 1 ('RBC') reaches beyond the image of 100x80 px and was clamped to it.",
+    )
+
+
+def test_the_same_box_twice_counts_once():
+    parsed = parse_annotation(annotation(box(), box()), LABELS, "a.xml")
+    assert len(parsed.objects) == 1
+    assert "repeats an earlier box" in parsed.faults[0]
+
+
+BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;">]><annotation>&y;</annotation>'
+
+
+@pytest.mark.parametrize(
+    ("xml", "sentence"),
+    [
+        (BOMB, "a.xml declares a DOCTYPE"),
+        (BOMB.decode().encode("utf-16"), "a.xml declares a DOCTYPE"),
+        (b"", "a.xml is not well-formed XML"),
+        (b"<annotation><size>", "a.xml is not well-formed XML"),
+        (b"\xff\xd8\xff\xe0 a picture", "a.xml is not well-formed XML"),
+        (b"<html/>", "a.xml is not a PASCAL VOC annotation: its root element is <html>"),
+        (annotation(box(), size=""), "a.xml gives no usable image width in <size> (found '')"),
+        (
+            annotation(size="<size><width>9</width><height>0</height></size>"),
+            "a.xml gives no usable image height in <size> (found '0')",
+        ),
+        (b"<annotation>" + b" " * (17 << 20) + b"</annotation>", "a.xml has 17825"),
+    ],
+)
+def test_an_unusable_file_is_one_sentence(xml, sentence):
+    with pytest.raises(VocError, match="^" + re.escape(sentence)) as caught:
+        parse_annotation(xml, LABELS, "a.xml")
+    assert str(caught.value).count("\n") == 0
+
+
+numbers = st.one_of(st.integers(-200, 300).map(str), st.floats(-200, 300).map(str), st.text(max_size=4).map(escape))
+labels = st.one_of(st.sampled_from(LABELS), st.text(alphabet="abc<&", max_size=4))
+
+
+@given(st.lists(st.builds(box, labels, numbers, numbers, numbers, numbers), max_size=5))
+def test_whatever_the_boxes_say_those_kept_lie_inside_the_image(objects):
+    xml = annotation(*objects)
+    try:
+        parsed = parse_annotation(xml, LABELS, "a.xml")
+    except VocError:
+        return  # characters that XML does not allow
+    left_out = [fault for fault in parsed.faults if fault.endswith("left out.")]
+    assert len(parsed.objects) + len(left_out) == len(objects)
+    for found in parsed.objects:
+        assert 0 <= found.xmin < found.xmax <= 100
+        assert 0 <= found.ymin < found.ymax <= 80
+        assert LABELS[found.class_id] == found.label
+    for entry in annotation_manifest_fields(parsed)["annotations"]:
+        assert all(math.isfinite(value) for value in entry.values())
+
+
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_xml_never_crash(junk):
+    with pytest.raises(VocError):
+        parse_annotation(junk, LABELS, "junk.xml")
+
+
+def test_image_sets_become_splits():
+    sets = {
+        "trainval": b"a\nb\nc\n",
+        "val": b"b\r\n",
+        "test": b"d\n\n",
+        "cat_train": b"z 1\n",
+    }
+    assert split_names(sets) == {"train": ("a", "c"), "validation": ("b",), "test": ("d",)}
+    assert split_names({"train": b"\xef\xbb\xbfa 1\nb -1\nc 0\n"})["train"] == ("a", "c")
+    assert split_names({}) == {"train": (), "validation": (), "test": ()}
+
+
+@pytest.mark.parametrize(
+    ("sets", "sentence"),
+    [
+        ({"train": b"a\nb", "test": b"b"}, "Image b is in the train set and in the test set; it may be in one only."),
+        ({"train": b"../../etc/passwd"}, "train.txt, line 1: '../../etc/passwd' is a path, not the name of an image."),
+        ({"train": b"\xff\xfe"}, "train.txt is not a list of image names in UTF-8."),
+    ],
+)
+def test_a_bad_image_set_is_one_sentence(sets, sentence):
+    with pytest.raises(VocError, match="^" + re.escape(sentence) + "$"):
+        split_names(sets)
+
+
+if BCCD.is_dir():
+
+    def test_real_blood_cell_annotations_have_exactly_their_known_faults():
+        faults, boxes = [], 0
+        for path in sorted((BCCD / "Annotations").glob("*.xml")):
+            parsed = parse_annotation(path.read_bytes(), LABELS, path.stem)
+            faults.extend(parsed.faults)
+            boxes += len(parsed.objects)
+        without_area = [fault for fault in faults if "has no area" in fault]
+        assert [fault[:16] for fault in without_area] == ["BloodImage_00338", "BloodImage_00343"]
+        left_out = [fault for fault in faults if fault.endswith("left out.")]
+        assert boxes + len(left_out) == 4888
