@@ -112,7 +112,7 @@ class EvaluationSettings(_Section):
     max_concurrent_transforms: int = Field(default=4, ge=1)
     timeout_seconds: int = Field(default=3600, ge=1)
     min_images: int = Field(default=50, ge=1)
-    min_delta_lower_bound: float = Field(default=0.0, ge=-1, le=1)
+    min_delta: float = Field(default=0.0, ge=0, le=1)
     max_slice_loss: float = Field(default=0.02, ge=0, le=1)
 
 

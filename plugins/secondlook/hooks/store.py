@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
+from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from secondlook import jsonl
@@ -152,6 +153,16 @@ class ObjectStore:
             Somebody else was faster, or the object is gone.
         """
         return self._put(key, data, None, IfMatch=f'"{expected_etag}"')
+
+    def upload(self, key: str, file: BinaryIO) -> None:
+        """Write a large file, in several parts if need be."""
+        try:
+            self._client.upload_fileobj(file, self.bucket, key)
+        except (ClientError, S3UploadFailedError) as error:
+            cause = error if isinstance(error, ClientError) else error.__context__
+            if isinstance(cause, ClientError):
+                raise self._explain(cause, key) from error
+            raise StoreError(f"{self.uri(key)} was not uploaded: {error}") from error
 
     def delete(self, key: str) -> None:
         """Delete the object; it is no fault when there is none."""

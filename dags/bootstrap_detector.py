@@ -1,0 +1,121 @@
+"""
+### The first model
+
+Upload a PASCAL VOC folder to `bootstrap/voc/` (`JPEGImages`, `Annotations`, optionally `ImageSets/Main` with
+`train.txt` and `val.txt`) and labelled test images to `holdout/<version>/voc/<slice>/` (the same form; the
+slices `clean` and `drifted` are reported by name). `pack` makes RecordIO files, manifests and the frozen
+holdout, `train` trains from scratch, `publish` writes the champion pointer, `deploy` creates the endpoint.
+
+Images and boxes that cannot be used are listed with a sentence each in `bootstrap/rejected.jsonl` and
+`holdout/<version>/rejected.jsonl`. If there is a champion already, `publish` is skipped unless the run has
+`replace`; `deploy` then makes sure that the endpoint serves the champion there is.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG, Param, TriggerRule
+
+from secondlook.nights import night_of
+from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOperator
+from secondlook.operators.deploy import SageMakerDeployEndpointOperator
+from secondlook.operators.pack import PackVocOperator
+from secondlook.operators.promote import ChampionPublishOperator
+from secondlook.settings import LazySettings, choose
+
+# Airflow binds a task to its pool when the file is parsed, before any setting is read.
+TRAINING_POOL = "secondlook_training"
+
+PLACE: dict[str, Any] = {
+    "bucket": "{{ settings.bucket }}",
+    "prefix": "{{ settings.prefix }}",
+    "aws_conn_id": "{{ settings.aws_conn_id }}",
+    "region_name": "{{ settings.region }}",
+}
+
+with DAG(
+    dag_id="bootstrap_detector",
+    description="From a PASCAL VOC folder to the first model in service.",
+    doc_md=__doc__,
+    schedule=None,
+    max_active_runs=1,
+    render_template_as_native_obj=True,
+    user_defined_macros={"settings": LazySettings(), "night_of": night_of, "choose": choose},
+    params={
+        "replace": Param(
+            False,
+            type="boolean",
+            title="Replace the champion",
+            description="Put the new model into service although there is a champion already.",
+        ),
+        "validation_share": Param(
+            None,
+            type=["null", "number"],
+            minimum=0.01,
+            maximum=0.9,
+            title="Validation share",
+            description="Only without ImageSets/Main/val.txt: share of images to validate with. "
+            "Empty: from the settings.",
+        ),
+    },
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=30),
+        "execution_timeout": timedelta(hours=4),
+    },
+    tags=["second-look", "object-detection"],
+) as dag:
+    pack = PackVocOperator(
+        task_id="pack",
+        labels="{{ settings.labels }}",
+        holdout_version="{{ settings.holdout_version }}",
+        validation_share="{{ choose(params.validation_share, settings.bootstrap.validation_share) }}",
+        **PLACE,
+    )
+
+    train = SageMakerBootstrapTrainingOperator(
+        task_id="train",
+        labels="{{ settings.labels }}",
+        image_uri="{{ settings.image_uri }}",
+        execution_role_arn="{{ settings.execution_role_arn }}",
+        instance_type="{{ settings.training.instance_type }}",
+        volume_size_gb="{{ settings.training.volume_size_gb }}",
+        max_runtime_seconds="{{ settings.training.max_runtime_seconds }}",
+        hyperparameters="{{ settings.bootstrap.hyperparameters }}",
+        poll_interval_seconds="{{ settings.training.poll_interval_seconds }}",
+        timeout_seconds="{{ settings.training.max_runtime_seconds + 3600 }}",
+        pool=TRAINING_POOL,
+        deferrable=True,
+        **PLACE,
+    )
+
+    publish = ChampionPublishOperator(
+        task_id="publish",
+        model="{{ ti.xcom_pull(task_ids='train')['model'] }}",
+        replace="{{ params.replace }}",
+        **PLACE,
+    )
+
+    deploy = SageMakerDeployEndpointOperator(
+        task_id="deploy",
+        endpoint_name="{{ settings.endpoint_name }}",
+        execution_role_arn="{{ settings.execution_role_arn }}",
+        instance_type="{{ settings.serving.instance_type }}",
+        instance_count="{{ settings.serving.instance_count }}",
+        poll_interval_seconds="{{ settings.serving.poll_interval_seconds }}",
+        timeout_seconds="{{ settings.serving.timeout_seconds }}",
+        deferrable=True,
+        # A champion that was there before is deployed, too.
+        trigger_rule=TriggerRule.NONE_FAILED,
+        **PLACE,
+    )
+
+    pack >> train >> publish >> deploy
+
+
+if __name__ == "__main__":
+    dag.test()

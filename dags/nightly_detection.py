@@ -1,0 +1,274 @@
+"""
+### One night
+
+`deploy` makes sure that the endpoint serves the champion, `score` runs it over `images/<night>/`, `launch`
+asks people about the images where their time pays, `await_reviews` waits for them without holding a worker,
+`manifest` turns their answers into training data. With enough of them `train` trains the next model from
+the last one, `evaluate` compares both on a holdout that neither has seen, `decide` reads the verdict,
+`approve` asks a person if the run wants that, `promote` moves the champion pointer and `deploy_champion`
+updates the endpoint while it goes on answering.
+
+**Night.** The date (UTC) at the start of the run's data interval, or the parameter `night`.
+Backfill works by data interval: `airflow backfill create --dag-id nightly_detection --from-date ...
+--to-date ...`.
+
+**Runs side by side.** A run that waits for people counts as active, so `max_active_runs` is how many nights
+may wait at once. Training is serialised by the pool `secondlook_training`: give it one slot and let it
+count deferred tasks (`airflow pools set secondlook_training 1 "one training at a time"
+--include-deferred`).
+
+**When something fails**, clear the failed task: every task finds what it has done before and goes on from
+there. A night that ends after `manifest` with `train` skipped is a success: there were too few new answers.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task
+
+from secondlook.nights import night_of
+from secondlook.operators.augmented_manifest import AugmentedManifestOperator
+from secondlook.operators.deploy import SageMakerDeployEndpointOperator
+from secondlook.operators.evaluate import DetectorEvaluationOperator
+from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.operators.promote import ChampionPromoteOperator
+from secondlook.operators.score import SageMakerScoreImagesOperator
+from secondlook.operators.train import SageMakerIncrementalTrainingOperator
+from secondlook.sensors.human_loops import HumanLoopSensor
+from secondlook.settings import LazySettings, choose
+
+# Airflow binds a task to its pool when the file is parsed, before any setting is read.
+TRAINING_POOL = "secondlook_training"
+MAX_NIGHTS_AT_ONCE = 16
+
+PARAMS: dict[str, Any] = {
+    "night": Param(
+        None,
+        type=["null", "string"],
+        format="date",
+        title="Night",
+        description="YYYY-MM-DD; empty: the date at the start of the run's data interval.",
+        section="Night",
+    ),
+    "review_policy": Param(
+        None,
+        type=["null", "string"],
+        examples=["uncertainty_sum", "top_score", "random"],
+        title="Review policy",
+        description="Whom to ask about: a name, or the import path of your own (`package.module:Class`). "
+        "Empty: from the settings.",
+        section="Review",
+    ),
+    "policy_params": Param(
+        None,
+        type=["null", "object"],
+        title="Parameters of the policy",
+        description='For example `{"threshold": 0.5}` for `top_score`. Empty: from the settings.',
+        section="Review",
+    ),
+    "review_limit": Param(
+        None,
+        type=["null", "integer"],
+        minimum=0,
+        maximum=100000,
+        title="Most reviews to pay for",
+        description="0 asks nobody. Empty: from the settings.",
+        section="Review",
+    ),
+    "audit_share": Param(
+        None,
+        type=["null", "number"],
+        minimum=0,
+        maximum=1,
+        title="Audit share",
+        description="Part of the reviews given to images chosen at random, 0 to 1. Empty: from the settings.",
+        section="Review",
+    ),
+    "train": Param(
+        True,
+        type="boolean",
+        title="Train",
+        description="Train the next model if there are enough new answers.",
+        section="Training",
+    ),
+    "control_arm": Param(
+        None,
+        type=["null", "boolean"],
+        title="Control arm",
+        description="Also train as many steps on old images only. Empty: from the settings.",
+        section="Training",
+    ),
+    "require_approval": Param(
+        False,
+        type="boolean",
+        title="A person approves the promotion",
+        description="A challenger that has won waits under Required Actions.",
+        section="Training",
+    ),
+}
+
+PLACE: dict[str, Any] = {
+    "bucket": "{{ settings.bucket }}",
+    "prefix": "{{ settings.prefix }}",
+    "aws_conn_id": "{{ settings.aws_conn_id }}",
+    "region_name": "{{ settings.region }}",
+}
+NIGHT = "{{ night_of() }}"
+SERVING: dict[str, Any] = {
+    "endpoint_name": "{{ settings.endpoint_name }}",
+    "execution_role_arn": "{{ settings.execution_role_arn }}",
+    "instance_type": "{{ settings.serving.instance_type }}",
+    "instance_count": "{{ settings.serving.instance_count }}",
+    "poll_interval_seconds": "{{ settings.serving.poll_interval_seconds }}",
+    "timeout_seconds": "{{ settings.serving.timeout_seconds }}",
+    "deferrable": True,
+}
+
+with DAG(
+    dag_id="nightly_detection",
+    description="Score a night's images, ask people where it pays, promote only what is better.",
+    doc_md=__doc__,
+    schedule=CronDataIntervalTimetable("0 2 * * *", timezone="UTC"),
+    start_date=datetime(2026, 1, 1, tzinfo=UTC),
+    catchup=False,
+    max_active_runs=MAX_NIGHTS_AT_ONCE,
+    render_template_as_native_obj=True,
+    user_defined_macros={"settings": LazySettings(), "night_of": night_of, "choose": choose},
+    params=PARAMS,
+    default_args={
+        "retries": 3,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=30),
+        "execution_timeout": timedelta(hours=2),
+    },
+    tags=["second-look", "object-detection"],
+) as dag:
+    deploy = SageMakerDeployEndpointOperator(task_id="deploy", **PLACE, **SERVING)
+
+    score = SageMakerScoreImagesOperator(
+        task_id="score",
+        night=NIGHT,
+        endpoint_name="{{ settings.endpoint_name }}",
+        model="{{ ti.xcom_pull(task_ids='deploy')['model'] }}",
+        part_size="{{ settings.serving.part_size }}",
+        concurrency="{{ settings.serving.concurrency }}",
+        execution_timeout=timedelta(hours=12),
+        **PLACE,
+    )
+
+    launch = HumanLoopStartOperator(
+        task_id="launch",
+        night=NIGHT,
+        model="{{ ti.xcom_pull(task_ids='deploy')['model'] }}",
+        flow_definition_name="{{ settings.flow_definition }}",
+        labels="{{ settings.labels }}",
+        review_policy="{{ choose(params.review_policy, settings.review.policy) }}",
+        # Another policy than the settings' does not take the parameters meant for theirs.
+        policy_params="{{ choose(params.policy_params, "
+        "{} if params.review_policy else settings.review.policy_params) }}",
+        review_limit="{{ choose(params.review_limit, settings.review.limit) }}",
+        audit_share="{{ choose(params.audit_share, settings.review.audit_share) }}",
+        predraw_score="{{ settings.review.predraw_score }}",
+        round="{{ settings.review.round }}",
+        a2i_conn_id="{{ settings.a2i_conn_id }}",
+        **PLACE,
+    )
+
+    await_reviews = HumanLoopSensor(
+        task_id="await_reviews",
+        night=NIGHT,
+        flow_definition_name="{{ settings.flow_definition }}",
+        poll_interval_seconds="{{ settings.review.poll_interval_seconds }}",
+        timeout="{{ settings.review.timeout_seconds }}",
+        a2i_conn_id="{{ settings.a2i_conn_id }}",
+        **PLACE,
+    )
+
+    manifest = AugmentedManifestOperator(
+        task_id="manifest",
+        night=NIGHT,
+        labels="{{ settings.labels }}",
+        a2i_conn_id="{{ settings.a2i_conn_id }}",
+        **PLACE,
+    )
+
+    train = SageMakerIncrementalTrainingOperator(
+        task_id="train",
+        night=NIGHT,
+        holdout_version="{{ settings.holdout_version }}",
+        execution_role_arn="{{ settings.execution_role_arn }}",
+        instance_type="{{ settings.training.instance_type }}",
+        volume_size_gb="{{ settings.training.volume_size_gb }}",
+        max_runtime_seconds="{{ settings.training.max_runtime_seconds }}",
+        hyperparameters="{{ settings.training.hyperparameters }}",
+        min_new_answers="{{ settings.training.min_new_answers }}",
+        replay_ratio="{{ settings.training.replay_ratio }}",
+        validation_share="{{ settings.training.validation_share }}",
+        control_arm="{{ choose(params.control_arm, settings.training.control_arm) }}",
+        enabled="{{ params.train }}",
+        poll_interval_seconds="{{ settings.training.poll_interval_seconds }}",
+        # SageMaker itself stops a job after max_runtime_seconds; the hour more is for starting it.
+        timeout_seconds="{{ settings.training.max_runtime_seconds + 3600 }}",
+        pool=TRAINING_POOL,
+        deferrable=True,
+        **PLACE,
+    )
+
+    evaluate = DetectorEvaluationOperator(
+        task_id="evaluate",
+        challenger="{{ ti.xcom_pull(task_ids='train')['model'] }}",
+        control="{{ (ti.xcom_pull(task_ids='train')['control'] or {}).get('model') }}",
+        holdout_version="{{ settings.holdout_version }}",
+        execution_role_arn="{{ settings.execution_role_arn }}",
+        instance_type="{{ settings.evaluation.instance_type }}",
+        max_concurrent_transforms="{{ settings.evaluation.max_concurrent_transforms }}",
+        min_images="{{ settings.evaluation.min_images }}",
+        min_delta="{{ settings.evaluation.min_delta }}",
+        max_slice_loss="{{ settings.evaluation.max_slice_loss }}",
+        poll_interval_seconds="{{ settings.serving.poll_interval_seconds }}",
+        timeout_seconds="{{ settings.evaluation.timeout_seconds }}",
+        deferrable=True,
+        **PLACE,
+    )
+
+    @task.branch(task_id="decide")
+    def decide(verdict: dict[str, Any], params: dict[str, Any]) -> str | None:
+        """Return the next task: a challenger that lost ends the night here."""
+        if not verdict["promote"]:
+            return None
+        return "approve" if params["require_approval"] else "promote"
+
+    decision = decide(evaluate.output)  # type: ignore[arg-type, call-arg]  # Airflow gives the params
+
+    approve = ApprovalOperator(
+        task_id="approve",
+        subject="Promote {{ ti.xcom_pull(task_ids='evaluate')['challenger'] }}?",
+        body="{{ ti.xcom_pull(task_ids='evaluate')['reason'] }}\n\n"
+        "Comparison: {{ ti.xcom_pull(task_ids='evaluate')['comparison'] }}",
+        response_timeout=timedelta(days=7),
+        execution_timeout=None,
+        # Rejected, `promote` must not run although `decide` has succeeded.
+        ignore_downstream_trigger_rules=True,
+    )
+
+    promote = ChampionPromoteOperator(
+        task_id="promote",
+        challenger="{{ ti.xcom_pull(task_ids='evaluate')['challenger'] }}",
+        # `approve` is skipped when no approval is wanted.
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        **PLACE,
+    )
+
+    deploy_champion = SageMakerDeployEndpointOperator(task_id="deploy_champion", **PLACE, **SERVING)
+
+    deploy >> score >> launch >> await_reviews >> manifest >> train >> evaluate
+    decision >> [approve, promote]
+    approve >> promote >> deploy_champion
+
+
+if __name__ == "__main__":
+    dag.test()

@@ -1,0 +1,101 @@
+"""Batch transform of the frozen holdout: what goes in, and what came out."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from typing import TYPE_CHECKING
+
+from secondlook import jsonl
+from secondlook.detection import Prediction
+from secondlook.errors import EvaluationError
+from secondlook.layout import split_s3_uri
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from secondlook.hooks.store import ObjectStore
+    from secondlook.layout import Layout
+    from secondlook.training import ManifestLine
+
+HOLDOUT_ETAG = "holdout-etag"
+
+
+def transform_manifest(lines: Sequence[ManifestLine]) -> bytes:
+    """Return the manifest of a batch transform: a common prefix, then the rest of each image's address.
+
+    Form: SageMaker API Reference, S3DataSource, ManifestFile.
+
+    Raises
+    ------
+    EvaluationError
+        The images have nothing in common but s3://: one transform reads one bucket.
+    """
+    addresses = sorted(line.image for line in lines)
+    buckets = {split_s3_uri(address)[0] for address in addresses}
+    if len(buckets) > 1:
+        raise EvaluationError(
+            f"The holdout's images lie in {len(buckets)} buckets ({', '.join(sorted(buckets))}) and a batch "
+            "transform reads one: copy them into one bucket and make a new holdout version."
+        )
+    prefix = _common_folder(addresses)
+    rest = [address.removeprefix(prefix) for address in addresses]
+    return json.dumps([{"prefix": prefix}, *rest], indent=0).encode() + b"\n"
+
+
+def _common_folder(addresses: Sequence[str]) -> str:
+    """The longest common start of all addresses that ends with a slash."""
+    common = posixpath.commonprefix([posixpath.dirname(address) + "/" for address in addresses])
+    return common[: common.rindex("/") + 1]
+
+
+def collect(
+    store: ObjectStore, layout: Layout, version: str, model: str, lines: Sequence[ManifestLine], etag: str
+) -> None:
+    """Gather a transform's ``<key>.out`` files into one predictions file.
+
+    Raises
+    ------
+    EvaluationError
+        An image has no output, or an output is no answer of the detector.
+    """
+    folder = layout.evaluation(version, model) + "/"
+    outputs = {item.key.removeprefix(folder) for item in store.list_objects(folder)}
+    records = []
+    for line in sorted(lines, key=lambda line: line.image):
+        output = _output_of(line.image, outputs)
+        if output is None:
+            raise EvaluationError(
+                f"The batch transform of {model} wrote nothing for {line.image} below {store.uri(folder)}: "
+                "check that the image exists, then make a new holdout version."
+            )
+        body, _ = store.read(folder + output)
+        records.append(Prediction.from_response(line.image, line.etag or "", model, body).to_record())
+    store.write(
+        layout.evaluation_predictions(version, model),
+        jsonl.encode_gzip(records),
+        metadata={HOLDOUT_ETAG: etag},
+    )
+
+
+def _output_of(image: str, outputs: set[str]) -> str | None:
+    """The output's key is the image's, from some folder on; the longest match is the right one."""
+    _, key = split_s3_uri(image)
+    parts = key.split("/")
+    for start in range(len(parts)):
+        candidate = "/".join(parts[start:]) + ".out"
+        if candidate in outputs:
+            return candidate
+    return None
+
+
+def stored_predictions(
+    store: ObjectStore, layout: Layout, version: str, model: str, etag: str
+) -> list[Prediction] | None:
+    """Predictions of an earlier evaluation on exactly this holdout, or None."""
+    key = layout.evaluation_predictions(version, model)
+    head = store.head(key)
+    if head is None or head.metadata.get(HOLDOUT_ETAG) != etag:
+        return None
+    records, _ = store.read_jsonl(key)
+    return [Prediction.from_record(record) for record in records]

@@ -1,0 +1,74 @@
+"""Model cards and the champion pointer in S3."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from secondlook.errors import SecondLookError
+from secondlook.hooks.store import ObjectMissingError
+from secondlook.training import Champion, ModelCard
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secondlook.hooks.store import ObjectStore
+    from secondlook.layout import Layout
+
+
+class NoChampionError(SecondLookError):
+    """There is no model yet."""
+
+
+class NoCardError(SecondLookError):
+    """A model has no card: nobody knows what it was trained on."""
+
+
+def read_champion(store: ObjectStore, key: str) -> tuple[Champion, str]:
+    """Return the champion pointer and its ETag.
+
+    Raises
+    ------
+    NoChampionError
+        Nothing has been published yet.
+    ModelCardError
+        The pointer cannot be read.
+    """
+    try:
+        data, etag = store.read(key)
+    except ObjectMissingError:
+        raise NoChampionError(
+            f"There is no champion yet at {store.uri(key)}: run the DAG bootstrap_detector first."
+        ) from None
+    return Champion.from_json(data, source=store.uri(key)), etag
+
+
+def read_card(store: ObjectStore, layout: Layout, model: str) -> ModelCard:
+    """Return a model's card.
+
+    Raises
+    ------
+    NoCardError
+        There is none.
+    ModelCardError
+        It cannot be read.
+    """
+    key = layout.card(model)
+    try:
+        data, _ = store.read(key)
+    except ObjectMissingError:
+        raise NoCardError(
+            f"The model {model} has no card at {store.uri(key)}, so nobody can tell what it was trained on: "
+            "train it with one of this project's DAGs."
+        ) from None
+    return ModelCard.from_json(data, source=store.uri(key))
+
+
+def lineage(store: ObjectStore, layout: Layout, model: str) -> Iterator[ModelCard]:
+    """Yield the cards of a model and all its ancestors, youngest first. Raises like :func:`read_card`."""
+    seen: set[str] = set()
+    next_model: str | None = model
+    while next_model is not None and next_model not in seen:
+        seen.add(next_model)
+        card = read_card(store, layout, next_model)
+        yield card
+        next_model = card.parent

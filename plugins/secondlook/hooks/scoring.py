@@ -1,0 +1,140 @@
+"""Ask an endpoint about one image: a prediction, or the reason why there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from secondlook.detection import Prediction
+from secondlook.errors import PredictionError, SecondLookError
+from secondlook.hooks.clients import SageMakerRuntimeHook, error_code, error_message, error_status
+from secondlook.hooks.requests import TRANSFORM_ACCEPT
+from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
+
+# InvokeEndpoint takes at most 6 MiB (SageMaker Runtime API Reference, InvokeEndpoint, Body).
+MAX_BODY_BYTES = 6 * 1024 * 1024
+_SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+
+
+class EndpointUnavailableError(SecondLookError):
+    """The endpoint did not answer although the client tried several times; no image is to blame."""
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """An image that could not be scored.
+
+    ``code``: not-an-image, too-large, empty-file, unreadable or model-error; ``reason`` is one sentence.
+    """
+
+    image: str
+    etag: str
+    code: str
+    reason: str
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the line of quarantine.jsonl."""
+        return {"image": self.image, "etag": self.etag, "code": self.code, "reason": self.reason}
+
+
+class ImageScorer:
+    """Scores images of one bucket with one endpoint; safe to call from many threads.
+
+    :param store: where the images are.
+    :param endpoint_name: the endpoint.
+    :param model: id of the model it serves, written into each prediction.
+    """
+
+    def __init__(
+        self, store: ObjectStore, endpoint_name: str, model: str, region_name: str | None = None
+    ) -> None:
+        self._store = store
+        self._endpoint_name = endpoint_name
+        self._model = model
+        self._client = SageMakerRuntimeHook(store.aws_conn_id, region_name).client
+
+    def score(self, item: StoredObject) -> Prediction | Quarantined:
+        """Score one version of one image.
+
+        Raises
+        ------
+        EndpointUnavailableError
+            Throttled, out of order or unreachable after all retries.
+        StoreError
+            S3 cannot be read, or the image was replaced since it was listed.
+        """
+        image = self._store.uri(item.key)
+        if item.size == 0:
+            return Quarantined(image, item.etag, "empty-file", f"{image} is an empty file: upload it again.")
+        if item.size > MAX_BODY_BYTES:
+            return Quarantined(
+                image,
+                item.etag,
+                "too-large",
+                f"{image} has {item.size} bytes and an endpoint takes at most {MAX_BODY_BYTES}: "
+                "upload a smaller version.",
+            )
+        try:
+            body, _ = self._store.read(item.key, if_match=item.etag)
+        except ObjectMissingError:
+            reason = f"{image} was deleted after it was listed: upload it again if it is still wanted."
+            return Quarantined(image, item.etag, "unreadable", reason)
+        return self._invoke(image, item.etag, body)
+
+    def _invoke(self, image: str, etag: str, body: bytes) -> Prediction | Quarantined:
+        content_type = image_type(body)
+        try:
+            answer = self._client.invoke_endpoint(
+                EndpointName=self._endpoint_name,
+                Body=body,
+                ContentType=content_type or "application/x-image",
+                Accept=TRANSFORM_ACCEPT,
+            )
+            payload = answer["Body"].read()
+        except ClientError as error:
+            refusal = self._refusal(error, content_type is not None)
+            if refusal is None:
+                raise self._unavailable(error) from error
+            code, sentence = refusal
+            return Quarantined(image, etag, code, sentence)
+        except BotoCoreError as error:
+            raise self._unavailable(error) from error
+        try:
+            return Prediction.from_response(image, etag, self._model, payload)
+        except PredictionError as error:
+            return Quarantined(image, etag, "model-error", str(error))
+
+    def _refusal(self, error: ClientError, looks_like_an_image: bool) -> tuple[str, str] | None:
+        """Code and sentence when the image is to blame; None when the endpoint is."""
+        if error_status(error) == 413:
+            return "too-large", f"The endpoint does not take a file of this size ({error_message(error)})."
+        if error_code(error) != "ModelError":
+            return None
+        status = int(error.response.get("OriginalStatusCode") or 0)
+        if not 400 <= status < 500 or status in {408, 429}:
+            return None
+        sentence = str(error.response.get("OriginalMessage") or error_message(error)).strip()
+        if status not in {400, 415}:
+            return "model-error", sentence
+        return ("unreadable" if looks_like_an_image else "not-an-image"), sentence
+
+    def _unavailable(self, error: ClientError | BotoCoreError) -> EndpointUnavailableError:
+        detail = str(error)
+        if isinstance(error, ClientError):
+            said = str(error.response.get("OriginalMessage") or error_message(error)).strip()
+            detail = f"{error_code(error)}: {said}"
+        detail = detail.rstrip(".")
+        return EndpointUnavailableError(
+            f"The endpoint {self._endpoint_name} did not score ({detail}): finished parts "
+            "are kept; look at the endpoint's log, then clear the task to go on."
+        )
+
+
+def image_type(body: bytes) -> str | None:
+    """Content type by the file's first bytes, never by its name; None when it is neither JPEG nor PNG."""
+    for signature, content_type in _SIGNATURES.items():
+        if body.startswith(signature):
+            return content_type
+    return None

@@ -1,0 +1,175 @@
+"""Put a model into service without the endpoint going away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from secondlook import names
+from secondlook.errors import SecondLookError
+from secondlook.links.console import EndpointLink
+from secondlook.operators.base import INSTANCE_TYPE, RESOURCE_NAME, ROLE_ARN
+from secondlook.operators.waiting import SageMakerOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from secondlook.hooks.sagemaker import EndpointState
+
+NAME_PREFIX = "second-look"
+_UNUSABLE = {"Failed", "OutOfService", "UpdateRollbackFailed"}
+
+
+class EndpointRollbackError(SecondLookError):
+    """The update was rolled back: the endpoint answers, but with the old model."""
+
+
+class EndpointFailedError(SecondLookError):
+    """The endpoint is not in service."""
+
+
+class SageMakerDeployEndpointOperator(SageMakerOperator):
+    """Make an endpoint serve exactly one artifact.
+
+    The names of SageMaker model and endpoint config hold a hash of what they are made of. If the endpoint
+    already serves the config of that name there is nothing to do; if not it is created, or updated
+    blue/green. Success means ``InService`` **and** the wanted ``EndpointConfigName``: a failed update ends
+    ``InService`` with the old config. An update that another run has begun is waited out first. An endpoint
+    in status ``Failed`` answers nobody and can only be deleted (SageMaker API Reference, DescribeEndpoint):
+    it is deleted and created anew.
+
+    Returns ``{"endpoint", "endpoint_config", "model", "artifact"}``.
+
+    :param endpoint_name: name of the endpoint (templated).
+    :param execution_role_arn: role that the model runs under (templated).
+    :param instance_type: for example ``ml.m5.xlarge`` (templated).
+    :param instance_count: instances behind the endpoint (templated).
+    :param champion: ``s3://`` address of the champion pointer, by default the deployment's own (templated).
+    :param model: deploy this model instead of the champion; needs ``artifact`` and ``image`` (templated).
+    :param artifact: ``s3://`` address of the model.tar.gz (templated).
+    :param image: address of the inference image (templated).
+    """
+
+    template_fields = (
+        *SageMakerOperator.template_fields,
+        "endpoint_name",
+        "execution_role_arn",
+        "instance_type",
+        "instance_count",
+        "champion",
+        "model",
+        "artifact",
+        "image",
+    )
+    operator_extra_links = (EndpointLink(),)
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        endpoint_name: str,
+        execution_role_arn: str,
+        instance_type: str,
+        instance_count: int | str = 1,
+        champion: str | None = None,
+        model: str | None = None,
+        artifact: str | None = None,
+        image: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.endpoint_name = endpoint_name
+        self.execution_role_arn = execution_role_arn
+        self.instance_type = instance_type
+        self.instance_count = instance_count
+        self.champion = champion
+        self.model = model
+        self.artifact = artifact
+        self.image = image
+        self.check_text("endpoint_name", endpoint_name, RESOURCE_NAME)
+        self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
+        self.check_text("instance_type", instance_type, INSTANCE_TYPE)
+        self.check_number("instance_count", instance_count, minimum=1)
+        if len({model is None, artifact is None, image is None}) > 1:
+            raise self.wrong("model", "needs artifact and image beside it, or none of the three")
+        if champion is not None and model is not None:
+            raise self.wrong("champion", "and model exclude each other")
+
+    def execute(self, context: Context) -> Any:
+        """Create what is missing, ask for the deployment, wait, verify."""
+        from secondlook.hooks.requests import project_tags
+
+        self.check_text("execution_role_arn", self.execution_role_arn, ROLE_ARN)
+        name = str(self.endpoint_name)
+        model, artifact, image = self._target()
+        tags = project_tags(self.layout.uri(self.layout.prefix))
+        resource = names.model_resource_name(NAME_PREFIX, artifact, image, self.execution_role_arn)
+        count = int(self.instance_count)
+        config = names.endpoint_config_name(NAME_PREFIX, resource, self.instance_type, count)
+        self.sagemaker.ensure_model(
+            resource, artifact=artifact, image=image, role_arn=self.execution_role_arn, tags=tags
+        )
+        self.sagemaker.ensure_endpoint_config(
+            config, model=resource, instance_type=self.instance_type, instance_count=count, tags=tags
+        )
+        EndpointLink.persist(context, self, client=self.sagemaker.client, name=name)
+        return self.advance(
+            context, {"endpoint": name, "endpoint_config": config, "model": model, "artifact": artifact}
+        )
+
+    def advance(self, context: Context, progress: dict[str, Any]) -> dict[str, str]:
+        """Look at the endpoint and do the next thing."""
+        name, config = progress["endpoint"], progress["endpoint_config"]
+        state = self.sagemaker.endpoint(name)
+        if state is not None and state.status == "InService" and state.config == config:
+            self.log.info("Endpoint %s serves %s (%s).", name, progress["model"], config)
+            return {key: progress[key] for key in ("endpoint", "endpoint_config", "model", "artifact")}
+        if state is None or not state.settling:
+            if progress.get("asked"):
+                raise self._fault(name, config, state)
+            progress["asked"] = self._ask(name, config, state)
+        result: dict[str, str] = self.wait_for_endpoint(context, name, progress)
+        return result
+
+    def _target(self) -> tuple[str, str, str]:
+        if self.model is not None:
+            return str(self.model), str(self.artifact), str(self.image)
+        from secondlook.hooks.models import read_champion
+
+        key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
+        champion, _ = read_champion(self.store, key)
+        return champion.model, champion.artifact, champion.image
+
+    def _ask(self, name: str, config: str, state: EndpointState | None) -> bool:
+        """Ask for the deployment; False when something else is under way and has to be waited out."""
+        from secondlook.hooks.requests import project_tags
+
+        if state is None:
+            self.log.info("Creating endpoint %s with %s.", name, config)
+            return self.sagemaker.create_endpoint(
+                name, config, project_tags(self.layout.uri(self.layout.prefix))
+            )
+        if state.status in _UNUSABLE:
+            self.log.warning(
+                "Endpoint %s is %s (%s).", name, state.status, state.failure_reason or "no reason"
+            )
+        if state.status == "Failed":
+            self.sagemaker.delete("endpoint", name)
+            return False
+        self.log.info("Updating endpoint %s from %s to %s.", name, state.config, config)
+        return self.sagemaker.update_endpoint(name, config)
+
+    def _fault(self, name: str, config: str, state: EndpointState | None) -> SecondLookError:
+        if state is None:
+            return EndpointFailedError(
+                f"Somebody deleted the endpoint {name} during its deployment: run it again."
+            )
+        reason = state.failure_reason.strip().rstrip(".") or "SageMaker gives no reason"
+        if state.status == "InService":
+            return EndpointRollbackError(
+                f"The endpoint {name} was rolled back: it goes on serving {state.config} instead of {config} "
+                f"({reason}). See the endpoint's log, then deploy again."
+            )
+        return EndpointFailedError(
+            f"The endpoint {name} is {state.status} after the deployment of {config} ({reason}): see its "
+            "log; the next try creates it anew."
+        )

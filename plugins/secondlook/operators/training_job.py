@@ -1,0 +1,154 @@
+"""Training jobs as promises: started once, attached to ever after, finished by a model card."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from secondlook import jsonl
+from secondlook.links.console import TrainingJobLink
+from secondlook.operators.base import INSTANCE_TYPE, ROLE_ARN
+from secondlook.operators.waiting import SageMakerOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.sdk import Context
+
+    from secondlook.hooks.requests import TrainingSpec
+    from secondlook.hooks.sagemaker import JobState
+    from secondlook.training import ModelCard
+
+NAME_PREFIX = "second-look"
+CONTROL_PREFIX = "second-look-control"
+_JOBS = "jobs"
+
+
+class TrainingOperator(SageMakerOperator):
+    """Base of the operators that train: plan, start or attach, wait, write the card.
+
+    A job's name is a hash of everything it reads, so a retry finds the job instead of paying for a second
+    one. A job that ended as Failed or Stopped leaves its name taken; the next try goes on with ``-2``,
+    ``-3`` and so on behind it. What a job is to do, and the card it will get, is written beside its
+    manifests (``training/<job>/plan.json``) before it starts.
+
+    :param execution_role_arn: role that the job runs under (templated).
+    :param instance_type: for example ``ml.g4dn.xlarge`` (templated).
+    :param volume_size_gb: disk of the instance (templated).
+    :param max_runtime_seconds: SageMaker stops the job after that; a stopped job is a failure (templated).
+    :param hyperparameters: of the algorithm; what they are laid over is the subclass's matter (templated).
+    """
+
+    template_fields = (
+        *SageMakerOperator.template_fields,
+        "execution_role_arn",
+        "instance_type",
+        "volume_size_gb",
+        "max_runtime_seconds",
+        "hyperparameters",
+    )
+    operator_extra_links = (TrainingJobLink(),)
+    ui_color = "#e4dcf2"
+
+    def __init__(
+        self,
+        *,
+        execution_role_arn: str,
+        instance_type: str,
+        hyperparameters: dict[str, Any] | str | None = None,
+        volume_size_gb: int | str = 50,
+        max_runtime_seconds: int | str = 4 * 3600,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.execution_role_arn = execution_role_arn
+        self.instance_type = instance_type
+        self.hyperparameters = hyperparameters or {}
+        self.volume_size_gb = volume_size_gb
+        self.max_runtime_seconds = max_runtime_seconds
+        self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
+        self.check_text("instance_type", instance_type, INSTANCE_TYPE)
+        self.check_number("volume_size_gb", volume_size_gb, minimum=1)
+        self.check_number("max_runtime_seconds", max_runtime_seconds, minimum=1, maximum=28 * 86400)
+
+    def plan(
+        self,
+        base_name: str,
+        spec: Callable[[str], TrainingSpec],
+        card: Callable[[str], ModelCard],
+        manifests: dict[str, bytes],
+    ) -> str:
+        """Write down what the job is to do and return its name.
+
+        ``spec`` and ``card`` get the job's name; the card still lacks artifact and metrics. ``manifests``
+        maps channel names to the bytes that the job is to read.
+        """
+        name = self.free_job_name("training", base_name)
+        for channel, data in manifests.items():
+            self.store.write(self.layout.training_manifest(name, channel), data)
+        plan = {"request": spec(name).request(name), "card": card(name).to_record()}
+        self.store.write(self._plan_key(name), (jsonl.canonical(plan) + "\n").encode())
+        return name
+
+    def advance(self, context: Context, progress: dict[str, Any]) -> Any:
+        """Bring each job to its end, one after the other, and write its card."""
+        for name in progress[_JOBS]:
+            job = self.sagemaker.job("training", name)
+            if job is None:
+                plan, _ = self.store.read_json(self._plan_key(name))
+                self.sagemaker.start_training(plan["request"])
+                self.log.info("Training job %s is started.", name)
+            if job is None or job.active:
+                TrainingJobLink.persist(context, self, client=self.sagemaker.client, name=name)
+                return self.wait_for_jobs(context, "training", [name], progress)
+            if not job.succeeded:
+                raise self.job_failed("training", job)
+            self._write_card(job)
+        return self.result(progress)
+
+    def result(self, progress: dict[str, Any]) -> dict[str, Any]:
+        """Return the task's result, all jobs being done."""
+        raise NotImplementedError
+
+    def run_jobs(self, context: Context, names: list[str], **progress: Any) -> Any:
+        """Remember the jobs for a retry, then bring them to their end."""
+        store: Any = context.get("task_state_store")
+        if store is not None:
+            store.set(_JOBS, {_JOBS: names, **progress})
+        return self.advance(context, {_JOBS: names, **progress})
+
+    def unfinished(self, context: Context) -> dict[str, Any] | None:
+        """Return the progress of an earlier try of this task one of whose jobs is still running.
+
+        Meanwhile more answers may have come in, and a fresh plan would start a second, different job beside
+        it.
+        """
+        store: Any = context.get("task_state_store")
+        progress = store.get(_JOBS) if store is not None else None
+        if not isinstance(progress, dict):
+            return None
+        states = [self.sagemaker.job("training", name) for name in progress[_JOBS]]
+        running = [state.name for state in states if state is not None and state.active]
+        if not running:
+            return None
+        self.log.info("Training job %s of an earlier try is still running: waiting for it.", running[0])
+        return progress
+
+    def _write_card(self, job: JobState) -> None:
+        from secondlook.hooks.store import ObjectChangedError
+        from secondlook.training import ModelCard
+
+        plan, _ = self.store.read_json(self._plan_key(job.name))
+        card = replace(
+            ModelCard.from_record(plan["card"]),
+            artifact=job.artifact or self.layout.uri(self.layout.artifact(job.name)),
+            metrics=job.metrics,
+        )
+        try:
+            self.store.write_if_absent(self.layout.card(job.name), card.to_json())
+        except ObjectChangedError:
+            # A retry: the card is there and may already hold a verdict.
+            self.log.info("The card of %s is written already.", job.name)
+
+    def _plan_key(self, name: str) -> str:
+        return self.layout.training_manifest(name, "train").removesuffix("train.manifest") + "plan.json"
