@@ -1,4 +1,4 @@
-"""The one JSON and JSON Lines writer and reader: stable key order, compact, UTF-8, byte for byte repeatable."""
+"""The one JSON and JSON Lines writer and reader: sorted keys, compact, UTF-8, byte for byte repeatable."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def encode(records: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def encode_gzip(records: Iterable[Mapping[str, Any]]) -> bytes:
-    """Write records as gzipped JSON Lines without time or name in the header, so that equal records give equal bytes."""
+    """Write records as gzipped JSON Lines, no time or name in the header: equal records give equal bytes."""
     return gzip.compress(encode(records), compresslevel=6, mtime=0)
 
 
@@ -66,9 +66,14 @@ def decode(data: bytes, *, source: str = "JSON Lines") -> list[dict[str, Any]]:
     RecordError
         Naming the source and the line (from 1) that is no JSON object.
     """
+    return [record for _, record in decode_numbered(data, source=source)]
+
+
+def decode_numbered(data: bytes, *, source: str) -> list[tuple[int, dict[str, Any]]]:
+    """Read JSON Lines like ``decode``, each record with its line number (from 1)."""
     lines = _inflate(data, source).removeprefix(_BYTE_ORDER_MARK).split(b"\n")
     return [
-        _object(line, f"line {number} of {source}")
+        (number, _object(line, f"line {number} of {source}"))
         for number, line in enumerate(lines, start=1)
         if line.strip()
     ]

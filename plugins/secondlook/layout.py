@@ -177,7 +177,7 @@ class Layout:
         return self._key("models")
 
     def artifact(self, model: str) -> str:
-        """Return a model's artifact, where SageMaker puts it: ``<S3OutputPath>/<job>/output/model.tar.gz``."""
+        """Return a model's artifact, where SageMaker puts it below ``models()``."""
         return self._key("models", _part("model", model), "output", "model.tar.gz")
 
     def card(self, model: str) -> str:

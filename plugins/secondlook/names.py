@@ -60,7 +60,7 @@ def endpoint_name(name: str) -> str:
 
 
 def flow_definition_name(prefix: str, *contents: object) -> str:
-    """Name a flow definition ``<prefix>-<hash>`` of its template, work team and output path (flows are immutable)."""
+    """Name a flow definition ``<prefix>-<hash>`` of its template, work team and output path."""
     return _a2i_name("flow definition", prefix, contents)
 
 

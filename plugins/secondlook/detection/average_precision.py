@@ -1,4 +1,4 @@
-"""Average precision at IoU 0.5: the area under the monotone precision-recall curve (all points, PASCAL VOC 2010 on)."""
+"""Average precision: the area under the monotone precision-recall curve (all points, PASCAL VOC 2010 on)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK_CELLS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class MeanAveragePrecision:
-    """Average precision by class (None: no such object in these images) and its mean over the classes that occur."""
+    """Average precision by class (None: no such object here) and its mean over the classes that occur."""
 
     per_class: tuple[float | None, ...]
 
@@ -73,7 +73,8 @@ class ClassCurves:
     def build(cls, matches: Sequence[ImageMatches], num_classes: int) -> list[ClassCurves]:
         """Return one entry a class, images indexed as in ``matches``."""
         by_address = sorted(range(len(matches)), key=lambda index: matches[index].image)
-        images, rows = [], []
+        images: list[int] = []
+        rows: list[tuple[int, float, bool]] = []
         for index in by_address:
             rows.extend(matches[index].rows)
             images.extend([index] * len(matches[index].rows))
@@ -117,7 +118,7 @@ class ClassCurves:
     def _chunk(self, weights: FloatArray) -> FloatArray:
         truths = weights @ self.truth_counts
         if not self.hit_images.size:
-            return np.where(truths > 0, 0.0, np.nan)
+            return np.asarray(np.where(truths > 0, 0.0, np.nan))
         # (images, samples), so that picking an image copies one contiguous row.
         by_image = np.ascontiguousarray(weights.T)
         hits = by_image[self.hit_images]
@@ -126,4 +127,4 @@ class ClassCurves:
         precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
         envelope = np.maximum.accumulate(precision[::-1], axis=0)[::-1]
         area = (envelope * hits).sum(axis=0)
-        return np.divide(area, truths, out=np.full_like(area, np.nan), where=truths > 0)
+        return np.asarray(np.divide(area, truths, out=np.full_like(area, np.nan), where=truths > 0))

@@ -1,4 +1,4 @@
-"""Axis-aligned boxes in the stored pixel frame of an image (EXIF orientation ignored), edges in continuous pixels."""
+"""Axis-aligned boxes in the pixel frame of the stored file (EXIF orientation ignored), edges continuous."""
 
 from __future__ import annotations
 
@@ -127,4 +127,4 @@ def iou_matrix(first: FloatArray, second: FloatArray) -> FloatArray:
     union = areas[0] + areas[1] - intersection
     ratio = np.divide(intersection, union, out=np.zeros_like(union), where=union > 0)
     # Tiny boxes far from the origin lose digits in their areas.
-    return np.clip(ratio, 0.0, 1.0)
+    return np.asarray(np.clip(ratio, 0.0, 1.0), dtype=np.float64)

@@ -26,7 +26,7 @@ class TruthBox:
 
 @dataclass(frozen=True, slots=True)
 class ImageMatches:
-    """What one image contributes to average precision; images can be pooled, resampled and weighted afterwards.
+    """What one image contributes to average precision; images can be pooled and resampled afterwards.
 
     Attributes
     ----------

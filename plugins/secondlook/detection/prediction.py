@@ -53,7 +53,7 @@ class Prediction:
 
     @classmethod
     def from_response(cls, image: str, etag: str, model: str, body: bytes) -> Prediction:
-        """Read an endpoint's ``application/json;annotation=1`` answer (SageMaker Developer Guide, Object Detection).
+        """Read an ``application/json;annotation=1`` answer (SageMaker Developer Guide, Object Detection).
 
         Rows come unsorted and may slightly leave the image: they are sorted and clamped. Rows without area
         inside the image and rows with a score below 0.01 are dropped.
@@ -101,8 +101,8 @@ class Prediction:
         """
         try:
             detections = [
-                Detection(int(class_id), float(score), Box(xmin, ymin, xmax, ymax))
-                for class_id, score, xmin, ymin, xmax, ymax in record["detections"]
+                Detection(int(class_id), float(score), Box(*map(float, edges)))
+                for class_id, score, *edges in record["detections"]
             ]
             return cls(
                 image=str(record["image"]),
@@ -115,8 +115,8 @@ class Prediction:
             )
         except (*_MALFORMED, BoxError) as error:
             raise PredictionError(
-                f"The prediction of {record.get('image', 'an unnamed image')} cannot be read ({_fault(error)});"
-                " score the night again."
+                f"The prediction of {record.get('image', 'an unnamed image')} cannot be read"
+                f" ({_fault(error)}); score the night again."
             ) from error
 
 

@@ -1,4 +1,4 @@
-"""Human review: whom to ask, what was asked, what the answers say; pure functions on predictions and answers."""
+"""Human review: whom to ask, what was asked, what the answers say."""
 
 from __future__ import annotations
 

@@ -106,8 +106,8 @@ class _Cluster:
             estimate = [float(np.average(values, weights=weights)) for values in edges]
         else:
             estimate = [_weighted_median(values, weights) for values in edges]
-        rounded = [round(edge, _EDGE_DIGITS) for edge in estimate]
-        return Box(*rounded)
+        box = Box(*estimate)
+        return box.rounded(_EDGE_DIGITS) or box
 
 
 def consolidate(

@@ -1,4 +1,4 @@
-"""From answers to training data: each ledger line ends in one manifest line or one rejection, with the reason."""
+"""From answers to training data: each ledger line ends in one manifest line or one rejection."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def _mismatch(line: LedgerLine, output: ReviewOutput) -> Rejection | None:
 
 def _size_sentence(line: LedgerLine, shown: tuple[int, int]) -> str:
     sentence = (
-        f"The reviewer saw {shown[0]} x {shown[1]} pixels, but the file has {line.width} x {line.height}, so the boxes"
-        " do not fit"
+        f"The reviewer saw {shown[0]} x {shown[1]} pixels, but the file has {line.width} x {line.height},"
+        " so the boxes do not fit"
     )
     if shown == (line.height, line.width):
         return f"{sentence}: the browser turned the image by its EXIF orientation; set CORS on the bucket."
@@ -202,7 +202,8 @@ def _nothing_left(
     return _rejected(
         line,
         "no-agreement",
-        f"{len(answers)} reviewers drew {drawn} boxes and no majority agrees on one; ask again with more reviewers.",
+        f"{len(answers)} reviewers drew {drawn} boxes and no majority agrees on one;"
+        " ask again with more reviewers.",
     )
 
 

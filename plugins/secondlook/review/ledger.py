@@ -1,4 +1,4 @@
-"""The ledger of a night's reviews: written before the first human loop starts, so that a retry asks nobody twice."""
+"""The ledger of a night's reviews: written before a loop starts, so that a retry asks nobody twice."""
 
 from __future__ import annotations
 
@@ -141,8 +141,8 @@ class LedgerLine:
         )
         if _sha256(content) != self.input_sha256:
             raise ReviewInputError(
-                f"The review of {self.image} no longer asks what the ledger of {night} recorded (labels or night"
-                " changed); restore them, or start a new review round."
+                f"The review of {self.image} no longer asks what the ledger of {night} recorded"
+                " (labels or night changed); restore them, or start a new review round."
             )
         return content
 
@@ -164,7 +164,8 @@ class LedgerLine:
             return cls(**{**record, "predrawn": boxes})
         except (KeyError, TypeError) as error:
             raise RecordError(
-                f"The ledger line of {record.get('image', 'an unnamed image')} cannot be read ({error}); restore the ledger."
+                f"The ledger line of {record.get('image', 'an unnamed image')} cannot be read ({error});"
+                " restore the ledger."
             ) from error
 
 
@@ -221,7 +222,8 @@ class Outcome:
             return cls(**record)
         except TypeError as error:
             raise RecordError(
-                f"The outcome of loop {record.get('loop', 'without name')} cannot be read ({error}); wait again."
+                f"The outcome of loop {record.get('loop', 'without name')} cannot be read ({error});"
+                " wait again."
             ) from error
 
 
@@ -241,8 +243,8 @@ def predrawn_boxes(
             continue
         if not 0 <= detection.class_id < len(labels):
             raise LabelError(
-                f"Model {prediction.model} found class {detection.class_id} in {prediction.image}, but the settings name"
-                f" {len(labels)} labels; give the labels the model was trained with."
+                f"Model {prediction.model} found class {detection.class_id} in {prediction.image}, but the"
+                f" settings name {len(labels)} labels; give the labels the model was trained with."
             )
         place = detection.box.to_pixels(prediction.width, prediction.height)
         if place is not None:
@@ -261,7 +263,7 @@ def input_content(
     labels: Sequence[str],
     predrawn: Iterable[PredrawnBox],
 ) -> str:
-    """Return a loop's InputContent as canonical JSON: a retry sends the same bytes, which A2I takes for the same loop.
+    """Return a loop's InputContent as canonical JSON: a retry sends the same bytes.
 
     Raises
     ------
@@ -283,7 +285,8 @@ def input_content(
     size = len(content.encode("utf-8"))
     if size > MAX_INPUT_BYTES:
         raise ReviewInputError(
-            f"The review of {image} would send {size} bytes and Amazon A2I accepts {MAX_INPUT_BYTES}; raise predraw_score."
+            f"The review of {image} would send {size} bytes and Amazon A2I accepts {MAX_INPUT_BYTES};"
+            " raise predraw_score."
         )
     return content
 

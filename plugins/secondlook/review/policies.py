@@ -30,7 +30,7 @@ class ReviewPolicy(Protocol):
         ...
 
     def priority(self, prediction: Prediction) -> float | None:
-        """Return how much the image deserves a review (more is sooner), None when it should not be asked at all."""
+        """Return how much the image deserves a review (more is sooner), None for no review at all."""
         ...
 
 
@@ -84,7 +84,8 @@ class UncertaintySumPolicy:
     def __post_init__(self) -> None:
         if self.kind not in _DOUBT:
             raise ReviewPolicyError(
-                f"The policy uncertainty_sum has no kind {self.kind!r}; choose one of {', '.join(sorted(_DOUBT))}."
+                f"The policy uncertainty_sum has no kind {self.kind!r};"
+                f" choose one of {', '.join(sorted(_DOUBT))}."
             )
         _check_share("floor", self.floor)
         _check_share("empty_share", self.empty_share)
@@ -111,12 +112,12 @@ class RandomPolicy:
 
 
 def resolve_policy(name: str, **params: Any) -> ReviewPolicy:
-    """Return a policy by name (``top_score``, ``uncertainty_sum``, ``random``) or import path (``package.module:Class``).
+    """Return a policy by its name or by the import path of its class, ``package.module:Class``.
 
     Parameters
     ----------
     name
-        Name or import path.
+        ``top_score``, ``uncertainty_sum``, ``random``, or an import path.
     params
         Keyword arguments of the policy, for example ``threshold=0.4``.
 
@@ -128,7 +129,7 @@ def resolve_policy(name: str, **params: Any) -> ReviewPolicy:
     factory = _POLICIES.get(name) or _import_policy(name)
     try:
         policy = factory(**params)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise ReviewPolicyError(
             f"The review policy {name} refuses its parameters ({error}); correct them."
         ) from error
@@ -152,8 +153,8 @@ def priority_of(policy: ReviewPolicy, prediction: Prediction) -> float | None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ReviewPolicyError(
-            f"The review policy {policy.name} gave {prediction.image} the priority {value!r}; it must return a finite"
-            " number or None."
+            f"The review policy {policy.name} gave {prediction.image} the priority {value!r};"
+            " it must return a finite number or None."
         )
     return round(float(value), _PRIORITY_DIGITS)
 
@@ -183,8 +184,8 @@ def _import_policy(path: str) -> Callable[..., ReviewPolicy]:
     module_name, separator, class_name = path.partition(":")
     if not separator:
         raise ReviewPolicyError(
-            f"There is no review policy {path!r}; choose one of {', '.join(sorted(_POLICIES))}, or name your own as"
-            " package.module:Class."
+            f"There is no review policy {path!r}; choose one of {', '.join(sorted(_POLICIES))}, "
+            "or name your own as package.module:Class."
         )
     try:
         module = importlib.import_module(module_name)

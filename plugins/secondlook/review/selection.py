@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from secondlook.errors import ReviewPolicyError
 from secondlook.names import digest
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from secondlook.detection import Prediction
 
 Reason = Literal["policy", "audit"]
+Ranked: TypeAlias = "tuple[Prediction, float]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,33 +70,30 @@ def select(
         key=lambda p: (digest("select", seed, night, p.image, p.etag, length=32), p.image, p.etag),
     )
     audit_slots = math.floor(limit * audit_share + 0.5)
-    picked = _policy_picks(images, policy, limit - audit_slots)
-    taken = {(p.image, p.etag) for p, _ in picked}
-    rest = [(p, priority_of(policy, p) or 0.0) for p in _audit_order(images, seed, night)]
-    audited = [(p, priority) for p, priority in rest if (p.image, p.etag) not in taken][:audit_slots]
-    chosen: list[tuple[Prediction, float, Reason]] = [(p, priority, "policy") for p, priority in picked]
-    chosen += [(p, priority, "audit") for p, priority in audited]
+    priorities = [priority_of(policy, p) for p in images]
+    wanted = [(p, priority) for p, priority in zip(images, priorities, strict=True) if priority is not None]
+    picked = _policy_picks(wanted, policy, limit - audit_slots)
+    taken = {_version(p) for p, _ in picked}
+    rest = [(p, v or 0.0) for p, v in zip(images, priorities, strict=True) if _version(p) not in taken]
+    audited = sorted(rest, key=lambda pair: digest("audit", seed, night, *_version(pair[0]), length=32))
+    chosen: list[tuple[Ranked, Reason]] = [(pair, "policy") for pair in picked]
+    chosen += [(pair, "audit") for pair in audited[:audit_slots]]
     return [
         Selection(prediction, reason, priority, rank)
-        for rank, (prediction, priority, reason) in enumerate(chosen, start=1)
+        for rank, ((prediction, priority), reason) in enumerate(chosen, start=1)
     ]
 
 
-def _policy_picks(
-    images: list[Prediction], policy: ReviewPolicy, slots: int
-) -> list[tuple[Prediction, float]]:
-    wanted = [(p, priority) for p in images if (priority := priority_of(policy, p)) is not None]
-    # Stable: among equal priorities the hash order of ``images`` stays.
+def _policy_picks(wanted: list[Ranked], policy: ReviewPolicy, slots: int) -> list[Ranked]:
+    # Stable: among equal priorities the hash order of the images stays.
     ranked = sorted(wanted, key=lambda pair: -pair[1])
     kept = _kept_for_empty(ranked, policy, slots)
-    kept_ids = {(p.image, p.etag) for p, _ in kept}
-    others = [pair for pair in ranked if (pair[0].image, pair[0].etag) not in kept_ids]
+    kept_versions = {_version(p) for p, _ in kept}
+    others = [pair for pair in ranked if _version(pair[0]) not in kept_versions]
     return sorted(others[: slots - len(kept)] + kept, key=lambda pair: -pair[1])
 
 
-def _kept_for_empty(
-    ranked: list[tuple[Prediction, float]], policy: ReviewPolicy, slots: int
-) -> list[tuple[Prediction, float]]:
+def _kept_for_empty(ranked: list[Ranked], policy: ReviewPolicy, slots: int) -> list[Ranked]:
     """Return the images without findings that get a review although no sum of doubts would rank them."""
     if not isinstance(policy, EmptyAwarePolicy):
         return []
@@ -103,5 +101,5 @@ def _kept_for_empty(
     return empty[: math.floor(slots * policy.empty_share + 0.5)]
 
 
-def _audit_order(images: list[Prediction], seed: int, night: str) -> list[Prediction]:
-    return sorted(images, key=lambda p: (digest("audit", seed, night, p.image, p.etag, length=32), p.image))
+def _version(prediction: Prediction) -> tuple[str, str]:
+    return prediction.image, prediction.etag

@@ -200,7 +200,8 @@ class Champion:
             return cls(**names, parent=record["parent"], version=int(record["version"]))
         except _MALFORMED as error:
             raise ModelCardError(
-                f"The champion pointer cannot be read ({_fault(error)}); restore its last version in the bucket."
+                f"The champion pointer cannot be read ({_fault(error)});"
+                " restore its last version in the bucket."
             ) from error
 
     @classmethod

@@ -156,12 +156,14 @@ def _matches(candidate: Candidate, holdout: Sequence[ManifestLine]) -> list[Imag
         prediction = by_image.get(line.image)
         if prediction is None:
             raise EvaluationError(
-                f"Model {candidate.model} has no prediction of the holdout image {line.image}; evaluate it again."
+                f"Model {candidate.model} has no prediction of the holdout image {line.image};"
+                " evaluate it again."
             )
         if (prediction.width, prediction.height) != (line.width, line.height):
             raise EvaluationError(
-                f"Model {candidate.model} saw {line.image} with {prediction.width} x {prediction.height} pixels, but the"
-                f" holdout says {line.width} x {line.height}; the image changed: make a new holdout version."
+                f"Model {candidate.model} saw {line.image} with {prediction.width} x {prediction.height}"
+                f" pixels, but the holdout says {line.width} x {line.height}; the image changed:"
+                " make a new holdout version."
             )
         matches.append(match(prediction, line.truth()))
     return matches

@@ -7,12 +7,12 @@ bytes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.detection import Box, TruthBox
-from secondlook.errors import ManifestError
+from secondlook.errors import ManifestError, NightError
 from secondlook.layout import check_night
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ class ManifestLine:
     labels
         All labels of the detector, index = class id.
     night
-        The night the image arrived (``creation-date``, at midnight); never the time of writing.
+        The night the image arrived (``creation-date``, at midnight), never the time of writing; None when a
+        foreign line does not tell.
     job_name
         Where the label comes from, for example ``a2i/<human loop>``.
     etag
@@ -67,10 +68,10 @@ class ManifestLine:
     depth: int
     annotations: tuple[Annotation, ...]
     labels: tuple[str, ...]
-    night: str
+    night: str | None
     job_name: str
     etag: str | None = None
-    slice: str | None = field(default=None)
+    slice: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "annotations", tuple(sorted(self.annotations)))
@@ -99,13 +100,14 @@ class ManifestLine:
             },
             f"{LABEL_ATTRIBUTE}-metadata": {
                 "class-map": {str(class_id): label for class_id, label in enumerate(self.labels)},
-                "creation-date": f"{self.night}T00:00:00",
                 "human-annotated": "yes",
                 "job-name": self.job_name,
                 "objects": [{"confidence": a.confidence} for a in self.annotations],
                 "type": JOB_TYPE,
             },
         }
+        if self.night is not None:
+            record[f"{LABEL_ATTRIBUTE}-metadata"]["creation-date"] = f"{self.night}T00:00:00"
         if self.etag is not None:
             record["etag"] = self.etag
         if self.slice is not None:
@@ -142,7 +144,7 @@ class ManifestLine:
         where = where or f"The manifest line of {record.get(SOURCE_ATTRIBUTE, 'an unnamed image')}"
         try:
             return _read_line(record, tuple(labels), attribute)
-        except ManifestError as error:
+        except (ManifestError, NightError) as error:
             raise ManifestError(f"{where}: {error}") from error
         except (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError) as error:
             detail = f"misses {error.args[0]!r}" if isinstance(error, KeyError) else f"is malformed ({error})"
@@ -167,7 +169,7 @@ class ManifestRead:
 def read_manifest(
     data: bytes, *, source: str, labels: Sequence[str], attribute: str = LABEL_ATTRIBUTE
 ) -> ManifestRead:
-    """Read a manifest of any origin; a bad line, or an image listed before, becomes a fault and stops nothing.
+    """Read a manifest of any origin; a bad line or a repeated image becomes a fault and stops nothing.
 
     Raises
     ------
@@ -177,7 +179,7 @@ def read_manifest(
     lines: list[ManifestLine] = []
     faults: list[str] = []
     first_seen: dict[str, int] = {}
-    for number, record in enumerate(jsonl.decode(data, source=source), start=1):
+    for number, record in jsonl.decode_numbered(data, source=source):
         try:
             line = ManifestLine.from_record(
                 record, labels=labels, attribute=attribute, where=f"line {number} of {source}"
@@ -216,7 +218,7 @@ def _read_line(record: Mapping[str, Any], labels: tuple[str, ...], attribute: st
         )
         for box, confidence in zip(boxes, confidences, strict=True)
     ]
-    etag, part = record.get("etag"), record.get("slice")
+    etag, part, created = record.get("etag"), record.get("slice"), metadata.get("creation-date")
     return ManifestLine(
         image=str(record[SOURCE_ATTRIBUTE]),
         width=_pixels(size, "width"),
@@ -224,7 +226,7 @@ def _read_line(record: Mapping[str, Any], labels: tuple[str, ...], attribute: st
         depth=_pixels(size, "depth", default=3),
         annotations=tuple(annotations),
         labels=labels,
-        night=str(metadata.get("creation-date", "1970-01-01"))[:10],
+        night=None if created is None else str(created)[:10],
         job_name=str(metadata.get("job-name", "unknown")),
         etag=None if etag is None else str(etag),
         slice=None if part is None else str(part),
@@ -260,14 +262,15 @@ def _line_fault(line: ManifestLine) -> str | None:
         return f"gives an image size of {line.width} x {line.height} x {line.depth}; measure the file again"
     if not line.annotations:
         return "has no box, which stops the built-in algorithm; leave the image out of the manifest"
-    check_night(line.night)
+    if line.night is not None:
+        check_night(line.night)
     return next((fault for a in line.annotations if (fault := _annotation_fault(a, line))), None)
 
 
 def _annotation_fault(box: Annotation, line: ManifestLine) -> str | None:
     place = f"({box.left}, {box.top}, {box.width} x {box.height})"
     if not 0 <= box.class_id < len(line.labels):
-        return f"has a box of class {box.class_id}, but there are {len(line.labels)} labels; correct its class_id"
+        return f"has a box of class {box.class_id}, but there are {len(line.labels)} labels; correct it"
     if box.width < 1 or box.height < 1:
         return f"has the box {place} without area; remove it"
     # A box may reach the border: left + width == image width.

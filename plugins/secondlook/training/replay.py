@@ -70,8 +70,8 @@ def mix_replay(
         return ReplayMix(tuple(_shuffled(fresh.values(), seed, "order")), len(fresh), 0)
     if not past:
         raise ReplayError(
-            f"There is no old image to replay beside {len(fresh)} new ones, and training on new images alone makes"
-            " the model forget; point the training at the bootstrap manifest, or set the replay ratio to 0."
+            f"There is no old image to replay beside {len(fresh)} new ones, and training on new images alone"
+            " makes the model forget; add the bootstrap manifest, or set the replay ratio to 0."
         )
     chosen = _stratified(past, math.ceil(ratio * len(fresh)), min_boxes_per_class)
     lines = _shuffled([*fresh.values(), *chosen], seed, "order")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SliceEvidence:
-    """mAP at IoU 0.5 of the models on one part of the holdout, and the 95 % interval of challenger minus champion.
+    """mAP at IoU 0.5 on one part of the holdout, and the 95 % interval of challenger minus champion.
 
     Everything but ``images`` is None when those images hold no object; ``control`` also when there is no
     control.
@@ -86,14 +86,17 @@ class PromotionRule:
         """Return the verdict and its reasons: every objection, or else what speaks for the challenger."""
         if pooled.images < self.min_images:
             return False, (
-                f"The holdout has {pooled.images} images and the rule asks for at least {self.min_images}: too few to"
-                " tell the models apart.",
+                f"The holdout has {pooled.images} images and the rule asks for at least {self.min_images}:"
+                " too few to tell the models apart.",
             )
         if pooled.delta is None or pooled.low is None or pooled.high is None:
             return False, (
                 "The holdout holds no labelled object: there is nothing to compare the models by.",
             )
-        place = f"{pooled.delta:+.3f} mAP@0.5 over {pooled.images} images (95% interval {pooled.low:+.3f} to {pooled.high:+.3f})"
+        place = (
+            f"{pooled.delta:+.3f} mAP@0.5 over {pooled.images} images"
+            f" (95% interval {pooled.low:+.3f} to {pooled.high:+.3f})"
+        )
         objections = (
             []
             if pooled.low > self.min_delta
@@ -102,7 +105,7 @@ class PromotionRule:
             ]
         )
         objections += [
-            f"On the slice {name} it loses {-evidence.delta:.3f} mAP@0.5, more than the {self.max_slice_loss:g} allowed."
+            f"On slice {name} it loses {-evidence.delta:.3f} mAP@0.5, and {self.max_slice_loss:g} is allowed."
             for name, evidence in sorted(slices.items())
             if evidence.delta is not None and evidence.delta < -self.max_slice_loss
         ]

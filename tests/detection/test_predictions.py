@@ -1,0 +1,103 @@
+"""An endpoint's answer becomes a prediction, a line of a file, and a prediction again."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from secondlook import jsonl
+from secondlook.detection import Prediction
+from secondlook.errors import PredictionError
+
+IMAGE = "s3://second-look/images/2026-11-22/a.jpg"
+
+
+def answer(*rows, width=500, height=400, depth=3) -> bytes:
+    keys = ("class_id", "score", "left", "top", "width", "height")
+    annotations = [dict(zip(keys, row, strict=True)) for row in rows]
+    size = {"width": width, "height": height, "depth": depth}
+    return json.dumps({"image_size": [size], "annotations": annotations}).encode()
+
+
+def predict(*rows, **size) -> Prediction:
+    return Prediction.from_response(IMAGE, '"abc"', "m-1", answer(*rows, **size))
+
+
+def test_unsorted_answer_is_sorted_and_the_etag_loses_its_quotes():
+    prediction = predict((0, 0.3, 1, 2, 10, 10), (2, 0.9, 5, 5, 20, 20), (1, 0.9, 5, 5, 20, 20))
+    assert [(d.class_id, d.score) for d in prediction.detections] == [(1, 0.9), (2, 0.9), (0, 0.3)]
+    assert prediction.etag == "abc"
+    assert prediction.top_score == 0.9
+    assert (prediction.width, prediction.height, prediction.depth) == (500, 400, 3)
+
+
+def test_boxes_beyond_the_border_are_cut_and_useless_rows_dropped():
+    prediction = predict(
+        (0, 0.9, -3.2, -1, 20, 30),
+        (0, 0.8, 480, 390, 40, 40),
+        (0, 0.7, 600, 10, 10, 10),  # outside
+        (0, 0.6, 10, 10, 0, 10),  # no area
+        (0, 0.5, 10, 10, -4, 10),  # inside out
+        (0, 0.009, 10, 10, 10, 10),  # noise
+        (-1, 0.9, 0, 0, 0, 0),  # an unused row
+    )
+    assert [d.box.as_tuple() for d in prediction.detections] == [(0, 0, 16.8, 29), (480, 390, 500, 400)]
+
+
+def test_image_without_detection_has_a_top_score_of_zero():
+    assert predict().top_score == 0.0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"[]",
+        b"{}",
+        b'{"prediction": []}',
+        b'{"image_size": [], "annotations": []}',
+        b'{"image_size": [{"width": 0, "height": 4}], "annotations": []}',
+        b'{"image_size": [{"width": 5, "height": 4}], "annotations": [7]}',
+        b'{"image_size": [{"width": 5, "height": 4}], "annotations": null}',
+        answer((0, 1.5, 0, 0, 1, 1)),
+        answer((0, "x", 0, 0, 1, 1)),
+        answer((0, 0.5, None, 0, 1, 1)),
+    ],
+)
+def test_answer_in_another_form_is_refused_naming_model_and_image(body):
+    with pytest.raises(PredictionError, match=r"model m-1 about s3://second-look/images/2026-11-22/a\.jpg"):
+        Prediction.from_response(IMAGE, "abc", "m-1", body)
+
+
+rows = st.tuples(
+    st.integers(0, 5),
+    st.floats(0, 1),
+    st.floats(-20, 600),
+    st.floats(-20, 500),
+    st.floats(-5, 600),
+    st.floats(-5, 500),
+)
+
+
+@given(st.lists(rows, max_size=12), st.randoms())
+def test_prediction_survives_its_file_and_the_order_of_the_answer(given_rows, random):
+    prediction = predict(*given_rows)
+    assert Prediction.from_record(jsonl.decode(jsonl.encode([prediction.to_record()]))[0]) == prediction
+    random.shuffle(given_rows)
+    assert predict(*given_rows) == prediction
+    for detection in prediction.detections:
+        assert detection.box.clamped(500, 400) == detection.box
+        assert 0.01 <= detection.score <= 1
+
+
+def test_damaged_line_of_a_predictions_file_names_the_image():
+    record = predict((0, 0.3, 1, 2, 10, 10)).to_record()
+    del record["etag"]
+    with pytest.raises(PredictionError, match=r"a\.jpg cannot be read \(no 'etag'\)"):
+        Prediction.from_record(record)
+    with pytest.raises(PredictionError, match="score the night again"):
+        Prediction.from_record(predict().to_record() | {"detections": [[0, 0.5, 3, 3, 1, 9]]})
