@@ -245,11 +245,7 @@ def _check_class_map(class_map: Mapping[str, Any], labels: tuple[str, ...]) -> N
         index = int(class_id)
         expected = labels[index] if 0 <= index < len(labels) else None
         if label != expected:
-            meant = (
-                f"the detector's labels say {expected!r}"
-                if expected
-                else f"the detector has {len(labels)} classes"
-            )
+            meant = f"the labels say {expected!r}" if expected else f"there are {len(labels)} labels"
             raise ManifestError(
                 f"its class map calls class {class_id} {label!r}, but {meant}; map the classes first."
             )
