@@ -1,4 +1,4 @@
-"""A training job and a server as SageMaker would run them: real processes of the detector's own environment."""
+"""A training job and a server as SageMaker would run them: processes of the detector's own environment."""
 
 from __future__ import annotations
 
@@ -123,9 +123,11 @@ class Job:
     base: Path
     hyperparameters: dict[str, str] = field(default_factory=dict)
     channels: dict[str, dict[str, str]] = field(default_factory=dict)
-    _pipes: dict[str, bytes] = field(default_factory=dict)
+    _pipes: dict[str, bytes | None] = field(default_factory=dict)
 
-    def files(self, channel: str, files: dict[str, bytes], content_type: str = "application/x-recordio") -> Job:
+    def files(
+        self, channel: str, files: dict[str, bytes], content_type: str = "application/x-recordio"
+    ) -> Job:
         for name, content in files.items():
             path = self.base / "input/data" / channel / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +135,8 @@ class Job:
         self.channels[channel] = {"TrainingInputMode": "File", "ContentType": content_type}
         return self
 
-    def pipe(self, channel: str, stream: bytes) -> Job:
+    def pipe(self, channel: str, stream: bytes | None) -> Job:
+        """A named pipe that carries the stream; None: nobody ever writes."""
         self._pipes[channel] = stream
         self.channels[channel] = {
             "TrainingInputMode": "Pipe",
@@ -152,7 +155,8 @@ class Job:
             path = self.base / "input/data" / f"{channel}_0"
             path.parent.mkdir(parents=True, exist_ok=True)
             os.mkfifo(path)
-            threading.Thread(target=_feed, args=(path, stream), daemon=True).start()
+            if stream is not None:
+                threading.Thread(target=_feed, args=(path, stream), daemon=True).start()
         return subprocess.Popen(
             [PYTHON, "-m", "include.detector", "train"],
             cwd=ROOT,

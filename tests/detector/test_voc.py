@@ -24,7 +24,9 @@ def box(label="RBC", xmin="11", ymin="21", xmax="50", ymax="60", extra="") -> st
     )
 
 
-def annotation(*objects: str, size="<size><width>100</width><height>80</height><depth>3</depth></size>") -> bytes:
+def annotation(
+    *objects: str, size="<size><width>100</width><height>80</height><depth>3</depth></size>"
+) -> bytes:
     return f"<annotation><filename>a.jpg</filename>{size}{''.join(objects)}</annotation>".encode()
 
 
@@ -54,7 +56,10 @@ def test_a_box_over_the_whole_image_is_the_whole_image():
         (box("Monocyte"), "a.xml: object 1 ('Monocyte') has a label that is none of RBC, WBC, Platelets"),
         (box(xmin=50, xmax=11), "a.xml: object 1 ('RBC') is inverted, (50, 21, 11, 60)"),
         (box(xmin=50), "a.xml: object 1 ('RBC') has no area, (50, 21, 50, 60)"),
-        (box(xmin=300, xmax=320), "a.xml: object 1 ('RBC') lies outside the image of 100x80 px, (300, 21, 320, 60)"),
+        (
+            box(xmin=300, xmax=320),
+            "a.xml: object 1 ('RBC') lies outside the image of 100x80 px, (300, 21, 320, 60)",
+        ),
         (box(xmin="left"), "a.xml: object 1 ('RBC') has no number in <xmin> (found 'left')"),
         (box(ymax="nan"), "a.xml: object 1 ('RBC') has no finite number in <ymax> (found 'nan')"),
         ("<object><name>RBC</name></object>", "a.xml: object 1 ('RBC') has no number in <xmin> (found '')"),
@@ -109,7 +114,9 @@ def test_an_unusable_file_is_one_sentence(xml, sentence):
     assert str(caught.value).count("\n") == 0
 
 
-numbers = st.one_of(st.integers(-200, 300).map(str), st.floats(-200, 300).map(str), st.text(max_size=4).map(escape))
+numbers = st.one_of(
+    st.integers(-200, 300).map(str), st.floats(-200, 300).map(str), st.text(max_size=4).map(escape)
+)
 labels = st.one_of(st.sampled_from(LABELS), st.text(alphabet="abc<&", max_size=4))
 
 
@@ -151,8 +158,14 @@ def test_image_sets_become_splits():
 @pytest.mark.parametrize(
     ("sets", "sentence"),
     [
-        ({"train": b"a\nb", "test": b"b"}, "Image b is in the train set and in the test set; it may be in one only."),
-        ({"train": b"../../etc/passwd"}, "train.txt, line 1: '../../etc/passwd' is a path, not the name of an image."),
+        (
+            {"train": b"a\nb", "test": b"b"},
+            "Image b is in the train set and in the test set; it may be in one only.",
+        ),
+        (
+            {"train": b"../../etc/passwd"},
+            "train.txt, line 1: '../../etc/passwd' is a path, not the name of an image.",
+        ),
         ({"train": b"\xff\xfe"}, "train.txt is not a list of image names in UTF-8."),
     ],
 )
