@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError, WaiterError
 from botocore.waiter import WaiterModel, create_waiter_with_client
@@ -153,7 +154,9 @@ class ReviewWorkflow:
                     "or correct the setting workteam_name."
                 ) from error
         sub_domain = team.get("SubDomain")
-        return team["WorkteamArn"], f"https://{sub_domain}" if sub_domain else None
+        # Only the host is told; a Review Desk may answer without TLS, to reviewers as to us.
+        scheme = urlsplit(self.service.control.meta.endpoint_url).scheme
+        return team["WorkteamArn"], f"{scheme}://{sub_domain}" if sub_domain else None
 
     def preflight(self, template: str, task_input: str, role_arn: str) -> None:
         """Let the service render the template with an example, because StartHumanLoop would not check it.
@@ -227,15 +230,16 @@ class ReviewWorkflow:
         return sum(status in ("InProgress", "Stopping") for _, status in self.service.sweep(flow_arn))
 
     def delete_flow(self, name: str) -> None:
-        """Delete a flow definition and wait until it is gone, so that its name is free again."""
+        """Delete a flow definition; it is no fault when it is gone or being deleted already.
+
+        It stays in the state Deleting while people finish what they have begun.
+        """
         with self.service.asking(f"delete the flow definition {name}"):
             try:
                 self.service.control.delete_flow_definition(FlowDefinitionName=name)
             except ClientError as error:
-                if not is_not_found(error):
+                if not (is_not_found(error) or is_already_there(error)):
                     raise
-                return
-        self._wait_deleted(name)
 
     def delete_human_task_ui(self, name: str) -> None:
         """Delete a worker template; it is no fault when there is none."""

@@ -1,0 +1,188 @@
+"""Choosing the night's images and asking people about them, once."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from secondlook.errors import LabelError, ReviewInputError, ReviewPolicyError
+from secondlook.hooks.human_loops import ReviewSetupError
+from secondlook.hooks.store import StoreError
+from secondlook.operators.base import ArgumentError
+from secondlook.operators.human_loops import NothingScoredError
+from tests.human_review.conftest import MODEL, NIGHT, TaskInstance
+
+
+def a_night(project, count=12):
+    """Images from sure to unsure, and one without any detection."""
+    predictions = [project.prediction(f"image-{i:02d}", 0.95, 0.95 - 0.04 * i) for i in range(count - 1)]
+    return [*predictions, project.prediction("empty")]
+
+
+def test_the_most_doubtful_images_are_asked_about_and_counted(ready, context):
+    ready.score(a_night(ready))
+    result = ready.launch(review_limit=5, audit_share=0.2).execute(context)
+
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    assert result == {
+        "night": NIGHT,
+        "ledger": ready.layout.uri(ready.layout.ledger(NIGHT)),
+        "selected": 5,
+        "started": 5,
+        "adopted": 0,
+        "published_rule": 1,
+        "by_policy": 4,
+        "by_audit": 1,
+    }
+    assert json.loads(ready.get(ready.layout.launch_summary(NIGHT))) == result
+    assert [line["rank"] for line in ledger] == [1, 2, 3, 4, 5]
+    assert ledger[0]["image"].endswith("image-10.jpg")
+    assert ready.loops() == {line["loop"]: "InProgress" for line in ledger}
+    assert context["ti"].xcoms["_link_ReviewLink"].endswith(f"/flows/{ready.flow}")
+
+
+def test_reviewers_find_the_models_boxes_drawn(ready, context, reviewer):
+    ready.score([ready.prediction("a", 0.9, 0.6, 0.1)])
+    ready.launch(predraw_score=0.5).execute(context)
+    task = reviewer.next()
+    assert task["input"]["taskObject"] == ready.layout.uri(f"{ready.layout.images(NIGHT)}/a.jpg")
+    assert [box["label"] for box in task["input"]["initialValue"]] == ["RBC", "WBC"]
+    assert task["input"]["labels"] == ["RBC", "WBC", "Platelets"]
+    assert task["input"]["model"] == MODEL
+    assert "crowd-bounding-box" in task["html"]
+    reviewer.answer(task, [])
+
+
+def test_a_retry_starts_nothing_and_chooses_nothing_anew(ready, context):
+    ready.score(a_night(ready))
+    first = ready.launch(review_limit=4).execute(context)
+    ledger = ready.get(ready.layout.ledger(NIGHT))
+    loops = ready.loops()
+
+    # Other arguments, other predictions: what was asked stays what was asked.
+    ready.score([*a_night(ready), ready.prediction("late", 0.5, 0.5, 0.5)])
+    again = ready.launch(review_limit=9, review_policy="random", seed=7).execute(context)
+
+    assert (again["selected"], again["started"], again["adopted"]) == (4, 0, first["started"])
+    assert ready.get(ready.layout.ledger(NIGHT)) == ledger
+    assert ready.loops() == loops
+
+
+def test_a_launch_killed_half_way_goes_on_where_it_stopped(ready, context):
+    ready.score(a_night(ready))
+    ready.launch(review_limit=6).execute(context)
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    for line in ledger[3:]:
+        ready.a2i.stop_human_loop(HumanLoopName=line["loop"])
+        ready.a2i.delete_human_loop(HumanLoopName=line["loop"])
+
+    result = ready.launch(review_limit=6).execute(context)
+    assert (result["started"], result["adopted"]) == (3, 3)
+    assert set(ready.loops()) == {line["loop"] for line in ledger}
+
+
+def test_two_launches_of_one_night_at_once_ask_once(ready):
+    ready.score(a_night(ready))
+    with ThreadPoolExecutor(2) as runs:
+        # Two seeds would choose two samples, were it not for the ledger.
+        launches = [ready.launch(review_policy="random", review_limit=5, seed=seed) for seed in (1, 2)]
+        results = list(runs.map(lambda launch: launch.execute({"ti": TaskInstance()}), launches))
+
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    assert [result["selected"] for result in results] == [5, 5]
+    assert set(ready.loops()) == {line["loop"] for line in ledger}
+
+
+def test_a_loop_that_was_answered_and_deleted_is_not_asked_again(ready, context, reviewer, wait_until):
+    ready.score([ready.prediction("a", 0.5)])
+    ready.launch().execute(context)
+    reviewer.answer_all(lambda task: task["input"]["initialValue"])
+    wait_until(lambda: list(ready.loops().values()) == ["Completed"])
+    assert ready.await_reviews().execute(context)["completed"] == 1
+    (name,) = ready.loops()
+    ready.a2i.delete_human_loop(HumanLoopName=name)
+
+    assert ready.launch().execute(context)["started"] == 0
+    assert ready.await_reviews().execute(context)["completed"] == 1
+    assert ready.loops() == {}
+
+
+def test_a_lost_ledger_asks_nobody_again(ready, context):
+    ready.score([ready.prediction("a", 0.5)])
+    ready.launch(predraw_score=0.9).execute(context)
+    ready.s3.delete_object(Bucket=ready.bucket, Key=ready.layout.ledger(NIGHT))
+    result = ready.launch(predraw_score=0.1).execute(context)
+    assert (result["started"], result["adopted"]) == (0, 1)
+    assert len(ready.loops()) == 1
+
+
+def test_the_published_rule_by_name(ready, context, capsys):
+    ready.score(a_night(ready))
+    result = ready.launch(
+        review_policy="top_score", policy_params={"threshold": 0.5}, audit_share=0.0
+    ).execute(context)
+    assert (result["selected"], result["published_rule"]) == (1, 1)
+    assert "1 of 12 images go to human review, 1 chosen by the policy top_score" in capsys.readouterr().out
+
+
+def test_a_night_that_asks_nobody_needs_no_review_workflow(project, context):
+    project.score([project.prediction("sure", 0.99)])
+    result = project.launch(review_policy="top_score", audit_share=0.0).execute(context)
+    assert (result["selected"], result["started"]) == (0, 0)
+    assert project.get(project.layout.ledger(NIGHT)) == b""
+
+
+def test_a_night_without_images_is_no_fault(ready, context):
+    ready.score([])
+    assert ready.launch().execute(context)["selected"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        ({"model": "other-model"}, NothingScoredError, "no predictions of model other-model for 2026-11-20"),
+        ({"review_policy": "best"}, ReviewPolicyError, "no review policy 'best'"),
+        ({"policy_params": {"flor": 1}}, ReviewPolicyError, "refuses its parameters"),
+        ({"labels": ["RBC"]}, LabelError, "the settings name 1 labels"),
+        ({"bucket": "no-such-bucket"}, StoreError, "bucket no-such-bucket does not exist"),
+        ({"flow_definition_name": "nowhere"}, ReviewSetupError, "nowhere does not exist in region us-east-1"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(ready, context, arguments, error, sentence):
+    ready.score(a_night(ready))
+    with pytest.raises(error, match=sentence):
+        ready.launch(**arguments).execute(context)
+
+
+def test_labels_that_changed_after_the_ledger_are_not_asked(ready, context):
+    ready.score([ready.prediction("a", 0.5)])
+    ready.launch().execute(context)
+    (name,) = ready.loops()
+    ready.a2i.stop_human_loop(HumanLoopName=name)
+    ready.a2i.delete_human_loop(HumanLoopName=name)
+    with pytest.raises(ReviewInputError, match="no longer asks what the ledger of 2026-11-20 recorded"):
+        ready.launch(labels=["red", "white", "small"]).execute(context)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"night": "yesterday"}, "night = 'yesterday'"),
+        ({"review_limit": -1}, "review_limit = -1"),
+        ({"audit_share": 1.5}, "audit_share = 1.5 is outside the range 0 to 1"),
+        ({"predraw_score": "high"}, "predraw_score must be a number"),
+        ({"round": 0}, "round = 0"),
+        ({"labels": []}, "labels must be a list"),
+        ({"policy_params": ["threshold"]}, "policy_params must be an object"),
+        ({"flow_definition_name": "arn:aws:x"}, "flow_definition_name"),
+    ],
+)
+def test_wrong_arguments_fail_while_the_dag_is_parsed(project, arguments, sentence):
+    with pytest.raises(ArgumentError, match=f"Task launch: {sentence}"):
+        project.launch(**arguments)
+
+
+def test_templates_are_left_for_the_run(project):
+    project.launch(night="{{ night }}", review_limit="{{ params.limit }}", labels="{{ settings.labels }}")

@@ -1,0 +1,143 @@
+"""A human review service that refuses: a server that speaks Amazon A2I's API and says no in its words."""
+
+from __future__ import annotations
+
+import datetime
+import socket
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+import uvicorn
+from botocore.exceptions import EndpointConnectionError
+
+from include.aws_protocol import AwsApplication, ServiceError
+from secondlook.hooks.human_loops import HumanReviewError, ReviewSetupError, explain
+
+FLOW_ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/"
+RUNTIME = "sagemaker-a2i-runtime"
+
+
+class RefusingService:
+    """Describes any flow definition, knows no loop, and answers StartHumanLoop as told."""
+
+    def __init__(self, credentials: dict[str, str]) -> None:
+        self.refusals: list[ServiceError] = []
+        self.flow_status = "Active"
+        self.started: list[str] = []
+        self.application = AwsApplication(
+            handlers={
+                ("sagemaker", "DescribeFlowDefinition"): self._describe_flow,
+                (RUNTIME, "DescribeHumanLoop"): self._describe,
+                (RUNTIME, "StartHumanLoop"): self._start,
+            },
+            credentials=credentials,
+            region="us-east-1",
+            account_id="111122223333",
+        )
+
+    def _describe_flow(self, call):
+        name = call.params["FlowDefinitionName"]
+        return {
+            "FlowDefinitionArn": FLOW_ARN + name,
+            "FlowDefinitionName": name,
+            "FlowDefinitionStatus": self.flow_status,
+            "FailureReason": "the role may not be assumed" if self.flow_status == "Failed" else "",
+            "CreationTime": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+            "OutputConfig": {"S3OutputPath": "s3://some-bucket/out"},
+            "RoleArn": "arn:aws:iam::111122223333:role/second-look",
+        }
+
+    def _describe(self, call):
+        raise ServiceError("ResourceNotFoundException", "There is no such human loop.")
+
+    def _start(self, call):
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.started.append(call.params["HumanLoopName"])
+        return {"HumanLoopArn": f"arn:aws:sagemaker:us-east-1:111122223333:human-loop/{self.started[-1]}"}
+
+
+@pytest.fixture
+def service(aws_credentials, connections: Callable[..., None]) -> Iterator[RefusingService]:
+    service = RefusingService({aws_credentials.access_key_id: aws_credentials.secret_access_key})
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(service.application, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    connections(a2i=f"http://127.0.0.1:{listener.getsockname()[1]}")
+    yield service
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture
+def scored(service, project):
+    project.score([project.prediction(name, 0.5) for name in ("a", "b", "c")])
+    return project
+
+
+def test_throttling_is_waited_out(service, scored, context):
+    service.refusals = [ServiceError("ThrottlingException", "Rate exceeded.")] * 2
+    assert scored.launch().execute(context)["started"] == 3
+
+
+def test_a_loop_that_somebody_else_started_differently_is_adopted(service, scored, context, capsys):
+    service.refusals = [ServiceError("ConflictException", "Same name, different input data.")]
+    result = scored.launch().execute(context)
+    assert (result["started"], result["adopted"]) == (2, 1)
+    assert "exists with another input; it is adopted as it is" in capsys.readouterr().out
+
+
+def test_a_full_quota_keeps_what_was_started_and_goes_on_later(service, scored, context):
+    operator = scored.launch()
+    service.refusals = [ServiceError("ServiceQuotaExceededException", "You have reached the limit of 5000.")]
+    with pytest.raises(HumanReviewError, match=r"quota of human loops is reached .*limit of 5000") as refused:
+        operator.execute(context)
+    assert not isinstance(refused.value, ReviewSetupError)
+    assert scored.launch().execute(context)["started"] == 3
+
+
+def test_an_account_without_amazon_a2i_is_told_about_the_review_desk(service, scored, context):
+    service.refusals = [
+        ServiceError("InvalidParameterException", "Your account is not an existing A2I customer.", 400)
+    ]
+    with pytest.raises(ReviewSetupError, match=r"takes no new customers, so run the Review Desk"):
+        scored.launch().execute(context)
+
+
+def test_missing_rights_are_told_in_the_services_words(service, scored, context):
+    service.refusals = [
+        ServiceError("AccessDeniedException", "not authorized to perform: sagemaker:StartHumanLoop", 403)
+    ]
+    with pytest.raises(ReviewSetupError, match=r"refused \(AccessDeniedException: not authorized"):
+        scored.launch().execute(context)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "sentence"),
+    [
+        ("Initializing", HumanReviewError, "is not active yet"),
+        ("Failed", ReviewSetupError, r"is Failed \(the role may not be assumed\)"),
+    ],
+)
+def test_a_flow_definition_that_is_not_active(service, scored, context, status, error, sentence):
+    service.flow_status = status
+    with pytest.raises(error, match=sentence):
+        scored.launch().execute(context)
+
+
+def test_a_service_that_cannot_be_reached():
+    lost = EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
+    sentence = explain(lost, "start the human loop x", "region us-east-1", "a2i_default")
+    assert not isinstance(sentence, ReviewSetupError)
+    assert str(sentence).startswith("Cannot start the human loop x in region us-east-1: Could not connect")
+
+
+def test_a_connection_without_a_region(scored, monkeypatch, context):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_A2I_DEFAULT", '{"conn_type": "aws", "login": "key", "password": "secret"}'
+    )
+    with pytest.raises(ReviewSetupError, match="connection a2i_default names no region"):
+        scored.launch().execute(context)

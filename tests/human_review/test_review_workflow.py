@@ -1,0 +1,120 @@
+"""Setting up human review and taking it down."""
+
+from __future__ import annotations
+
+import pytest
+
+from secondlook.hooks.human_loops import ReviewSetupError
+from secondlook.operators import review_workflow
+from secondlook.operators.base import ArgumentError
+
+
+def test_create_sets_up_what_the_night_needs_and_may_run_again(project, context):
+    first = project.create().execute(context)
+    again = project.create().execute(context)
+
+    assert again == first
+    flow = project.control.describe_flow_definition(FlowDefinitionName=project.flow)
+    assert flow["FlowDefinitionStatus"] == "Active"
+    assert flow["FlowDefinitionArn"] == first["flow_definition_arn"]
+    assert flow["HumanLoopConfig"]["HumanTaskUiArn"] == first["human_task_ui_arn"]
+    assert flow["OutputConfig"]["S3OutputPath"] == f"s3://{project.bucket}/cells/reviews/a2i"
+    assert context["ti"].xcoms["_link_ReviewLink"].endswith(f"/flows/{project.flow}")
+
+
+def test_a_changed_flow_definition_is_refused_with_what_differs(project, context):
+    project.create().execute(context)
+    with pytest.raises(ReviewSetupError, match=r"TaskCount is 1 instead of 3.*set another name"):
+        project.create(task_count=3).execute(context)
+
+
+def test_a_missing_work_team_is_a_sentence(project, context):
+    with pytest.raises(
+        ReviewSetupError, match=r"work team nobody was not found in region us-east-1 .*create it"
+    ):
+        project.create(workteam_name="nobody").execute(context)
+    assert not any(
+        flow["FlowDefinitionName"] == project.flow
+        for flow in project.control.list_flow_definitions()["FlowDefinitionSummaries"]
+    )
+
+
+def test_a_broken_template_fails_before_anything_is_created(project, context, tmp_path):
+    template = tmp_path / "broken.liquid.html"
+    template.write_text("<crowd-form>{{ task.input.taskobject | grant_read_access }}</crowd-form>")
+    with pytest.raises(ReviewSetupError, match=r"does not render .*grant_read_access.*not a valid S3 URI"):
+        project.create(template_path=str(template)).execute(context)
+    with pytest.raises(project.control.exceptions.ResourceNotFound):
+        project.control.describe_flow_definition(FlowDefinitionName=project.flow)
+
+
+def test_a_missing_template_is_a_sentence(project, context):
+    with pytest.raises(ReviewSetupError, match=r"worker template .* cannot be read"):
+        project.create(template_path="include/worker_template/none.html").execute(context)
+
+
+def test_a_worker_template_of_somebody_else_is_refused(project, context):
+    operator = project.create()
+    template = (review_workflow.PROJECT_ROOT / review_workflow.TEMPLATE_PATH).read_text()
+    project.control.create_human_task_ui(
+        HumanTaskUiName=operator.human_task_ui_name(template), UiTemplate={"Content": "<p>something else</p>"}
+    )
+    with pytest.raises(ReviewSetupError, match="has another content than the file"):
+        operator.execute(context)
+
+
+def test_a_missing_bucket_is_a_sentence(project, context):
+    with pytest.raises(ReviewSetupError, match="bucket no-such-bucket does not exist"):
+        project.create(bucket="no-such-bucket").execute(context)
+
+
+def test_a_wrong_role_is_refused_with_the_services_words(project, context):
+    with pytest.raises(ReviewSetupError, match=r"Cannot .* in region us-east-1 .*refused \(Validation.*"):
+        project.create(flow_role_arn="arn:aws:iam::999999999999:role/of-another-account").execute(context)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"flow_definition_name": "Upper_Case"}, "flow_definition_name = 'Upper_Case'"),
+        ({"flow_role_arn": "my-role"}, "flow_role_arn = 'my-role'"),
+        ({"task_count": 4}, "task_count = 4 is outside the range 1 to 3"),
+        ({"task_time_limit_seconds": 5}, "task_time_limit_seconds = 5"),
+        ({"labels": "RBC"}, "labels must be a list"),
+        ({"labels": []}, "labels must be a list"),
+        ({"task_keywords": ["a"] * 6}, "task_keywords must be a list of 1 to 5"),
+        ({"task_keywords": ["no_underscore"]}, "task_keywords = 'no_underscore'"),
+        ({"task_description": "two\nlines"}, "task_description"),
+    ],
+)
+def test_wrong_arguments_fail_while_the_dag_is_parsed(project, arguments, sentence):
+    with pytest.raises(ArgumentError, match=sentence):
+        project.create(**arguments)
+
+
+def test_remove_takes_down_and_create_can_follow(project, context):
+    project.create().execute(context)
+    flow = project.control.describe_flow_definition(FlowDefinitionName=project.flow)
+    ui_name = flow["HumanLoopConfig"]["HumanTaskUiArn"].rpartition("/")[2]
+    assert project.remove().execute(context)["removed"] is True
+    assert project.remove().execute(context)["removed"] is False
+    with pytest.raises(project.control.exceptions.ResourceNotFound):
+        project.control.describe_human_task_ui(HumanTaskUiName=ui_name)
+    project.create(task_count=2).execute(context)
+
+
+def test_remove_refuses_while_people_are_at_work_unless_forced(ready, context):
+    ready.score([ready.prediction("a", 0.4), ready.prediction("b", 0.5)])
+    ready.launch().execute(context)
+    with pytest.raises(ReviewSetupError, match=f"2 human loops are open on the flow definition {ready.flow}"):
+        ready.remove().execute(context)
+    assert ready.remove(force=True).execute(context)["removed"] is True
+
+
+def test_a_bucket_without_cors_is_a_warning(project, context, capsys):
+    project.create().execute(context)
+    assert "no CORS rule" in capsys.readouterr().out
+    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}
+    project.s3.put_bucket_cors(Bucket=project.bucket, CORSConfiguration={"CORSRules": [rule]})
+    project.create().execute(context)
+    assert "CORS" not in capsys.readouterr().out
