@@ -95,7 +95,9 @@ class Server:
         self.kill()
 
     def kill(self) -> None:
-        """End the server and its group with SIGKILL."""
+        """End the server and its group with SIGKILL; once it is gone, its id may be another's."""
+        if self._log.closed:
+            return
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()

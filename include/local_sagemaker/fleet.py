@@ -99,7 +99,13 @@ class Fleet:
             Naming the variant and what kept it from answering its ping.
         """
         try:
-            await asyncio.gather(*(self._start(member) for member in self._members))
+            # All must have come to an end before any may be stopped.
+            outcomes = await asyncio.gather(
+                *(self._start(member) for member in self._members), return_exceptions=True
+            )
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
         except BaseException:
             await self.stop()
             raise

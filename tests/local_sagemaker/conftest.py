@@ -1,6 +1,4 @@
-"""What the stories here have in common: an image, a model of it, and requests that are complete but for the interesting
-part.
-"""
+"""What the stories here share: an image, a model of it, requests complete but for the interesting part."""
 
 from __future__ import annotations
 
@@ -105,7 +103,7 @@ def training_request(name: str, bucket: str, role_arn: str) -> Callable[..., dic
 
 @pytest.fixture
 def channel(bucket: str) -> Callable[..., dict[str, Any]]:
-    """``channel(name, key, **members)`` -> an S3Prefix channel; members of the data source are recognised as such."""
+    """``channel(name, key, **members)`` -> an S3Prefix channel; the data source's members are put there."""
 
     def build(name: str, key: str, **members: Any) -> dict[str, Any]:
         source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/{key}"}

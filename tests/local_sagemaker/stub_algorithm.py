@@ -1,9 +1,10 @@
-"""A tiny algorithm under SageMaker's container contract, standard library only, steered by what the test gives it.
+"""A tiny algorithm under SageMaker's container contract, standard library only, steered by the test.
 
-``train`` writes what it saw of its channels into ``model/seen.json``. Hyperparameters: ``exit_code``, ``failure`` (text of
-the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is read), ``sleep_seconds``, ``ignore_sigterm``.
-``serve`` answers with what it was asked. Environment: ``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_EXIT`` (exit code
-at once), ``STUB_DELAY_SECONDS`` (per invocation).
+``train`` writes what it saw of its channels into ``model/seen.json``. Hyperparameters: ``exit_code``,
+``failure`` (text of the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is
+read), ``sleep_seconds``, ``ignore_sigterm``. ``serve`` answers with what it was asked. Environment:
+``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_EXIT`` (exit code at once), ``STUB_DELAY_SECONDS`` (per
+invocation).
 """
 
 from __future__ import annotations
