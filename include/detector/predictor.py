@@ -37,6 +37,7 @@ class Predictor:
 
     def update(self, arguments: Mapping[str, Any], states: Mapping[str, Any]) -> None:
         """Take over other weights of the same model."""
+        arguments = {name: value for name, value in arguments.items() if name != "data"}
         for executor in self._executors.values():
             executor.copy_params_from(arguments, states, allow_extra_params=True)
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
+MAX_READ_BYTES = 4 * MAX_BODY_BYTES
 CONTENT_TYPES = ("image/jpeg", "image/png", "application/x-image")
 _LOG = logging.getLogger(__name__)
 
@@ -89,12 +90,16 @@ async def _read_body(receive: Receive) -> bytes:
         message = await receive()
         if message["type"] == "http.disconnect":
             raise _ClientGoneError
-        chunks.append(message.get("body", b""))
-        size += len(chunks[-1])
-        if size > MAX_BODY_BYTES:
-            raise _RefusedError(400, f"The image is too large: more than {MAX_BODY_BYTES} bytes.")
-        if not message.get("more_body", False):
-            return b"".join(chunks)
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size <= MAX_BODY_BYTES:
+            chunks.append(chunk)
+        # A body somewhat too large is read to its end: many clients listen only when they have sent all.
+        if size > MAX_READ_BYTES or not message.get("more_body", False):
+            break
+    if size > MAX_BODY_BYTES:
+        raise _RefusedError(400, f"The image is too large: more than {MAX_BODY_BYTES} bytes.")
+    return b"".join(chunks)
 
 
 def _wants_annotation(accept: str) -> bool:

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from .loader import Batch, LabelledImages
     from .training_log import TrainingLog
 
-# The share of the training's image passes that may go into validation during the run.
-_EVALUATION_SHARE = 0.25
+# Validation may add this share to the time of the training; an image costs about a third of a training image.
+_EVALUATION_SHARE = 0.125
+_EVALUATION_COST = 1 / 3
 _LOG_EVERY_BATCHES = 100
 
 
@@ -191,8 +192,8 @@ def _anchor_boxes(anchors: Any, side: int) -> Any:
 def _evaluation_stride(train: int, validation: int, hyperparameters: Hyperparameters) -> int:
     """Evaluate each epoch, or less often when validation would take too large a share of the time.
 
-    The last epoch is always evaluated. A validation image costs about a third of a training image.
+    The last epoch is always evaluated.
     """
     if hyperparameters.early_stopping:
         return 1
-    return max(1, round(validation / 3 / (_EVALUATION_SHARE / 2 * train)))
+    return max(1, round(validation * _EVALUATION_COST / (train * _EVALUATION_SHARE)))

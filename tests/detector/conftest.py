@@ -19,9 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageDraw, ImageFilter
 
 from include.detector.recordio import RecordWriter, pack
+
+settings.register_profile("no-clock", deadline=None)
+settings.load_profile("no-clock")  # a busy machine is no fault
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"

@@ -119,6 +119,7 @@ def test_a_model_of_another_kind_is_not_continued(job, trained, scenes, tools, c
 
 def test_image_and_json_files_train_too_and_a_broken_image_is_left_out(job, scenes, tools):
     job.hyperparameters |= {"num_training_samples": "17", "epochs": "1", "early_stopping": "True"}
+    job.hyperparameters |= {"mini_batch_size": "5", "optimizer": "sgd", "lr_scheduler_step": "1"}
     for channel, chosen in (("train", scenes[:16]), ("validation", scenes[40:])):
         job.files(channel, {f"a/{index}.jpg": scene.jpeg for index, scene in enumerate(chosen)}, "image/jpeg")
         labels = {f"a/{index}.json": scene.label() for index, scene in enumerate(chosen)}
