@@ -6,10 +6,15 @@ import json
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.review import LedgerLine
 from secondlook.review.selection import Selection
+
+# A busy machine is no fault of the code: no deadline an example, and the same examples each time.
+settings.register_profile("second-look", deadline=None, derandomize=True)
+settings.load_profile("second-look")
 
 LABELS = ("RBC", "WBC", "Platelets")
 NIGHT = "2026-11-22"

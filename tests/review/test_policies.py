@@ -36,6 +36,11 @@ class NoPolicy:
     pass
 
 
+class Nameless:
+    def priority(self, prediction):
+        return 1.0
+
+
 def test_published_rule_asks_below_the_threshold_and_takes_no_detection_for_zero():
     policy = resolve_policy("top_score")
     assert policy.priority(make_prediction("sure", 0.9, 0.1)) is None
@@ -88,6 +93,10 @@ def test_own_policy_is_named_by_its_import_path():
         (":Policy", {}, "cannot be imported"),
         ("tests.review.test_policies:Missing", {}, "has no class 'Missing'"),
         ("tests.review.test_policies:NoPolicy", {}, "is no review policy"),
+        ("tests.review.test_policies:Nameless", {}, "is no review policy"),
+        # A path that whoever may start a run could abuse is refused before anything of it is called.
+        ("os:system", {"command": "exit 1"}, "has no class 'system'"),
+        ("subprocess:Popen", {"args": ["false"]}, "is no review policy"),
     ],
 )
 def test_bad_policy_is_refused_in_a_sentence(name, params, sentence):

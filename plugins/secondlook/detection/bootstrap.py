@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from secondlook.detection.average_precision import ClassCurves, mean_average_precision
+from secondlook.detection.average_precision import ClassCurves
 from secondlook.errors import EvaluationError
 
 if TYPE_CHECKING:
@@ -134,24 +134,26 @@ def _paired_delta(
     num_classes: int,
     weights: FloatArray,
 ) -> PairedDelta:
-    scores = [mean_average_precision(model, num_classes).map50 for model in (challenger, champion)]
-    if scores[0] is None or scores[1] is None:
+    curves = [ClassCurves.build(model, num_classes) for model in (challenger, champion)]
+    once = np.ones((1, len(challenger)))
+    first, second = (float(_weighted_map(model, once)[0]) for model in curves)
+    if np.isnan(first) or np.isnan(second):
         return PairedDelta(len(challenger), None, None, None, None, None)
-    deltas = _resampled_map(challenger, num_classes, weights) - _resampled_map(champion, num_classes, weights)
+    deltas = _weighted_map(curves[0], weights) - _weighted_map(curves[1], weights)
     # A resample of a small slice may hold no object at all; it says nothing about either model.
     low, high = np.nanpercentile(deltas, [2.5, 97.5]) if not np.isnan(deltas).all() else (None, None)
     return PairedDelta(
         images=len(challenger),
-        challenger=scores[0],
-        champion=scores[1],
-        delta=scores[0] - scores[1],
+        challenger=first,
+        champion=second,
+        delta=first - second,
         low=None if low is None else float(low),
         high=None if high is None else float(high),
     )
 
 
-def _resampled_map(matches: Sequence[ImageMatches], num_classes: int, weights: FloatArray) -> FloatArray:
-    curves = ClassCurves.build(matches, num_classes)
+def _weighted_map(curves: Sequence[ClassCurves], weights: FloatArray) -> FloatArray:
+    """Return mAP for each row of weights, over the classes that occur in it; NaN where none does."""
     per_class = np.stack([curve.average_precision(weights) for curve in curves])
     with warnings.catch_warnings():
         warnings.simplefilter(

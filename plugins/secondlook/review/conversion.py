@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from secondlook.review.ledger import LedgerLine, Outcome
 
+# A label is whatever the browser sent; a rejection stays readable.
+_QUOTED_LABELS = 3
+_QUOTED_CHARACTERS = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Rejection:
@@ -132,11 +136,9 @@ def _labelled(
         {repr(box.label) for answer in answers for box in answer.boxes if box.label not in labels}
     )
     if unknown:
-        return _rejected(
-            line,
-            "unknown-label",
-            f"The label {', '.join(unknown)} is not among {', '.join(labels)}; correct the template.",
-        )
+        quoted = ", ".join(label[:_QUOTED_CHARACTERS] for label in unknown[:_QUOTED_LABELS])
+        sentence = f"The label {quoted} is not among {', '.join(labels)}; correct the worker template."
+        return _rejected(line, "unknown-label", sentence)
     cleaned = [_clean(answer, line, notes) for answer in answers]
     consensus = consolidate(cleaned)
     notes["minority-box"] += consensus.minority

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from secondlook.errors import ReviewPolicyError
 
@@ -18,6 +19,7 @@ PUBLISHED_SCORE_THRESHOLD = 0.5
 DEFAULT_FLOOR = 0.05
 DEFAULT_EMPTY_SHARE = 0.1
 _PRIORITY_DIGITS = 6
+_NO_POLICY = "{} is no review policy: it needs an attribute name and a method priority(prediction)."
 
 
 @runtime_checkable
@@ -134,9 +136,7 @@ def resolve_policy(name: str, **params: Any) -> ReviewPolicy:
             f"The review policy {name} refuses its parameters ({error}); correct them."
         ) from error
     if not isinstance(policy, ReviewPolicy):
-        raise ReviewPolicyError(
-            f"{name} is no review policy: it needs an attribute name and a method priority(prediction)."
-        )
+        raise ReviewPolicyError(_NO_POLICY.format(name))
     return policy
 
 
@@ -193,12 +193,15 @@ def _import_policy(path: str) -> Callable[..., ReviewPolicy]:
         raise ReviewPolicyError(
             f"The review policy {path} cannot be imported ({error}); correct the path."
         ) from error
-    factory = getattr(module, class_name, None)
-    if not callable(factory):
+    factory: object = getattr(module, class_name, None)
+    # Whoever may start a run names the path: nothing but a policy's class may be called, so no os:system.
+    if inspect.isclass(factory) and not callable(getattr(factory, "priority", None)):
+        raise ReviewPolicyError(_NO_POLICY.format(path))
+    if not inspect.isclass(factory):
         raise ReviewPolicyError(
             f"The module {module_name} has no class {class_name!r}; correct the review policy's path."
         )
-    return factory  # type: ignore[no-any-return]
+    return cast("Callable[..., ReviewPolicy]", factory)
 
 
 def _check_share(name: str, value: object) -> None:

@@ -100,7 +100,7 @@ def split_validation(
     """Split into training and validation lines by a hash of the image's address.
 
     An image stays on its side whatever else is in the list, so no image validated on today is trained on
-    tomorrow. With two images or more neither side stays empty (when ``0 < share < 1``).
+    tomorrow. One exception: of two images or more (and ``0 < share < 1``) at least one goes to either side.
 
     Raises
     ------

@@ -57,9 +57,7 @@ def test_a_name_is_accepted_by_the_service_or_refused_here(make, shape, prefix, 
 def test_refused_names_say_what_to_do():
     with pytest.raises(ResourceNameError, match="shorten its prefix"):
         names.training_job_name("n" * 60, "input")
-    with pytest.raises(
-        ResourceNameError, match="lower-case letters, digits and inner hyphens; change its"
-    ):
+    with pytest.raises(ResourceNameError, match="lower-case letters, digits and inner hyphens; change its"):
         names.flow_definition_name("Second_Look", "template")
 
 
