@@ -17,6 +17,7 @@ from secondlook.detection import (
     match,
     mean_average_precision,
 )
+from secondlook.errors import EvaluationError
 
 
 def predicted(image: str, *detections: tuple[int, float, Box]) -> Prediction:
@@ -61,6 +62,11 @@ def test_difficult_object_counts_neither_way():
     truth = [TruthBox(0, square(0)), TruthBox(0, square(50), difficult=True)]
     matches = match(predicted("a", (0, 0.95, square(50)), (0, 0.9, square(0))), truth)
     assert matches == ImageMatches("a", ((0, 0.9, True),), (0,))
+
+
+def test_object_of_an_unknown_class_is_named_with_its_image():
+    with pytest.raises(EvaluationError, match="a holds an object of class 2, but the detector has 2 classes"):
+        mean_average_precision([ImageMatches("a", (), (2,))], 2)
 
 
 def test_nothing_there_gives_no_number():

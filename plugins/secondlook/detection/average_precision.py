@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from secondlook.errors import EvaluationError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -83,6 +85,11 @@ class ClassCurves:
         truths = np.zeros((num_classes, len(matches)))
         for index, image in enumerate(matches):
             for class_id in image.truths:
+                if not 0 <= class_id < num_classes:
+                    raise EvaluationError(
+                        f"{image.image} holds an object of class {class_id}, but the detector has {num_classes}"
+                        " classes; correct the holdout or the labels."
+                    )
                 truths[class_id, index] += 1
         order = np.argsort(-table[:, 1], kind="stable")
         table, image_of_row = table[order], image_of_row[order]

@@ -1,0 +1,22 @@
+"""The pure parts stay pure: importing them loads neither Airflow nor an AWS client."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+PLUGINS = Path(__file__).parents[2] / "plugins"
+PROGRAM = """
+import sys
+import secondlook.detection, secondlook.errors, secondlook.jsonl, secondlook.layout, secondlook.names
+import secondlook.review, secondlook.training
+print(sorted({"airflow", "boto3", "botocore", "aiobotocore", "requests"} & set(sys.modules)))
+"""
+
+
+def test_pure_parts_import_neither_airflow_nor_boto3():
+    result = subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=PLUGINS, capture_output=True, text=True, check=True, timeout=60
+    )
+    assert result.stdout.strip() == "[]"
