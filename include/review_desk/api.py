@@ -14,7 +14,6 @@ from include.review_desk.errors import (
     LoopConflict,
     MissingResource,
     NameInUse,
-    QuotaReached,
 )
 
 RUNTIME = "sagemaker-a2i-runtime"
@@ -57,13 +56,11 @@ _CODES: dict[str, dict[type[DeskError], str]] = {
         InvalidRequest: "ValidationException",
         MissingResource: "ResourceNotFoundException",
         LoopConflict: "ConflictException",
-        QuotaReached: "ServiceQuotaExceededException",
     },
     CONTROL: {
         InvalidRequest: "ValidationException",
         MissingResource: "ResourceNotFound",
         NameInUse: "ResourceInUse",
-        QuotaReached: "ResourceLimitExceeded",
     },
 }
 

@@ -31,10 +31,6 @@ class LoopConflict(DeskError):
     """A human loop of this name exists with other input."""
 
 
-class QuotaReached(DeskError):
-    """A documented limit of the service is reached."""
-
-
 class NotSignedIn(DeskError):
     """The worker's token is missing, wrong or expired, or name and password do not fit."""
 

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from include.review_desk import arns, paging, schema, tagging
 from include.review_desk.clock import as_datetime
-from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse, QuotaReached
+from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from include.review_desk.database import AnyRow
 
 WORKFORCE_NAME = "default"
-# Source: CreateWorkteam, "You can create up to 25 work teams in an account and region".
-MAX_TEAMS = 25
 _SETTINGS = ("MemberDefinitions", "NotificationConfiguration", "WorkerAccessConfiguration")
 
 _teams = schema.workteams
@@ -36,8 +34,6 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     Raises
     ------
     NameInUse
-    QuotaReached
-        25 teams exist.
     InvalidRequest
         WorkforceName is not the workforce there is.
     """
@@ -51,8 +47,6 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     now_ms = desk.clock()
     try:
         with desk.database.write() as connection:
-            if (connection.scalar(select(func.count()).select_from(_teams)) or 0) >= MAX_TEAMS:
-                raise QuotaReached(f"There are {MAX_TEAMS} work teams already: delete one first.")
             connection.execute(
                 insert(_teams).values(
                     name=name,

@@ -1,0 +1,171 @@
+"""Worker templates come from elsewhere, and what they show comes from elsewhere too."""
+
+from __future__ import annotations
+
+import html
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from include.review_desk.crowd import find_elements
+from include.review_desk.errors import RenderFailure
+from include.review_desk.literals import LiteralError, read_literal
+from include.review_desk.rendering import Renderer
+
+from .conftest import TEMPLATE
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"'>",
+    "{{ x }}",
+    "{% raw %}",
+    "&amp;",
+    "🩸",
+    "\u202eabc",
+    "\u2028",
+    "</crowd-form>",
+]
+
+renderer = Renderer(lambda bucket, key, seconds: f"https://s3/{bucket}/{key}?expires={seconds}&x=1")
+
+
+def render(template: str, **task_input) -> str:
+    return renderer.render(template, task_input)
+
+
+def failure(template: str, **task_input) -> RenderFailure:
+    with pytest.raises(RenderFailure) as caught:
+        render(template, **task_input)
+    return caught.value
+
+
+def test_the_project_template_draws_the_models_boxes_and_takes_its_labels_from_the_input():
+    value = [{"left": 1, "top": 2, "width": 3, "height": 4, "label": "RBC"}]
+    page = render(TEMPLATE, taskObject="s3://bucket/a.jpg", labels=["RBC", "WBC"], initialValue=value)
+    [element] = find_elements(page)
+    assert (element.tag, element.name, element.labels) == (
+        "crowd-bounding-box",
+        "annotatedResult",
+        ("RBC", "WBC"),
+    )
+    assert 'src="https://s3/bucket/a.jpg?expires=3600&amp;x=1"' in page
+    assert "https://assets.crowd.aws/crowd-html-elements.js" in page
+
+
+@given(
+    labels=st.lists(st.text() | st.sampled_from(HOSTILE), max_size=5), key=st.text(min_size=1, max_size=40)
+)
+@settings(max_examples=60, deadline=None)
+def test_labels_and_keys_of_any_text_stay_text(labels: list[str], key: str):
+    page = render(TEMPLATE, taskObject=f"s3://bucket/{key}", labels=labels, initialValue=[])
+    [element] = find_elements(page)
+    assert element.labels == tuple(labels)
+    assert page.count("<script") == 1
+    assert page.count("<crowd-") == 2
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_printed_values_are_escaped(text: str):
+    assert html.unescape(render("<b>{{ task.input.x }}</b>", x=text)) == f"<b>{text}</b>"
+    assert "<script>alert" not in render("{{ task.input.x }}", x=text)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_json_can_neither_end_a_script_nor_a_quoted_attribute(text: str):
+    raw = render("{{ task.input.x | to_json }}", x=[text])
+    assert json.loads(raw) == [text]
+    assert not set("<>&'") & set(raw)
+    escaped = render('<i a="{{ task.input.x | to_json | escape }}">', x=[text])
+    assert json.loads(html.unescape(escaped[6:-2])) == [text]
+
+
+def test_filters_of_a2i():
+    assert render("{{ task.input.x | skip_autoescape }}", x="<b>") == "<b>"
+    assert render("{{ task.input.x | escape_once }}", x="&lt;<") == "&lt;&lt;"
+    assert render("{{ task.input.missing | to_json }}") == "null"
+    captured = (
+        "{% capture u %}s3://{{ task.input.b }}/{{ task.input.k }}{% endcapture %}{{ u | grant_read_access }}"
+    )
+    assert render(captured, b="bucket", k="a&b.jpg") == "https://s3/bucket/a&amp;b.jpg?expires=3600&amp;x=1"
+
+
+@pytest.mark.parametrize(
+    "uri", ["", " ", "https://bucket/key", "s3://", "s3://bucket", "s3://bucket/", "s3://B/k", "x"]
+)
+def test_grant_read_access_refuses_what_is_no_s3_uri_as_a2i_does(uri: str):
+    error = failure("{{ task.input.x | grant_read_access }}", x=uri)
+    assert error.code == "InvalidParameters"
+    assert error.message == f'"grant_read_access" input is not a valid S3 URI: "{uri}".'
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{{ x | no_such_filter }}",
+        "{% if %}",
+        "{% for x in y %}",
+        "{{ x",
+        "{% no_such_tag %}",
+        "{% include 'other' %}",
+        "{% render '/etc/passwd' %}",
+    ],
+)
+def test_a_template_with_a_fault_says_where(template: str):
+    error = failure(template)
+    assert error.code == "TemplateSyntaxError"
+    assert "line 1" in error.message or "end of expression" in error.message
+    assert "\n" not in error.message
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in (1..100000000) %}x{% endfor %}",
+        "{% for i in (1..9000) %}{% for j in (1..9000) %}x{% endfor %}{% endfor %}",
+        "{% assign a = 'xxxxxxxxxx' %}{% for i in (1..40) %}{% assign a = a | append: a %}{% endfor %}",
+        "{% if true %}" * 300 + "{% endif %}" * 300,
+    ],
+)
+def test_a_template_cannot_take_the_desk_down(template: str):
+    assert failure(template).code == "TemplateLimitExceeded"
+
+
+def test_a_template_sees_nothing_but_its_task():
+    assert render("{{ task.input.__class__ }}{{ task.__init__ }}{{ environment }}{{ self }}", x=1) == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("['Cat', 'Dog']", ["Cat", "Dog"]),
+        ('["Cat","Dog"]', ["Cat", "Dog"]),
+        ("['Cat', 'Dog',]", ["Cat", "Dog"]),
+        ("[{left: 1, 'top': 2.5, label: 'it\\'s',},]", [{"left": 1, "top": 2.5, "label": "it's"}]),
+        ("[]", []),
+        ("[ -3, .5, 1e2, true, null ]", [-3, 0.5, 100.0, True, None]),
+        ("['\\u00e9\\n']", ["é\n"]),
+    ],
+)
+def test_attributes_are_read_as_leniently_as_the_documentation_writes_them(text: str, value):
+    assert read_literal(text) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Cat", "[1 2]", "['a", "{a 1}", "{:1}", "[" * 100, "alert(1)", "[1]]", "[1];x"]
+)
+def test_what_is_no_literal_is_refused(text: str):
+    with pytest.raises(LiteralError):
+        read_literal(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(),
+        lambda s: st.lists(s) | st.dictionaries(st.text(), s),
+    )
+)
+@settings(max_examples=60, deadline=None)
+def test_all_json_is_a_literal(value):
+    assert read_literal(json.dumps(value)) == value

@@ -1,0 +1,248 @@
+"""What time does, by a clock that the test turns: leases, limits, lifetimes, sessions."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from include.review_desk import flows, housekeeping, loops, outbox, task_uis, tasks, workers
+from include.review_desk.context import Desk, DeskConfig
+from include.review_desk.database import open_database
+from include.review_desk.errors import DeskSetupError, MissingResource, NotSignedIn, TaskGone, TooManyAttempts
+from include.review_desk.rendering import Renderer
+from include.review_desk.storage import S3Store
+
+from .conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, box, boxes_answer, flow_request, input_content
+
+ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/flow"
+
+
+@dataclass
+class TurnedClock:
+    now_ms: int = 1_700_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+    def forward(self, seconds: float) -> None:
+        self.now_ms += int(seconds * 1000)
+
+
+@pytest.fixture
+def clock() -> TurnedClock:
+    return TurnedClock()
+
+
+@pytest.fixture
+def desk(site, tmp_path, clock):
+    endpoint = f"http://127.0.0.1:{site.s3_port}"
+    keys = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY}
+    store = S3Store(region=REGION, endpoint_url=endpoint, **keys)
+    database = open_database(f"sqlite:///{tmp_path}/desk.db")
+    desk = Desk(DeskConfig(), database, clock, Renderer(store.presign_get), store)
+    yield desk
+    database.close()
+
+
+@pytest.fixture
+def person(desk):
+    return sign_in(desk, "ada")
+
+
+def sign_in(desk, name: str) -> workers.Worker:
+    workers.add_worker(desk.database, desk.clock(), team="team", name=name, password=PASSWORD)
+    session = workers.sign_in(desk, workers.SignInLimiter(), name=name, password=PASSWORD, address="here")
+    return workers.authenticate(desk, session.token)
+
+
+def start(desk, name: str = "loop", **loop_config) -> str:
+    config = {"TaskAvailabilityLifetimeInSeconds": 1000, "TaskTimeLimitInSeconds": 100} | loop_config
+    try:
+        flows.describe(desk, "flow")
+    except MissingResource:
+        task_uis.create(desk, {"HumanTaskUiName": "ui", "UiTemplate": {"Content": "x"}})
+        flows.create(desk, flow_request("flow", "team", "ui", **config))
+    loops.start(
+        desk,
+        {
+            "HumanLoopName": name,
+            "FlowDefinitionArn": ARN,
+            "HumanLoopInput": {"InputContent": input_content()},
+        },
+    )
+    return name
+
+
+def status(desk, name: str = "loop") -> str:
+    housekeeping.sweep(desk)
+    outbox.deliver_due(desk)
+    return str(loops.describe(desk, name)["HumanLoopStatus"])
+
+
+def test_a_task_not_answered_in_time_goes_back_to_everybody(desk, clock, person):
+    start(desk)
+    task = tasks.next_task(desk, person)
+    clock.forward(99.9)
+    housekeeping.sweep(desk)
+    other = sign_in(desk, "bob")
+    assert tasks.next_task(desk, other) is None
+    clock.forward(0.1)
+    with pytest.raises(TaskGone, match="ran out of time"):
+        tasks.answer(desk, person, task.task, boxes_answer([]))
+    housekeeping.sweep(desk)
+    again = tasks.next_task(desk, person)
+    assert again.loop == "loop"
+    assert again.task != task.task
+    assert tasks.next_task(desk, other) is None
+
+
+def test_a_client_that_falls_silent_gives_its_task_back_early(desk, clock, person):
+    start(desk, TaskTimeLimitInSeconds=3600, TaskAvailabilityLifetimeInSeconds=5000)
+    task = tasks.next_task(desk, person)
+    for _ in range(5):
+        clock.forward(170)
+        tasks.heartbeat(desk, person, task.task)
+        housekeeping.sweep(desk)
+    clock.forward(180)
+    housekeeping.sweep(desk)
+    with pytest.raises(TaskGone):
+        tasks.heartbeat(desk, person, task.task)
+    assert tasks.next_task(desk, sign_in(desk, "bob")).loop == "loop"
+
+
+def test_a_heartbeat_never_outlasts_the_time_limit(desk, clock, person):
+    start(desk)
+    task = tasks.next_task(desk, person)
+    clock.forward(90)
+    assert tasks.heartbeat(desk, person, task.task) == task.lease_expires_ms == clock() + 10_000
+
+
+def test_a_loop_expires_with_its_lifetime_unless_somebody_works_on_it(desk, clock, person):
+    start(desk, "idle")
+    task_loop = start(desk, "busy")
+    tasks.decline(desk, person, tasks.next_task(desk, person).task, "no")
+    clock.forward(999)
+    task = tasks.next_task(desk, person)
+    assert task.loop == task_loop
+    clock.forward(1)
+    assert (status(desk, "idle"), status(desk, "busy")) == ("Failed", "InProgress")
+    assert loops.describe(desk, "idle")["FailureCode"] == "Expired"
+    assert tasks.next_task(desk, sign_in(desk, "bob")) is None
+    clock.forward(98)
+    assert tasks.answer(desk, person, task.task, {"note": "in time"})["loop"] == "busy"
+    outbox.deliver_due(desk)
+    # The bucket is there: the answer given after the lifetime, within the limit, counts.
+    assert status(desk, "busy") == "Completed"
+
+
+def test_a_loop_whose_last_worker_leaves_after_its_lifetime_expires(desk, clock, person):
+    start(desk, TaskAvailabilityLifetimeInSeconds=10)
+    tasks.next_task(desk, person)
+    clock.forward(50)
+    assert status(desk) == "InProgress"
+    clock.forward(50)
+    assert status(desk) == "Failed"
+
+
+def test_an_expired_loop_with_part_of_its_answers_says_so(desk, clock, person):
+    start(desk, TaskCount=2)
+    tasks.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
+    clock.forward(1000)
+    assert status(desk) == "Failed"
+    reason = loops.describe(desk, "loop")["FailureReason"]
+    assert reason == "The task expired: 1 of 2 answers were submitted within 1000 seconds."
+
+
+def test_stopping_ends_with_the_time_limit_of_who_works_on_it(desk, clock, person):
+    start(desk)
+    tasks.next_task(desk, person)
+    loops.stop(desk, "loop")
+    assert status(desk) == "Stopping"
+    clock.forward(100)
+    assert status(desk) == "Stopped"
+    assert tasks.next_task(desk, person) is None
+
+
+def test_an_answer_while_stopping_is_written_though_others_are_missing(desk, clock, person):
+    start(desk, TaskCount=3)
+    first, second = tasks.next_task(desk, person), sign_in(desk, "bob")
+    tasks.answer(desk, second, tasks.next_task(desk, second).task, {"a": "bob"})
+    loops.stop(desk, "loop")
+    clock.forward(1.25)
+    tasks.answer(desk, person, first.task, {"a": "ada"})
+    assert status(desk) == "Stopped"
+    with desk.database.read() as connection:
+        document = outbox.output_document(desk, connection, 1)
+    assert [answer["answerContent"]["a"] for answer in document["humanAnswers"]] == ["bob", "ada"]
+    assert document["humanAnswers"][1]["timeSpentInSeconds"] == 1.25
+
+
+def test_output_is_the_same_to_the_byte_whenever_it_is_made(desk, clock, person):
+    start(desk)
+    tasks.answer(desk, person, tasks.next_task(desk, person).task, {"b": 1, "a": [box()]})
+    with desk.database.read() as connection:
+        first = json.dumps(outbox.output_document(desk, connection, 1))
+        clock.forward(1e6)
+        assert json.dumps(outbox.output_document(desk, connection, 1)) == first
+
+
+def test_a_session_ends(desk, clock):
+    session = workers.sign_in(
+        desk, workers.SignInLimiter(), name=sign_in(desk, "ada").name, password=PASSWORD, address="here"
+    )
+    clock.forward(12 * 3600 - 1)
+    assert workers.authenticate(desk, session.token).name == "ada"
+    clock.forward(1)
+    with pytest.raises(NotSignedIn):
+        workers.authenticate(desk, session.token)
+
+
+def test_the_sign_in_limit_passes_and_hits_only_one_address(desk, clock, person):
+    limiter = workers.SignInLimiter()
+    guess = {"name": "ada", "password": "wrong", "address": "there"}
+    for _ in range(8):
+        with pytest.raises(NotSignedIn):
+            workers.sign_in(desk, limiter, **guess)
+    with pytest.raises(TooManyAttempts) as caught:
+        workers.sign_in(desk, limiter, **guess | {"password": PASSWORD})
+    assert caught.value.retry_after_seconds == 300
+    assert workers.sign_in(desk, limiter, **guess | {"password": PASSWORD, "address": "here"})
+    clock.forward(300)
+    assert workers.sign_in(desk, limiter, **guess | {"password": PASSWORD})
+
+
+def test_neither_passwords_nor_tokens_can_be_read_from_the_database(desk, person, tmp_path):
+    session = workers.sign_in(desk, workers.SignInLimiter(), name="ada", password=PASSWORD, address="here")
+    stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert b"$argon2id$" in stored
+    assert PASSWORD.encode() not in stored
+    assert session.token.encode() not in stored
+
+
+def test_deleted_loops_are_forgotten_after_thirty_days(desk, clock, person):
+    start(desk)
+    tasks.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
+    assert status(desk) == "Completed"
+    loops.delete_loop(desk, "loop")
+    clock.forward(31 * 24 * 3600)
+    housekeeping.purge(desk)
+    with desk.database.read() as connection:
+        assert connection.exec_driver_sql("select count(*) from assignments").scalar() == 0
+        assert connection.exec_driver_sql("select count(*) from human_loops").scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "part"),
+    [
+        ("nonsense", "not readable"),
+        ("mysql://host/db", "must be SQLite"),
+        ("sqlite://", "in memory"),
+        ("sqlite:////no/such/folder/desk.db", "does not exist"),
+        ("sqlite:////dev/null", "cannot be opened"),
+    ],
+)
+def test_a_database_that_cannot_be_used_is_one_sentence(url: str, part: str):
+    with pytest.raises(DeskSetupError, match=part):
+        open_database(url)
