@@ -87,8 +87,8 @@ class ClassCurves:
             for class_id in image.truths:
                 if not 0 <= class_id < num_classes:
                     raise EvaluationError(
-                        f"{image.image} holds an object of class {class_id}, but the detector has {num_classes}"
-                        " classes; correct the holdout or the labels."
+                        f"{image.image} holds an object of class {class_id}, but the detector has"
+                        f" {num_classes} classes; correct the holdout or the labels."
                     )
                 truths[class_id, index] += 1
         order = np.argsort(-table[:, 1], kind="stable")
