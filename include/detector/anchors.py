@@ -59,7 +59,7 @@ def intersection_over_union(first: Floats, second: Floats) -> Floats:
     height = np.minimum(ymax, bottom) - np.maximum(ymin, top)
     overlap = np.maximum(width, 0) * np.maximum(height, 0)
     union = (xmax - xmin) * (ymax - ymin) + (right - left) * (bottom - top) - overlap
-    result: Floats = np.where(union > 0, overlap / np.maximum(union, 1e-12), 0).astype(np.float32)
+    result: Floats = overlap / np.maximum(union, 1e-12)
     return result
 
 
@@ -109,7 +109,7 @@ class TargetAssigner:
         if not len(rows):
             classes[_hardest(logits, np.arange(count), EMPTY_IMAGE_NEGATIVES)] = BACKGROUND
             return Targets(classes, offsets, mask)
-        overlaps = intersection_over_union(self.anchors, rows[:, 1:5])
+        overlaps = intersection_over_union(rows[:, 1:5], self.anchors)
         matched = self._match(overlaps)
         positive = np.flatnonzero(matched >= 0)
         objects = rows[matched[positive]]
@@ -117,7 +117,7 @@ class TargetAssigner:
         offsets[positive] = self._encode(positive, objects[:, 1:5])
         mask[positive] = 1
         candidates = np.flatnonzero(
-            (matched < 0) & (overlaps.max(axis=1) < self.rules.negative_mining_threshold)
+            (matched < 0) & (overlaps.max(axis=0) < self.rules.negative_mining_threshold)
         )
         wanted = max(int(len(positive) * self.rules.negative_mining_ratio), self.rules.minimum_negatives)
         classes[_hardest(logits, candidates, min(wanted, count - len(positive)))] = BACKGROUND
@@ -125,10 +125,10 @@ class TargetAssigner:
 
     def _match(self, overlaps: Floats) -> NDArray[np.int64]:
         """Return for each anchor its object or -1: its best anchor to each object, then all good overlaps."""
-        matched = np.full(len(overlaps), -1, dtype=np.int64)
-        columns = np.ascontiguousarray(overlaps.T)
-        best_anchor = columns.argmax(axis=1)
-        best_overlap = columns.max(axis=1)
+        matched = np.full(overlaps.shape[1], -1, dtype=np.int64)
+        remaining = overlaps.copy()
+        best_anchor = remaining.argmax(axis=1)
+        best_overlap = remaining.max(axis=1)
         while (top := best_overlap.max()) > 1e-6:
             tied = np.flatnonzero(best_overlap == top)
             found = tied[best_anchor[tied].argmin()]
@@ -137,11 +137,11 @@ class TargetAssigner:
                 matched[anchor] = found
                 best_overlap[found] = -1
                 continue
-            columns[found, anchor] = -1  # another object has this anchor: try the next best
-            best_anchor[found] = columns[found].argmax()
-            best_overlap[found] = columns[found].max()
-        best = overlaps.argmax(axis=1)
-        good = (matched < 0) & (overlaps[np.arange(len(overlaps)), best] > self.rules.overlap_threshold)
+            remaining[found, anchor] = -1  # another object has this anchor: try the next best
+            best_anchor[found] = remaining[found].argmax()
+            best_overlap[found] = remaining[found].max()
+        best = overlaps.argmax(axis=0)
+        good = (matched < 0) & (overlaps.max(axis=0) > self.rules.overlap_threshold)
         matched[good] = best[good]
         return matched
 
