@@ -1,0 +1,332 @@
+"""A deployment in a bucket of its own, on a real S3 server and on SageMaker on this machine with the real
+detector.
+
+The pictures are simple on purpose: dark squares and bright bars on grey.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+import tempfile
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from PIL import Image, ImageDraw
+
+# Operators need no database, but Airflow writes its configuration into its home when first imported.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+
+import random
+
+from secondlook import jsonl
+from secondlook.layout import Layout
+from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOperator
+from secondlook.operators.deploy import SageMakerDeployEndpointOperator
+from secondlook.operators.evaluate import DetectorEvaluationOperator
+from secondlook.operators.pack import PackVocOperator
+from secondlook.operators.promote import ChampionPromoteOperator, ChampionPublishOperator
+from secondlook.operators.score import SageMakerScoreImagesOperator
+from secondlook.operators.train import SageMakerIncrementalTrainingOperator
+from secondlook.training import Annotation, ManifestLine, write_manifest
+
+LABELS = ("square", "bar")
+NIGHT = "2026-11-20"
+SIDE_PX = 96
+DETECTOR_IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
+STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
+HYPERPARAMETERS = {
+    "base_network": "slim-ssd",
+    "image_shape": 96,
+    "epochs": 3,
+    "learning_rate": 0.003,
+    "mini_batch_size": 8,
+    "optimizer": "adam",
+}
+
+
+class TaskInstance:
+    """What operators use of a task instance: somewhere to push XComs to."""
+
+    def __init__(self) -> None:
+        self.xcoms: dict[str, Any] = {}
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.xcoms[key] = value
+
+
+class StateStore:
+    """What operators use of Airflow's task state: it survives a retry."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+
+    def get(self, key: str) -> Any:
+        return self.values.get(key)
+
+    def set(self, key: str, value: Any) -> None:
+        self.values[key] = json.loads(json.dumps(value))
+
+
+@pytest.fixture
+def context() -> dict[str, Any]:
+    """The part of Airflow's context that the operators use."""
+    return {"ti": TaskInstance(), "task_state_store": StateStore()}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A JPEG and what is in it: (label, left, top, width, height)."""
+
+    data: bytes
+    boxes: tuple[tuple[str, int, int, int, int], ...]
+
+
+def draw(seed: int, *, dusk: bool = False) -> Picture:
+    """One to three shapes that do not touch; at dusk everything is darker."""
+    rng = random.Random(seed)
+    light = 0.5 if dusk else 1.0
+    grey = int(rng.randrange(140, 170) * light)
+    image = Image.new("RGB", (SIDE_PX, SIDE_PX), (grey, grey, grey))
+    canvas = ImageDraw.Draw(image)
+    boxes = []
+    for column in rng.sample((0, 1, 2), rng.randrange(1, 4)):
+        label = rng.choice(LABELS)
+        width, height = (22, 22) if label == "square" else (12, 40)
+        left, top = column * 32 + rng.randrange(1, 32 - width), rng.randrange(2, SIDE_PX - height - 2)
+        colour = (int(30 * light), int(30 * light), int(90 * light)) if label == "square" else (250, 240, 120)
+        canvas.rectangle((left, top, left + width - 1, top + height - 1), fill=colour)
+        boxes.append((label, left, top, width, height))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=92)
+    return Picture(buffer.getvalue(), tuple(boxes))
+
+
+def annotation_xml(picture: Picture, *, width: int = SIDE_PX, height: int = SIDE_PX) -> bytes:
+    """The picture's annotation as PASCAL VOC has it: counted from 1, both ends included."""
+    objects = "".join(
+        f"<object><name>{label}</name><bndbox><xmin>{left + 1}</xmin><ymin>{top + 1}</ymin>"
+        f"<xmax>{left + w}</xmax><ymax>{top + h}</ymax></bndbox></object>"
+        for label, left, top, w, h in picture.boxes
+    )
+    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
+    return f"<annotation><filename>x.jpg</filename>{size}{objects}</annotation>".encode()
+
+
+@dataclass
+class Project:
+    """One deployment; its methods make operators with everything given but the interesting part."""
+
+    bucket: str
+    s3: Any
+    sagemaker: Any
+    role_arn: str
+    prefix: str = "shapes"
+    endpoint: str = field(default_factory=lambda: f"shapes-{uuid.uuid4().hex[:8]}")
+
+    @property
+    def layout(self) -> Layout:
+        return Layout(self.bucket, self.prefix)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        return {"bucket": self.bucket, "prefix": self.prefix}
+
+    @property
+    def jobs(self) -> dict[str, Any]:
+        return {
+            **self.place,
+            "execution_role_arn": self.role_arn,
+            "instance_type": "ml.g4dn.xlarge",
+            "poll_interval_seconds": 0.1,
+            "timeout_seconds": 120,
+            "deferrable": False,
+        }
+
+    # Operators.
+
+    def pack(self, **more: Any) -> PackVocOperator:
+        defaults = {"task_id": "pack", "labels": list(LABELS), "holdout_version": "v1"}
+        return PackVocOperator(**{**defaults, **self.place, **more})
+
+    def bootstrap(self, **more: Any) -> SageMakerBootstrapTrainingOperator:
+        defaults = {
+            "task_id": "train",
+            "labels": list(LABELS),
+            "image_uri": DETECTOR_IMAGE,
+            "hyperparameters": HYPERPARAMETERS,
+        }
+        return SageMakerBootstrapTrainingOperator(**{**defaults, **self.jobs, **more})
+
+    def publish(self, **more: Any) -> ChampionPublishOperator:
+        return ChampionPublishOperator(task_id="publish", **{**self.place, **more})
+
+    def deploy(self, **more: Any) -> SageMakerDeployEndpointOperator:
+        defaults = {"task_id": "deploy", "endpoint_name": self.endpoint}
+        return SageMakerDeployEndpointOperator(
+            **{**defaults, **self.jobs, "instance_type": "ml.m5.xlarge", **more}
+        )
+
+    def score(self, model: str, **more: Any) -> SageMakerScoreImagesOperator:
+        defaults = {"task_id": "score", "night": NIGHT, "endpoint_name": self.endpoint, "model": model}
+        return SageMakerScoreImagesOperator(**{**defaults, **self.place, "concurrency": 4, **more})
+
+    def train(self, **more: Any) -> SageMakerIncrementalTrainingOperator:
+        defaults = {
+            "task_id": "train",
+            "night": NIGHT,
+            "holdout_version": "v1",
+            "min_new_answers": 8,
+            "hyperparameters": {"epochs": 2, "learning_rate": 0.0015},
+        }
+        return SageMakerIncrementalTrainingOperator(**{**defaults, **self.jobs, **more})
+
+    def evaluate(self, challenger: str, **more: Any) -> DetectorEvaluationOperator:
+        defaults = {
+            "task_id": "evaluate",
+            "challenger": challenger,
+            "holdout_version": "v1",
+            "min_images": 10,
+        }
+        return DetectorEvaluationOperator(
+            **{**defaults, **self.jobs, "instance_type": "ml.m5.xlarge", **more}
+        )
+
+    def promote(self, challenger: str, **more: Any) -> ChampionPromoteOperator:
+        return ChampionPromoteOperator(task_id="promote", challenger=challenger, **{**self.place, **more})
+
+    def calls(self, operation: str) -> int:
+        """How often SageMaker here has been asked for an operation, by anybody."""
+        with urllib.request.urlopen(f"{self.sagemaker.meta.endpoint_url}/_status", timeout=10) as answer:
+            return int(json.load(answer)["operations"].get(operation, 0))
+
+    # What lies in the bucket.
+
+    def put(self, key: str, data: bytes) -> None:
+        self.s3.put_object(Bucket=self.bucket, Key=key, Body=data)
+
+    def get(self, key: str) -> bytes:
+        return self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
+
+    def read(self, key: str) -> Any:
+        return json.loads(self.get(key))
+
+    def lines(self, key: str) -> list[dict[str, Any]]:
+        return jsonl.decode(self.get(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+    def upload_artifact(self, name: str = "stub/model.tar.gz") -> str:
+        """Upload a small archive that the stub algorithm is content with; returns its address."""
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+            archive.addfile(tarfile.TarInfo("weights.bin"))
+        self.put(name, buffer.getvalue())
+        return self.layout.uri(name)
+
+    def serve_with_stub(self) -> None:
+        """Let the champion be a model of the stub algorithm: it starts at once and answers nonsense."""
+        artifact = self.upload_artifact()
+        pointer = {"model": "stub", "artifact": artifact, "card": "s3://nowhere/card", "image": STUB_IMAGE}
+        self.put(self.layout.champion(), json.dumps({**pointer, "parent": None, "version": 1}).encode())
+
+    def train_with_stub(self, **hyperparameters: str) -> str:
+        """Let the champion be of the stub algorithm, steered by hyperparameters; returns the model id."""
+        pointer = self.read(self.layout.champion())
+        card = self.read(self.layout.card(pointer["model"]))
+        card |= {"image": STUB_IMAGE, "hyperparameters": {**card["hyperparameters"], **hyperparameters}}
+        self.put(self.layout.card(pointer["model"]), json.dumps(card).encode())
+        return str(pointer["model"])
+
+    def upload_voc(self, folder: str, seeds: range, *, dusk: bool = False) -> None:
+        """Upload drawn pictures with their annotations as a VOC folder."""
+        for seed in seeds:
+            picture = draw(seed, dusk=dusk)
+            self.put(f"{folder}/JPEGImages/shape{seed:04d}.jpg", picture.data)
+            self.put(f"{folder}/Annotations/shape{seed:04d}.xml", annotation_xml(picture))
+
+    def upload_night(self, seeds: range, night: str = NIGHT, *, dusk: bool = False) -> None:
+        """Upload drawn pictures as a night's images."""
+        for seed in seeds:
+            self.put(f"{self.layout.images(night)}/shape{seed:04d}.jpg", draw(seed, dusk=dusk).data)
+
+    def answer_night(self, seeds: range, night: str = NIGHT, *, dusk: bool = False) -> None:
+        """Write the manifest that reviewers who see everything leave behind; uploads the images, too."""
+        self.upload_night(seeds, night, dusk=dusk)
+        lines = []
+        for seed in seeds:
+            boxes = draw(seed, dusk=dusk).boxes
+            lines.append(
+                ManifestLine(
+                    image=self.layout.uri(f"{self.layout.images(night)}/shape{seed:04d}.jpg"),
+                    width=SIDE_PX,
+                    height=SIDE_PX,
+                    depth=3,
+                    annotations=tuple(
+                        Annotation(left, top, width, height, LABELS.index(label))
+                        for label, left, top, width, height in boxes
+                    ),
+                    labels=LABELS,
+                    night=night,
+                    job_name=f"a2i/second-look-{seed}",
+                )
+            )
+        self.put(self.layout.reviewed_manifest(night), write_manifest(lines))
+
+
+@pytest.fixture
+def new_project(
+    monkeypatch: pytest.MonkeyPatch, aws_connection: str, aws_clients: Callable[..., Any], role_arn: str
+) -> Callable[[], Project]:
+    """Factory of deployments, each in a bucket of its own."""
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection)
+    s3, sagemaker = aws_clients("s3"), aws_clients("sagemaker")
+
+    def make() -> Project:
+        bucket = f"second-look-{uuid.uuid4().hex[:12]}"
+        s3.create_bucket(Bucket=bucket)
+        return Project(bucket=bucket, s3=s3, sagemaker=sagemaker, role_arn=role_arn)
+
+    return make
+
+
+@pytest.fixture
+def project(new_project: Callable[[], Project]) -> Project:
+    """An empty deployment."""
+    return new_project()
+
+
+_bootstrapped: dict[str, Any] = {}
+
+
+@pytest.fixture
+def ready(new_project: Callable[[], Project], context: dict[str, Any]) -> Project:
+    """A deployment with a first model and a holdout of 24 images; trained once, copied into each bucket."""
+    project = new_project()
+    if not _bootstrapped:
+        project.upload_voc(project.layout.bootstrap_voc(), range(64))
+        project.upload_voc(f"{project.layout.holdout('v1')}/voc/clean", range(1000, 1012))
+        project.upload_voc(f"{project.layout.holdout('v1')}/voc/drifted", range(2000, 2012), dusk=True)
+        project.pack().execute(context)
+        trained = project.bootstrap().execute(context)
+        project.publish(model=trained["model"]).execute(context)
+        _bootstrapped.update(bucket=project.bucket)
+        return project
+    source = _bootstrapped["bucket"]
+    for page in project.s3.get_paginator("list_objects_v2").paginate(Bucket=source, Prefix=project.prefix):
+        for item in page["Contents"]:
+            body = project.s3.get_object(Bucket=source, Key=item["Key"])["Body"].read()
+            # Addresses in manifests, cards and the pointer name the bucket.
+            if item["Key"].endswith((".manifest", ".json", ".jsonl")):
+                body = body.replace(source.encode(), project.bucket.encode())
+            project.put(item["Key"], body)
+    return project

@@ -1,0 +1,96 @@
+"""Settings and nights: what a person may get wrong, and the sentence they get."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from secondlook.errors import NightError, SettingsError
+from secondlook.nights import resolve_night
+from secondlook.settings import DEFAULT_SETTINGS_FILE, LazySettings, load_settings, merge, parse_settings
+
+ROLE = "arn:aws:iam::111122223333:role/second-look"
+GOOD: dict[str, Any] = {
+    "bucket": "cells",
+    "execution_role_arn": ROLE,
+    "flow_role_arn": ROLE,
+    "labels": ["RBC", "WBC"],
+}
+
+
+def test_the_shipped_file_is_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SECONDLOOK_SETTINGS", raising=False)
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", "{}")
+    assert DEFAULT_SETTINGS_FILE.is_file()
+    assert load_settings().labels == ("RBC", "WBC", "Platelets")
+
+
+def test_the_variable_is_laid_over_the_file_key_by_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        f'bucket = "cells"\nexecution_role_arn = "{ROLE}"\nflow_role_arn = "{ROLE}"\nlabels = ["RBC"]\n'
+        "[review]\nlimit = 7\naudit_share = 0.5\n"
+    )
+    monkeypatch.setenv("SECONDLOOK_SETTINGS", str(file))
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", json.dumps({"review": {"limit": 9}}))
+    settings = LazySettings()
+    assert (settings.review.limit, settings.review.audit_share) == (9, 0.5)
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", "[1]")
+    with pytest.raises(SettingsError, match="must be a JSON object with settings, not a list"):
+        load_settings()
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", "{}")
+    monkeypatch.setenv("SECONDLOOK_SETTINGS", str(tmp_path / "nowhere.toml"))
+    with pytest.raises(SettingsError, match=r"nowhere.toml cannot be read .*: create it or let SECONDLOOK"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ({"bucket": None}, "bucket = None: input should be a valid string."),
+        ({"bucket": "My Bucket"}, "bucket = 'My Bucket' is not a bucket name"),
+        ({"execution_role_arn": "mine"}, "execution_role_arn = 'mine' is not the ARN of an IAM role"),
+        ({"labels": ["a", "a"]}, "labels must be distinct"),
+        ({"labels": []}, "labels = []"),
+        ({"buckett": "x"}, "buckett is not a known setting"),
+        ({"review": {"audit_share": 2}}, "review.audit_share = 2: input should be less than or equal to 1."),
+        ({"serving": {"instance_type": "m5"}}, "serving.instance_type = 'm5' does not have the form"),
+    ],
+)
+def test_each_fault_is_one_sentence_that_names_its_key(fault: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        parse_settings(merge(GOOD, fault), "mine.toml")
+    assert str(error.value).startswith("Settings from mine.toml cannot be used. ")
+    assert sentence in str(error.value)
+
+
+def test_a_missing_key_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"labels is missing: add it to the settings\."):
+        parse_settings({key: GOOD[key] for key in GOOD if key != "labels"}, "mine.toml")
+
+
+def run(**facts: Any) -> SimpleNamespace:
+    return SimpleNamespace(**{"partition_key": None, "run_after": None, "logical_date": None, **facts})
+
+
+def test_the_night_of_a_run() -> None:
+    start = datetime(2026, 11, 20, 2, tzinfo=UTC)
+    asked = datetime(2026, 11, 23, 9, tzinfo=UTC)
+    assert resolve_night({"params": {"night": "2026-11-01"}, "data_interval_start": start}) == "2026-11-01"
+    assert resolve_night({"params": {}, "dag_run": run(partition_key="2026-11-19")}) == "2026-11-19"
+    scheduled = {"params": {"night": None}, "data_interval_start": start, "logical_date": asked}
+    assert resolve_night(scheduled) == "2026-11-20"
+    # Started by hand, without a logical date.
+    by_hand = {"params": {}, "logical_date": None, "dag_run": run(run_after=asked)}
+    assert resolve_night(by_hand) == "2026-11-23"
+    with pytest.raises(NightError, match="trigger it with the parameter night"):
+        resolve_night({"params": {}, "dag_run": run()})
+    with pytest.raises(NightError, match="not a date"):
+        resolve_night({"params": {"night": "Friday"}, "dag_run": run()})
