@@ -17,11 +17,12 @@ help: ## show this list
 
 setup: $(VENV)/.ready $(DETECTOR_VENV)/.ready ## set up both environments from their lock files
 
+demo up: STARTED := $(shell date +%s)
 demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; report in build/demo
-	$(BIN)/python -m include.demo demo --seed $(SEED) $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(SEED) $(if $(DATA),--data "$(DATA)")
 
 up: setup ## the same services, kept running until Ctrl-C; state in build/up survives
-	$(BIN)/python -m include.demo up --seed $(SEED) $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) $(if $(DATA),--data "$(DATA)")
 
 test: setup ## all tests, against real servers on this machine
 	$(BIN)/python -m pytest

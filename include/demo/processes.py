@@ -34,13 +34,17 @@ class ServiceFailed(Exception):
 
 @dataclass(frozen=True)
 class Program:
-    """A command to keep running. `grace_seconds` is what it gets between SIGTERM and SIGKILL."""
+    """A command to keep running, or to run to its end when it is a `task`.
+
+    `grace_seconds` is what it gets between SIGTERM and SIGKILL.
+    """
 
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
     working_directory: Path
     grace_seconds: float = 4.0
+    task: bool = False
 
 
 @dataclass
@@ -85,13 +89,22 @@ class Supervisor:
         self._running[program.name] = _Running(program, process, log)
 
     def check(self) -> None:
-        """Raise `ServiceFailed` when a program that should be running has ended."""
+        """Raise `ServiceFailed` when a program that should be running has ended, or a task has failed."""
         for running in self._running.values():
             code = running.process.poll()
-            if code is not None:
+            if code is not None and not (running.program.task and code == 0):
                 raise ServiceFailed(
                     f"{running.program.name} ended with exit code {code}.\n{tail(running.log)}"
                 )
+
+    def run(self, program: Program, timeout_seconds: float) -> None:
+        """Start a task and wait for its end."""
+        self.start(program)
+        self.wait_until(program.name, lambda: self.has_ended(program.name), timeout_seconds)
+
+    def has_ended(self, name: str) -> bool:
+        """Whether a started program has ended, well or not."""
+        return self._running[name].process.poll() is not None
 
     def wait_until(self, name: str, ready: Callable[[], bool], timeout_seconds: float) -> None:
         """Wait until `ready()` is true, which may raise `OSError` as long as nobody answers.
@@ -125,13 +138,6 @@ class Supervisor:
                     running.process.kill()
                     running.process.wait()
             self._running.clear()
-
-    def stop_one(self, name: str) -> None:
-        """End one program and forget it; nothing happens when it is not running."""
-        running = self._running.pop(name, None)
-        if running is not None:
-            running.process.terminate()
-            running.process.wait(running.program.grace_seconds + 10)
 
 
 class _Uninterrupted:

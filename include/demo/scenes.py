@@ -73,11 +73,11 @@ def draw_scene(rng: np.random.Generator, look: Look) -> Scene:
     slide = _blank(rng)
     for _ in range(int(rng.choice([0, 1, 2], p=[0.4, 0.48, 0.12]))):
         _white_cell(slide)
-    for _ in range(int(rng.integers(3, 9))):
+    for _ in range(int(rng.integers(2, 8))):
         _red_cell(slide)
     for _ in range(int(rng.choice([0, 1, 2], p=[0.35, 0.4, 0.25]))):
         _platelet_clump(slide)
-    for _ in range(int(rng.integers(1, 5))):
+    for _ in range(int(rng.integers(2, 8))):
         _debris(slide)
     return Scene(develop(slide.eosin, slide.azure, look, rng), tuple(slide.boxes))
 
@@ -143,8 +143,10 @@ def _outline(
     rims = rim(angles)
     xs, ys = x + rims * np.cos(angles), y + rims * np.sin(angles)
     extent = (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))
-    top, bottom = max(0, int(extent[1]) - 2), min(slide.height_px, int(extent[3]) + 4)
-    left, right = max(0, int(extent[0]) - 2), min(slide.width_px, int(extent[2]) + 4)
+    # Soft edges reach beyond the rim.
+    reach = 3 + int(0.65 * radius_px)
+    top, bottom = max(0, int(extent[1]) - reach), min(slide.height_px, int(extent[3]) + reach)
+    left, right = max(0, int(extent[0]) - reach), min(slide.width_px, int(extent[2]) + reach)
     dy, dx = np.mgrid[top:bottom, left:right] + 0.5
     dx, dy = dx - x, dy - y
     distance = np.hypot(dx, dy) / rim(np.arctan2(dy, dx))
@@ -171,14 +173,14 @@ def _keep(
 def _red_cell(slide: _Slide) -> None:
     """A biconcave disc: thick at the rim, thin in the middle."""
     rng = slide.rng
-    radius_px = slide.side_px * float(rng.uniform(0.085, 0.125))
+    radius_px = slide.side_px * float(rng.uniform(0.06, 0.115))
     centre = _place(slide, radius_px, 0.72)
     if centre is None:
         return
     patch, distance, extent = _outline(slide, *centre, radius_px, 0.16)
     pallor = float(rng.uniform(0.5, 0.95))
     thickness = 1 - pallor * np.exp(-((distance / np.float32(rng.uniform(0.4, 0.6))) ** 2))
-    amount = float(rng.uniform(0.55, 1.25))
+    amount = float(rng.uniform(0.3, 1.2))
     slide.eosin[patch] += np.float32(amount) * thickness * _inside(distance, 0.14)
     _keep(slide, "RBC", (*centre, radius_px), extent)
 
@@ -186,12 +188,12 @@ def _red_cell(slide: _Slide) -> None:
 def _white_cell(slide: _Slide) -> None:
     """Pale cytoplasm around a nucleus of two to five lobes."""
     rng = slide.rng
-    radius_px = slide.side_px * float(rng.uniform(0.15, 0.21))
+    radius_px = slide.side_px * float(rng.uniform(0.11, 0.2))
     centre = _place(slide, radius_px, 0.95)
     if centre is None:
         return
     patch, distance, extent = _outline(slide, *centre, radius_px, 0.1)
-    slide.azure[patch] += np.float32(rng.uniform(0.12, 0.3)) * _inside(distance, 0.1)
+    slide.azure[patch] += np.float32(rng.uniform(0.05, 0.25)) * _inside(distance, 0.1)
     slide.eosin[patch] += np.float32(rng.uniform(0.1, 0.5)) * _inside(distance, 0.1)
     nucleus = np.zeros_like(slide.azure)
     lobes, start = int(rng.integers(2, 6)), float(rng.uniform(0, 2 * np.pi))
@@ -201,7 +203,7 @@ def _white_cell(slide: _Slide) -> None:
         x, y = centre[0] + reach * np.cos(angle), centre[1] + reach * np.sin(angle)
         lobe_patch, lobe_distance, _ = _outline(slide, x, y, radius_px * float(rng.uniform(0.32, 0.48)), 0.2)
         nucleus[lobe_patch] = np.maximum(nucleus[lobe_patch], _inside(lobe_distance, 0.25))
-    slide.azure += np.float32(rng.uniform(0.7, 1.2)) * nucleus
+    slide.azure += np.float32(rng.uniform(0.4, 1.1)) * nucleus
     _keep(slide, "WBC", (*centre, radius_px), extent)
 
 
@@ -210,14 +212,14 @@ def _platelet_clump(slide: _Slide) -> None:
     rng = slide.rng
     middle: tuple[float, float] | None = None
     for _ in range(int(rng.integers(1, 5))):
-        radius_px = slide.side_px * float(rng.uniform(0.034, 0.056))
+        radius_px = slide.side_px * float(rng.uniform(0.024, 0.046))
         centre = _place(slide, radius_px, 1.0) if middle is None else _beside(slide, middle, radius_px)
         if centre is None:
             return
         middle = middle or centre
         patch, distance, extent = _outline(slide, *centre, radius_px, 0.3)
         grain = _inside(distance, 0.5) * (1 - np.float32(0.3) * distance)
-        slide.azure[patch] += np.float32(rng.uniform(0.4, 0.8)) * grain
+        slide.azure[patch] += np.float32(rng.uniform(0.25, 0.75)) * grain
         _keep(slide, "Platelets", (*centre, radius_px), extent)
 
 
@@ -233,21 +235,50 @@ def _beside(slide: _Slide, middle: tuple[float, float], radius_px: float) -> tup
 
 
 def _debris(slide: _Slide) -> None:
-    """What fools a detector: specks and streaks of stain, and the faint ring a burst red cell leaves."""
+    """What fools a detector and has no label."""
     rng = slide.rng
     x, y = float(rng.uniform(0, slide.width_px)), float(rng.uniform(0, slide.height_px))
-    kind = rng.choice(["speck", "streak", "ghost"])
-    if kind == "speck":
-        patch, distance, _ = _outline(slide, x, y, slide.side_px * float(rng.uniform(0.008, 0.018)), 0.5)
-        slide.azure[patch] += np.float32(rng.uniform(0.5, 1.2)) * _inside(distance, 0.6)
-    elif kind == "ghost":
-        patch, distance, _ = _outline(slide, x, y, slide.side_px * float(rng.uniform(0.06, 0.1)), 0.2)
-        ring = np.exp(-(((distance - 0.9) / np.float32(0.12)) ** 2))
-        slide.eosin[patch] += np.float32(rng.uniform(0.08, 0.18)) * ring
-    else:
-        turn, length = float(rng.uniform(0, np.pi)), slide.side_px * float(rng.uniform(0.06, 0.16))
-        rows, columns = np.ogrid[0 : slide.height_px, 0 : slide.width_px]
-        along = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
-        across = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
-        streak = np.exp(-((along / length) ** 4) - (across / (0.012 * slide.side_px)) ** 2)
-        slide.azure += np.float32(rng.uniform(0.25, 0.6)) * streak.astype(np.float32)
+    _DEBRIS[int(rng.integers(len(_DEBRIS)))](slide, x, y)
+
+
+def _ghost(slide: _Slide, x: float, y: float) -> None:
+    """The faint ring that a burst red cell leaves."""
+    rng = slide.rng
+    patch, distance, _ = _outline(slide, x, y, slide.side_px * float(rng.uniform(0.05, 0.11)), 0.2)
+    ring = np.exp(-(((distance - np.float32(0.9)) / np.float32(0.14)) ** 2))
+    slide.eosin[patch] += np.float32(rng.uniform(0.12, 0.35)) * ring
+
+
+def _pool(slide: _Slide, x: float, y: float) -> None:
+    """A drop of eosin without a rim: pink like a red cell, but flat and frayed."""
+    rng = slide.rng
+    patch, distance, _ = _outline(slide, x, y, slide.side_px * float(rng.uniform(0.05, 0.12)), 0.45)
+    slide.eosin[patch] += np.float32(rng.uniform(0.2, 0.7)) * _inside(distance, 0.9)
+
+
+def _grain(slide: _Slide, x: float, y: float) -> None:
+    """Precipitated stain: as large as a platelet, but dark and sharp."""
+    rng = slide.rng
+    patch, distance, _ = _outline(slide, x, y, slide.side_px * float(rng.uniform(0.01, 0.03)), 0.5)
+    slide.azure[patch] += np.float32(rng.uniform(0.8, 1.6)) * _inside(distance, 0.3)
+
+
+def _smudge(slide: _Slide, x: float, y: float) -> None:
+    """A nucleus crushed while the smear was made: purple like a white cell's, but with no cell around it."""
+    rng = slide.rng
+    patch, distance, _ = _outline(slide, x, y, slide.side_px * float(rng.uniform(0.07, 0.15)), 0.5)
+    slide.azure[patch] += np.float32(rng.uniform(0.25, 0.7)) * _inside(distance, 1.2)
+
+
+def _streak(slide: _Slide, x: float, y: float) -> None:
+    """A scratch that filled with stain."""
+    rng = slide.rng
+    turn, length = float(rng.uniform(0, np.pi)), slide.side_px * float(rng.uniform(0.06, 0.16))
+    rows, columns = np.ogrid[0 : slide.height_px, 0 : slide.width_px]
+    along = (columns - x) * np.cos(turn) + (rows - y) * np.sin(turn)
+    across = (rows - y) * np.cos(turn) - (columns - x) * np.sin(turn)
+    streak = np.exp(-((along / length) ** 4) - (across / (0.012 * slide.side_px)) ** 2)
+    slide.azure += np.float32(rng.uniform(0.25, 0.6)) * streak.astype(np.float32)
+
+
+_DEBRIS = (_ghost, _pool, _grain, _smudge, _streak)

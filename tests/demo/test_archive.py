@@ -144,7 +144,8 @@ def voc_folder(folder, stems, label="Cell"):
         (folder / "Annotations" / f"{stem}.xml").write_text(
             "<annotation><size><width>20</width><height>10</height><depth>3</depth></size><object>"
             f"<name>{label}</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>5</xmax><ymax>6</ymax></bndbox>"
-            "</object><object><name>cell</name><bndbox><xmin>3</xmin><ymin>3</ymin><xmax>3</xmax><ymax>9</ymax>"
+            "</object><object><name>cell</name><bndbox><xmin>3</xmin><ymin>3</ymin><xmax>3</xmax>"
+            "<ymax>9</ymax>"
             "</bndbox></object></annotation>"
         )
 

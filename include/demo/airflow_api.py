@@ -1,0 +1,87 @@
+"""What the demo asks of Airflow's REST API (v2)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.demo.airflow_programs import ADMIN, COMPONENTS
+from include.demo.http_json import JsonClient
+
+if TYPE_CHECKING:
+    from include.demo.state import State
+
+HEALTH_KEYS = ("metadatabase", *(name.replace("-", "_") for name in COMPONENTS if name != "api-server"))
+IDLE_RETRIES = 3
+
+
+class AirflowRefused(Exception):
+    """Airflow's API answered with an error; the message names the request and the answer."""
+
+
+class AirflowApi:
+    """One logged-in client."""
+
+    def __init__(self, state: State) -> None:
+        self._client = JsonClient(state.url("airflow"), timeout_seconds=60)
+        self._password = state.secrets.admin_password
+
+    def is_healthy(self) -> bool:
+        """Whether database, scheduler, dag-processor and triggerer all are; raises `OSError` before it
+        listens.
+        """
+        status, health = self._client.call("GET", "/api/v2/monitor/health")
+        return status == 200 and all(health.get(key, {}).get("status") == "healthy" for key in HEALTH_KEYS)
+
+    def import_errors(self) -> list[str]:
+        """The reasons why DAG files could not be parsed."""
+        found = self._must("GET", "/api/v2/importErrors")["import_errors"]
+        return [f"{error['filename']}: {error['stack_trace']}" for error in found]
+
+    def knows(self, dag_ids: tuple[str, ...]) -> bool:
+        """Whether all these DAGs are parsed."""
+        listed = {dag["dag_id"] for dag in self._must("GET", "/api/v2/dags?limit=100")["dags"]}
+        return set(dag_ids) <= listed
+
+    def create_pool(self, name: str, slots: int, description: str) -> None:
+        """Create a pool in which deferred tasks keep their slot; one that exists stays as it is."""
+        body = {"name": name, "slots": slots, "description": description, "include_deferred": True}
+        self._must("POST", "/api/v2/pools", body, also=(409,))
+
+    def unpause(self, dag_id: str) -> None:
+        """Let a DAG's runs start."""
+        self._must("PATCH", f"/api/v2/dags/{dag_id}?update_mask=is_paused", {"is_paused": False})
+
+    def trigger(self, dag_id: str, logical_date: str | None, conf: dict[str, Any]) -> str:
+        """Start a run and return its id."""
+        body = {"logical_date": logical_date, "conf": conf}
+        return str(self._must("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """`queued`, `running`, `success` or `failed`."""
+        return str(self._must("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])
+
+    def task_states(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
+        """The task instances of a run by task id, in no particular order."""
+        path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100"
+        return {task["task_id"]: task for task in self._must("GET", path)["task_instances"]}
+
+    def _log_in(self) -> None:
+        credentials = {"username": ADMIN, "password": self._password}
+        status, reply = self._client.call("POST", "/auth/token", credentials)
+        if status not in (200, 201):
+            raise AirflowRefused(f"Airflow did not let {ADMIN} in: {status} {reply}")
+        self._client.headers["Authorization"] = f"Bearer {reply['access_token']}"
+
+    def _must(self, method: str, path: str, body: object = None, also: tuple[int, ...] = ()) -> Any:
+        for _ in range(IDLE_RETRIES):
+            if "Authorization" not in self._client.headers:
+                self._log_in()
+            status, reply = self._client.call(method, path, body)
+            if status == 401:
+                del self._client.headers["Authorization"]
+            # SQLite has one writer: a reader may be told to come again.
+            elif status != 503 and not (status == 500 and method == "GET"):
+                break
+        if status >= 400 and status not in also:
+            raise AirflowRefused(f"Airflow refused {method} {path}: {status} {reply}")
+        return reply

@@ -1,0 +1,116 @@
+"""Airflow's four processes on this machine: api-server, scheduler, dag-processor and triggerer, all on
+loopback.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.demo.processes import LOOPBACK, Program, clean_environment
+from include.demo.state import REGION, ROOT
+
+if TYPE_CHECKING:
+    from include.demo.state import State
+
+ADMIN = "admin"
+COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
+READY_SECONDS = 240.0
+# Their own log servers would listen on every interface; on one machine the api-server reads the files itself.
+WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
+
+
+def migrate_program(state: State) -> Program:
+    """Create or upgrade Airflow's database; ends by itself."""
+    return Program(
+        "airflow-migrate", [_airflow(), "db", "migrate"], airflow_environment(state), ROOT, task=True
+    )
+
+
+def airflow_programs(state: State) -> list[Program]:
+    """The four processes, to start once the database is there."""
+    environment = airflow_environment(state)
+    return [
+        Program(
+            f"airflow-{component}",
+            [_airflow(), component, *(["--skip-serve-logs"] if component in WITHOUT_LOG_SERVER else [])],
+            environment,
+            ROOT,
+        )
+        for component in COMPONENTS
+    ]
+
+
+def airflow_environment(state: State) -> dict[str, str]:
+    """Configuration and connections as environment variables: no file outside the state folder is written."""
+    home = state.folder / "airflow"
+    home.mkdir(parents=True, exist_ok=True)
+    passwords = state.write_private("airflow-passwords.json", {ADMIN: state.secrets.admin_password})
+    url = state.url("airflow")
+    options = {
+        "core": {
+            "load_examples": "False",
+            "executor": "LocalExecutor",
+            "parallelism": "4",
+            "dags_folder": str(ROOT / "dags"),
+            "plugins_folder": str(ROOT / "plugins"),
+            "execution_api_server_url": f"{url}/execution/",
+            "simple_auth_manager_users": f"{ADMIN}:admin",
+            "simple_auth_manager_passwords_file": str(passwords),
+            "fernet_key": state.secrets.fernet_key,
+        },
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "logging": {"base_log_folder": str(state.logs / "tasks"), "colored_console_log": "False"},
+        # The nights of the archive are played by hand; a schedule would also start one for last night,
+        # without images.
+        "scheduler": {"use_job_schedule": "False"},
+        "dag_processor": {
+            "refresh_interval": "30",
+            "min_file_process_interval": "120",
+            "parsing_processes": "1",
+        },
+        "api": {
+            "host": LOOPBACK,
+            "port": str(state.secrets.ports["airflow"]),
+            "base_url": url,
+            "workers": "1",
+            "secret_key": state.secrets.api_secret,
+        },
+        "api_auth": {"jwt_secret": state.secrets.jwt_secret},
+        "usage_data_collection": {"enabled": "False"},
+    }
+    environment = clean_environment(ROOT) | {
+        "AIRFLOW_HOME": str(home),
+        "SECONDLOOK_SETTINGS": str(state.settings_file),
+        "AIRFLOW_CONN_AWS_DEFAULT": _connection(
+            state, "sagemaker", ("sagemaker", "sagemaker-runtime", "logs")
+        ),
+        "AIRFLOW_CONN_A2I_DEFAULT": _connection(state, "desk", ("sagemaker", "sagemaker-a2i-runtime")),
+    }
+    for section, values in options.items():
+        environment |= {
+            f"AIRFLOW__{section.upper()}__{name.upper()}": value for name, value in values.items()
+        }
+    return environment
+
+
+def _connection(state: State, service: str, operations: tuple[str, ...]) -> str:
+    """An AWS connection that differs from one to AWS in nothing but endpoints and keys."""
+    endpoints = {"s3": state.url("s3")} | {operation: state.url(service) for operation in operations}
+    return json.dumps(
+        {
+            "conn_type": "aws",
+            "login": state.secrets.access_key,
+            "password": state.secrets.secret_key,
+            "extra": {
+                "region_name": REGION,
+                "service_config": {name: {"endpoint_url": endpoint} for name, endpoint in endpoints.items()},
+            },
+        }
+    )
+
+
+def _airflow() -> str:
+    return str(Path(sys.executable).parent / "airflow")

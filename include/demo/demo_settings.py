@@ -1,0 +1,100 @@
+"""The demo's settings file: the deployment's facts, and hyperparameters that learn within a minute on two
+cores.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from include.demo.archive import HOLDOUT_VERSION
+from include.demo.state import BUCKET, PREFIX, ROLE_ARN, TEAM
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FLOW = "second-look"
+ENDPOINT = "second-look"
+TRAINING_POOL = "secondlook_training"
+REVIEW_LIMIT = 80
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long the demo trains: pixels a side, and passes over the images of the first and of each further
+    training.
+    """
+
+    image_shape: int
+    bootstrap_epochs: int
+    incremental_epochs: int
+
+
+# Chosen so that the first model is clearly improvable and each night's training takes half a minute.
+DRAWN = Schedule(image_shape=128, bootstrap_epochs=14, incremental_epochs=16)
+# Photographs of 640 x 480 with many small cells need more pixels.
+PHOTOS = Schedule(image_shape=160, bootstrap_epochs=24, incremental_epochs=14)
+
+
+def write_settings(path: Path, labels: tuple[str, ...], schedule: Schedule) -> None:
+    """Write the file that SECONDLOOK_SETTINGS names."""
+    path.write_text(_toml(demo_settings(labels, schedule)), encoding="utf-8")
+
+
+def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
+    """The settings as plain values; what is not here keeps its default."""
+    return {
+        "bucket": BUCKET,
+        "prefix": PREFIX,
+        "execution_role_arn": ROLE_ARN,
+        "flow_role_arn": ROLE_ARN,
+        "endpoint_name": ENDPOINT,
+        "flow_definition": FLOW,
+        "workteam_name": TEAM,
+        "labels": list(labels),
+        "holdout_version": HOLDOUT_VERSION,
+        "training_pool": TRAINING_POOL,
+        # On this machine a job takes seconds, so waiting for it in steps of half a minute would be most of
+        # the night.
+        "serving": {"part_size": 50, "concurrency": 4, "poll_interval_seconds": 0.5, "timeout_seconds": 180},
+        "review": {"limit": REVIEW_LIMIT, "poll_interval_seconds": 1.0, "timeout_seconds": 600},
+        "training": {
+            "poll_interval_seconds": 1.0,
+            "max_runtime_seconds": 900,
+            "min_new_answers": 20,
+            "replay_ratio": 1.0,
+            "control_arm": True,
+            "hyperparameters": {"epochs": schedule.incremental_epochs, "learning_rate": 0.0015},
+        },
+        "bootstrap": {
+            "hyperparameters": {
+                "base_network": "slim-ssd",
+                "image_shape": schedule.image_shape,
+                "epochs": schedule.bootstrap_epochs,
+                "learning_rate": 0.003,
+                "mini_batch_size": 8,
+                "optimizer": "adam",
+            }
+        },
+        "evaluation": {"timeout_seconds": 600},
+    }
+
+
+def _toml(values: dict[str, Any]) -> str:
+    """Tables of tables of strings, numbers, booleans and lists: JSON's forms of these are TOML's."""
+    plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
+    lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
+    for name, table in values.items():
+        if isinstance(table, dict):
+            lines += _table(name, table)
+    return "\n".join(lines) + "\n"
+
+
+def _table(name: str, table: dict[str, Any]) -> list[str]:
+    lines = ["", f"[{name}]"]
+    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, dict)]
+    for key, value in table.items():
+        if isinstance(value, dict):
+            lines += _table(f"{name}.{key}", value)
+    return lines

@@ -1,0 +1,208 @@
+"""What `make demo` and `make up` do, from the first process to the report."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NoReturn
+
+from include.demo.airflow_programs import ADMIN
+from include.demo.dag_runs import DagRun, follow
+from include.demo.processes import Supervisor
+from include.demo.report import Seconds, build_report, result_table
+from include.demo.report_page import write_page
+from include.demo.services import s3_client
+from include.demo.stack import Stack
+from include.demo.state import PERSON, REVIEWERS, open_state
+from include.demo.upload import LAYOUT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from include.demo.archive import Archive
+    from include.demo.progress import Progress
+    from include.demo.state import State
+
+BOOTSTRAP_SECONDS = 900.0
+NIGHT_SECONDS = 1500.0
+IDLE_SECONDS = 1.0
+
+
+class DemoError(Exception):
+    """The demo cannot start; one sentence says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line chose. `simulate_reviewers` concerns `up` only; the demo needs them."""
+
+    folder: Path
+    seed: int = 0
+    data: Path | None = None
+    simulate_reviewers: bool = True
+
+
+def demo(options: Options, progress: Progress) -> None:
+    """Play three nights on a clean state folder and write the report."""
+    if options.data is not None and not options.data.is_dir():
+        raise DemoError(f"DATA={options.data} is not a folder; give a PASCAL VOC folder.")
+    with _only_one(options.folder), _stoppable():
+        _remove_state(options.folder)
+        state = open_state(options.folder)
+        with Supervisor(state.logs) as supervisor:
+            stack = Stack(state, supervisor, progress)
+            archive = stack.start(options.seed, options.data)
+            stack.start_reviewers(options.seed)
+            ready = time.time()
+            _set_up_models_and_reviews(stack)
+            bootstrapped = time.time()
+            for night in archive.nights:
+                _play_night(stack, night)
+            ended = time.time()
+            seconds = Seconds(
+                setup=ready - progress.started,
+                bootstrap=bootstrapped - ready,
+                nights=ended - bootstrapped,
+                total=ended - progress.started,
+            )
+            _write_report(stack, archive, seconds)
+            progress.say("stopping all processes")
+
+
+def up(options: Options, progress: Progress) -> None:
+    """Start everything on a state folder that is kept, and stay until interrupted."""
+    with _only_one(options.folder), _stoppable():
+        state = open_state(options.folder)
+        with Supervisor(state.logs) as supervisor:
+            stack = Stack(state, supervisor, progress)
+            archive = stack.start(options.seed, options.data)
+            if options.simulate_reviewers:
+                stack.start_reviewers(options.seed)
+            _print_addresses(stack)
+            if not _has_champion(state):
+                _set_up_models_and_reviews(stack)
+            progress.plain()
+            progress.plain(f"Trigger nightly_detection in Airflow with night = {', '.join(archive.nights)}.")
+            progress.plain("Ctrl-C stops everything; `make up` goes on from here.")
+            while True:
+                supervisor.check()
+                time.sleep(IDLE_SECONDS)
+
+
+def _set_up_models_and_reviews(stack: Stack) -> None:
+    """The first model and the review workflow, side by side: neither needs the other."""
+    progress = stack.progress
+    runs = [
+        DagRun(stack.airflow, "bootstrap_detector", "bootstrap", stack.state.logs),
+        DagRun(stack.airflow, "review_workflow", "review workflow", stack.state.logs),
+    ]
+    for run in runs:
+        run.start(None, {})
+    follow(runs, progress, stack.supervisor, BOOTSTRAP_SECONDS)
+
+
+def _play_night(stack: Stack, night: str) -> None:
+    def answered(task_id: str) -> str | None:
+        return _answered(stack.state, night) if task_id == "await_reviews" else None
+
+    stack.progress.say(f"night {night} begins")
+    run = DagRun(stack.airflow, "nightly_detection", f"night {night}", stack.state.logs, answered)
+    run.start(f"{night}T02:00:00Z", {"night": night})
+    follow([run], stack.progress, stack.supervisor, NIGHT_SECONDS)
+
+
+def _answered(state: State, night: str) -> str | None:
+    """How many of the night's reviews have an answer, once it is known how many there are."""
+    try:
+        tally = json.loads(state.tally_file.read_text(encoding="utf-8"))
+        launched = s3_client(state).get_object(Bucket=LAYOUT.bucket, Key=LAYOUT.launch_summary(night))
+        selected = json.loads(launched["Body"].read())["selected"]
+    except Exception:
+        # Progress only: before the first answer there is no tally, and S3 may be busy.
+        return None
+    return f"{tally.get(night, 0)} of {selected} answered"
+
+
+def _write_report(stack: Stack, archive: Archive, seconds: Seconds) -> None:
+    state, progress = stack.state, stack.progress
+    s3 = s3_client(state)
+    statuses = [_status(state, service) for service in ("sagemaker", "desk")]
+    report = build_report(s3, LAYOUT, archive.nights, seconds, statuses)
+    json_path, page_path = state.folder / "report.json", state.folder / "report.html"
+    json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    write_page(page_path, report, s3, LAYOUT, archive.labels)
+    progress.plain()
+    progress.plain(result_table(report))
+    progress.plain()
+    progress.plain(f"{page_path}\n{json_path}")
+
+
+def _status(state: State, service: str) -> dict[str, object]:
+    from include.demo.http_json import JsonClient
+
+    return dict(JsonClient(state.url(service)).call("GET", "/_status")[1])
+
+
+def _print_addresses(stack: Stack) -> None:
+    secrets, url = stack.state.secrets, stack.state.url
+    who = f"simulated: {', '.join(REVIEWERS)}"
+    for line in (
+        "",
+        f"Airflow       {url('airflow')}   log in as {ADMIN} / {secrets.admin_password}",
+        f"Review Desk   {url('desk')}   log in as {PERSON} / {secrets.reviewers[PERSON]} ({who})",
+        f"S3            {url('s3')}   bucket {LAYOUT.bucket}",
+        f"SageMaker     {url('sagemaker')}",
+        f"Settings      {stack.state.settings_file}",
+        f"Logs          {stack.state.logs}",
+        "",
+    ):
+        stack.progress.plain(line)
+
+
+def _has_champion(state: State) -> bool:
+    found = s3_client(state).list_objects_v2(Bucket=LAYOUT.bucket, Prefix=LAYOUT.champion())
+    return int(found["KeyCount"]) > 0
+
+
+def _remove_state(folder: Path) -> None:
+    """Begin clean, but delete nothing that is not a demo's."""
+    if not folder.exists():
+        return
+    if any(folder.iterdir()) and not (folder / "secrets.json").exists():
+        raise DemoError(f"{folder} holds files that no demo made; name another folder with --state.")
+    shutil.rmtree(folder)
+
+
+@contextmanager
+def _only_one(folder: Path) -> Iterator[None]:
+    """Two demos in one folder would take each other's ports and files."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DemoError(
+                f"Something already runs in {folder}; stop it first or name another folder with --state."
+            ) from None
+        yield
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the demo as Ctrl-C does."""
+
+    def stop(*_: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

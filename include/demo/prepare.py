@@ -1,0 +1,73 @@
+"""Makes the archive in a process of its own, so that the services can start meanwhile.
+
+`python -m include.demo.prepare --archive FOLDER --index FILE --seed N [--data VOC_FOLDER]`
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from include.demo.archive import Archive, ArchiveError, HoldoutImage
+from include.demo.drawn import draw_archive
+from include.demo.scenes import TrueBox
+from include.demo.voc_folder import deal_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def save_index(path: Path, archive: Archive, notes: Sequence[str]) -> None:
+    """Write everything about an archive that its files do not say."""
+    index = {
+        "root": str(archive.root),
+        "labels": archive.labels,
+        "nights": archive.nights,
+        "truth": {key: [asdict(box) for box in boxes] for key, boxes in archive.truth.items()},
+        "holdout": [asdict(image) for image in archive.holdout],
+        "notes": list(notes),
+    }
+    path.write_text(json.dumps(index), encoding="utf-8")
+
+
+def load_index(path: Path) -> tuple[Archive, list[str]]:
+    """Read back what `save_index` wrote: the archive, and what is worth telling about it."""
+    index = json.loads(path.read_text(encoding="utf-8"))
+    archive = Archive(
+        root=Path(index["root"]),
+        labels=tuple(index["labels"]),
+        nights=tuple(index["nights"]),
+        truth={key: tuple(TrueBox(**box) for box in boxes) for key, boxes in index["truth"].items()},
+        holdout=[HoldoutImage(**image) for image in index["holdout"]],
+    )
+    return archive, index["notes"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Draw or deal the archive; a folder that cannot be used ends with one sentence and exit code 1."""
+    parser = argparse.ArgumentParser(prog="python -m include.demo.prepare")
+    parser.add_argument("--archive", required=True, type=Path)
+    parser.add_argument("--index", required=True, type=Path)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--data", type=Path)
+    options = parser.parse_args(arguments)
+    if options.data is None:
+        save_index(options.index, draw_archive(options.archive, options.seed), ())
+        return 0
+    try:
+        archive, dealt = deal_folder(options.data, options.archive, options.seed)
+    except ArchiveError as error:
+        print(error, flush=True)
+        return 1
+    nights = ", ".join(map(str, dealt.nights))
+    summary = f"{dealt.bootstrap} pictures to begin with, nights of {nights}, {dealt.holdout} held out"
+    save_index(options.index, archive, (summary, *(f"left out: {reason}" for reason in dealt.left_out)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,147 @@
+"""The commands of the stand-ins: S3, SageMaker, the Review Desk and its simulated reviewers."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from include.demo.http_json import JsonClient
+from include.demo.processes import LOOPBACK, Program, ServiceFailed, clean_environment
+from include.demo.state import ACCOUNT_ID, BUCKET, REGION, REVIEWERS, ROLE_ARN, ROOT, TEAM
+
+if TYPE_CHECKING:
+    from include.demo.state import State
+
+START_SECONDS = 60.0
+
+
+def s3_program(state: State) -> Program:
+    """S3: MiniStack, with its objects as plain files below the state folder."""
+    environment = clean_environment(ROOT) | {
+        "S3_PERSIST": "1",
+        "S3_DATA_DIR": str(state.folder / "s3"),
+        "BIND_HOST": LOOPBACK,
+        "GATEWAY_PORT": str(state.secrets.ports["s3"]),
+        "SERVICES": "s3,sqs",
+        # Otherwise it would also listen for MQTT devices, on every interface.
+        "IOT_MTLS_ENABLED": "0",
+    }
+    return Program("s3", [str(ROOT / "build" / "venv" / "bin" / "ministack")], environment, ROOT)
+
+
+def sagemaker_program(state: State) -> Program:
+    """SageMaker on this machine, with this project's detector as the Object Detection algorithm."""
+    algorithms = state.folder / "algorithms.toml"
+    python = ROOT / "build" / "venv-detector" / "bin" / "python"
+    algorithms.write_text(
+        "[[algorithm]]\n"
+        'image = "*/object-detection:*"\n'
+        f"command = {json.dumps([str(python), '-m', 'include.detector'])}\n"
+        f"working_directory = {json.dumps(str(ROOT))}\n",
+        encoding="utf-8",
+    )
+    return _service(
+        state,
+        "sagemaker",
+        "include.local_sagemaker",
+        *("--state-dir", str(state.folder / "sagemaker")),
+        *("--algorithms", str(algorithms)),
+        *("--role-arn", ROLE_ARN),
+    )
+
+
+def desk_program(state: State) -> Program:
+    """The Review Desk."""
+    return _service(
+        state,
+        "desk",
+        "include.review_desk",
+        *("--database", _desk_database(state)),
+        *("--public-url", state.url("desk")),
+    )
+
+
+def reviewers_program(state: State, seed: int) -> Program:
+    """The simulated reviewers."""
+    team = {name: state.secrets.reviewers[name] for name in REVIEWERS}
+    command = [
+        *(sys.executable, "-m", "include.demo.reviewers"),
+        *("--desk", state.url("desk")),
+        *("--team", str(state.write_private("team.json", team))),
+        *("--truth", str(state.truth_file)),
+        *("--tally", str(state.tally_file)),
+        *("--seed", str(seed)),
+    ]
+    return Program("reviewers", command, clean_environment(ROOT), ROOT)
+
+
+def add_workers(state: State, names: tuple[str, ...]) -> None:
+    """Give people a log-in at the Review Desk; raises `ServiceFailed` when it refuses."""
+    for name in names:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "include.review_desk", "add-worker"),
+                *("--database", _desk_database(state), "--team", TEAM, "--name", name, "--password-stdin"),
+            ],
+            input=state.secrets.reviewers[name],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env=clean_environment(ROOT),
+            check=False,
+        )
+        if done.returncode:
+            raise ServiceFailed(f"The Review Desk did not take the reviewer {name}: {done.stderr.strip()}")
+
+
+def is_ready(state: State, service: str, path: str) -> bool:
+    """Whether a service answers 200; raises `OSError` while nobody listens."""
+    status, _ = JsonClient(state.url(service), timeout_seconds=5).call("GET", path)
+    return status == 200
+
+
+def s3_client(state: State) -> Any:
+    """A plain boto3 client for the local S3."""
+    return boto3.session.Session().client(
+        "s3",
+        endpoint_url=state.url("s3"),
+        region_name=REGION,
+        aws_access_key_id=state.secrets.access_key,
+        aws_secret_access_key=state.secrets.secret_key,
+        config=Config(retries={"mode": "standard", "max_attempts": 5}, max_pool_connections=16),
+    )
+
+
+def s3_is_ready(state: State) -> bool:
+    """Whether the local S3 answers, creating the demo's bucket when it does."""
+    try:
+        s3_client(state).create_bucket(Bucket=BUCKET)
+    except ClientError as error:
+        return error.response["Error"]["Code"] in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
+    except BotoCoreError:
+        return False
+    return True
+
+
+def _service(state: State, name: str, module: str, *options: str) -> Program:
+    credentials = {state.secrets.access_key: state.secrets.secret_key}
+    command = [
+        *(sys.executable, "-m", module, "serve"),
+        *("--port", str(state.secrets.ports[name])),
+        *("--s3-endpoint", state.url("s3")),
+        *("--credentials", str(state.write_private("credentials.json", credentials))),
+        *("--region", REGION),
+        *("--account-id", ACCOUNT_ID),
+        *options,
+    ]
+    return Program(name, command, clean_environment(ROOT), ROOT)
+
+
+def _desk_database(state: State) -> str:
+    return f"sqlite:///{state.folder / 'desk.db'}"

@@ -1,0 +1,117 @@
+"""Everything that runs: S3, SageMaker, the Review Desk, Airflow and the simulated reviewers, started in an
+order that lets the slow ones (Airflow) overlap with the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from include.demo.airflow_api import AirflowApi
+from include.demo.airflow_programs import READY_SECONDS, airflow_programs, migrate_program
+from include.demo.demo_settings import DRAWN, PHOTOS, TRAINING_POOL, write_settings
+from include.demo.prepare import load_index
+from include.demo.processes import Program, ServiceFailed, clean_environment
+from include.demo.services import (
+    START_SECONDS,
+    add_workers,
+    desk_program,
+    is_ready,
+    reviewers_program,
+    s3_client,
+    s3_is_ready,
+    s3_program,
+    sagemaker_program,
+)
+from include.demo.state import PERSON, REVIEWERS, ROOT
+from include.demo.upload import truth_lines, upload_archive
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from include.demo.archive import Archive
+    from include.demo.processes import Supervisor
+    from include.demo.progress import Progress
+    from include.demo.state import State
+
+DAGS = ("bootstrap_detector", "review_workflow", "nightly_detection", "cleanup")
+PREPARE_SECONDS = 300.0
+
+
+class Stack:
+    """One running set of services over one state folder."""
+
+    def __init__(self, state: State, supervisor: Supervisor, progress: Progress) -> None:
+        self.state = state
+        self.supervisor = supervisor
+        self.progress = progress
+        self.airflow = AirflowApi(state)
+
+    def start(self, seed: int, data: Path | None) -> Archive:
+        """Start everything, with the archive in S3; returns it. Raises `ServiceFailed` naming what did not
+        start.
+        """
+        self.progress.say(
+            "starting S3, drawing the archive" if data is None else f"starting S3, dealing {data}"
+        )
+        self.supervisor.start(s3_program(self.state))
+        index = self.state.folder / "archive.json"
+        if not index.exists():
+            self.supervisor.start(self._prepare_program(index, seed, data))
+        self.supervisor.run(migrate_program(self.state), READY_SECONDS)
+        self.supervisor.wait_until("s3", lambda: s3_is_ready(self.state), START_SECONDS)
+        self.progress.say("starting Airflow, SageMaker on this machine and the Review Desk")
+        for program in airflow_programs(self.state):
+            self.supervisor.start(program)
+        self.supervisor.start(sagemaker_program(self.state))
+        self.supervisor.start(desk_program(self.state))
+        self.supervisor.wait_until(
+            "sagemaker", lambda: is_ready(self.state, "sagemaker", "/_status"), START_SECONDS
+        )
+        self.supervisor.wait_until("desk", lambda: is_ready(self.state, "desk", "/healthz"), START_SECONDS)
+        add_workers(self.state, (*REVIEWERS, PERSON))
+        archive = self._finish_archive(index, data)
+        self._wait_for_airflow()
+        return archive
+
+    def start_reviewers(self, seed: int) -> None:
+        """Let the simulated reviewers log in and wait for work."""
+        self.supervisor.start(reviewers_program(self.state, seed))
+
+    def _prepare_program(self, index: Path, seed: int, data: Path | None) -> Program:
+        command = [
+            *(sys.executable, "-m", "include.demo.prepare"),
+            *("--archive", str(self.state.archive), "--index", str(index), "--seed", str(seed)),
+            *(() if data is None else ("--data", str(data.resolve()))),
+        ]
+        return Program("archive", command, clean_environment(ROOT), ROOT, task=True)
+
+    def _finish_archive(self, index: Path, data: Path | None) -> Archive:
+        self.supervisor.wait_until("archive", index.exists, PREPARE_SECONDS)
+        archive, notes = load_index(index)
+        for note in notes:
+            self.progress.say(f"archive: {note}")
+        uploaded = self.state.folder / "uploaded"
+        if not uploaded.exists():
+            self.state.truth_file.write_bytes(truth_lines(archive))
+            write_settings(self.state.settings_file, archive.labels, DRAWN if data is None else PHOTOS)
+            count = upload_archive(s3_client(self.state), archive)
+            uploaded.touch()
+            self.progress.say(
+                f"archive: {count} objects in S3, {len(archive.nights)} nights from {archive.nights[0]}"
+            )
+        return archive
+
+    def _wait_for_airflow(self) -> None:
+        self.supervisor.wait_until("airflow-api-server", self.airflow.is_healthy, READY_SECONDS)
+        self.airflow.create_pool(TRAINING_POOL, 1, "One training at a time, so that each builds on the last.")
+        self.supervisor.wait_until("airflow-dag-processor", self._dags_are_parsed, READY_SECONDS)
+        for dag_id in DAGS:
+            self.airflow.unpause(dag_id)
+        self.progress.say("Airflow is ready")
+
+    def _dags_are_parsed(self) -> bool:
+        errors = self.airflow.import_errors()
+        if errors:
+            raise ServiceFailed("Airflow could not read a DAG file.\n" + "\n".join(errors))
+        return self.airflow.knows(DAGS)

@@ -1,0 +1,121 @@
+"""Where one demo keeps everything, and the secrets and ports that it generated for itself."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import string
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from include.demo.processes import LOOPBACK, free_ports, is_free
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "us-east-1"
+ACCOUNT_ID = "111122223333"
+ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/second-look-demo"
+BUCKET = "second-look-demo"
+PREFIX = "second-look"
+TEAM = "second-look"
+SERVICES = ("s3", "sagemaker", "desk", "airflow")
+REVIEWERS = ("reviewer-1", "reviewer-2", "reviewer-3")
+PERSON = "reviewer"
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """Generated once per state folder; written with mode 600 and never logged."""
+
+    access_key: str
+    secret_key: str
+    admin_password: str
+    jwt_secret: str
+    api_secret: str
+    fernet_key: str
+    reviewers: dict[str, str]
+    ports: dict[str, int]
+
+
+@dataclass(frozen=True)
+class State:
+    """One state folder; every other path lies below it."""
+
+    folder: Path
+    secrets: Secrets
+
+    @property
+    def logs(self) -> Path:
+        """One log per process."""
+        return self.folder / "logs"
+
+    @property
+    def archive(self) -> Path:
+        """The archive as it will lie in S3."""
+        return self.folder / "archive"
+
+    @property
+    def settings_file(self) -> Path:
+        """What SECONDLOOK_SETTINGS names."""
+        return self.folder / "settings.toml"
+
+    @property
+    def truth_file(self) -> Path:
+        """What the simulated reviewers know."""
+        return self.folder / "truth.jsonl"
+
+    @property
+    def tally_file(self) -> Path:
+        """Answers given so far, per night."""
+        return self.folder / "answers.json"
+
+    def url(self, service: str) -> str:
+        """The address of one of `SERVICES`."""
+        return f"http://{LOOPBACK}:{self.secrets.ports[service]}"
+
+    def write_private(self, name: str, content: object) -> Path:
+        """Write JSON that only this user may read."""
+        path = self.folder / name
+        _write_private(path, content)
+        return path
+
+
+def open_state(folder: Path) -> State:
+    """Open a state folder, generating its secrets and ports at first.
+
+    A kept port that somebody else took meanwhile is replaced by a free one.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "secrets.json"
+    if not path.exists():
+        kept = _generate()
+    else:
+        kept = Secrets(**json.loads(path.read_text(encoding="utf-8")))
+        spare = free_ports(len(SERVICES))
+        ports = {name: port if is_free(port) else spare.pop() for name, port in kept.ports.items()}
+        kept = Secrets(**{**asdict(kept), "ports": ports})
+    _write_private(path, asdict(kept))
+    return State(folder.resolve(), kept)
+
+
+def _generate() -> Secrets:
+    alphabet = string.ascii_uppercase + string.digits
+    return Secrets(
+        access_key="AKIA" + "".join(secrets.choice(alphabet) for _ in range(16)),
+        secret_key=secrets.token_urlsafe(30),
+        admin_password=secrets.token_urlsafe(12),
+        jwt_secret=secrets.token_urlsafe(48),
+        api_secret=secrets.token_urlsafe(32),
+        fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        reviewers={name: secrets.token_urlsafe(12) for name in (*REVIEWERS, PERSON)},
+        ports=dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)),
+    )
+
+
+def _write_private(path: Path, content: object) -> None:
+    part = path.with_suffix(".part")
+    part.unlink(missing_ok=True)
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        json.dump(content, stream, indent=1)
+    os.replace(part, path)
