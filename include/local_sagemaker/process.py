@@ -81,6 +81,7 @@ class ProcessTable:
     def __init__(self, store: Store) -> None:
         self._store = store
         self._children: set[Child] = set()
+        self._closed = False
 
     async def start(
         self, command: list[str], *, working_directory: str, environment: Mapping[str, str], log: LogStream
@@ -90,8 +91,10 @@ class ProcessTable:
         Raises
         ------
         JobError
-            When the working directory or the interpreter is missing.
+            When the working directory or the interpreter is missing, or the server is about to end.
         """
+        if self._closed:
+            raise JobError("The server is about to end and starts nothing any more.")
         inherited = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         try:
             process = await asyncio.create_subprocess_exec(
@@ -113,7 +116,8 @@ class ProcessTable:
         return child
 
     async def stop_all(self, grace_seconds: float) -> None:
-        """Stop every child that still runs."""
+        """Stop every child that still runs, and start no other."""
+        self._closed = True
         await asyncio.gather(*(child.stop(grace_seconds) for child in self._children if child.running))
 
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-
 ROOT = Path(__file__).resolve().parents[2]
 
 
