@@ -30,7 +30,7 @@ def augment(
     :param image: RGB, best a little larger than ``side`` so that a crop stays sharp
     :param rows: (objects, 5): class id and box as ratios
     """
-    window = _crop_window(random) if random.uniform() < 0.4 else _WHOLE
+    window = _crop_window(random) if random.uniform() < 0.3 else _WHOLE
     pixels = _view(image, window, side)
     rows = _rows_in_window(rows, window)
     if random.uniform() < 0.5:
@@ -74,7 +74,7 @@ def _rows_in_window(rows: Floats, window: Window) -> Floats:
 
 def _recolour(planes: Floats, random: np.random.RandomState) -> Floats:
     """Change contrast, brightness and the balance of the channels a little."""
-    gain = (random.uniform(0.88, 1.12) * random.uniform(0.95, 1.05, size=(3, 1, 1))).astype(np.float32)
-    shift = np.float32(random.uniform(-14, 14))
+    gain = (random.uniform(0.93, 1.07) * random.uniform(0.98, 1.02, size=(3, 1, 1))).astype(np.float32)
+    shift = np.float32(random.uniform(-8, 8))
     changed: Floats = np.clip(planes * gain + shift, 0, 255)
     return changed
