@@ -1,4 +1,4 @@
-"""Handing out tasks: oldest loop first, TaskCount different people each, every step a compare-and-swap.
+"""A worker's tasks: take, answer, decline, say that one is still at it.
 
 A person takes a task for TaskTimeLimitInSeconds at most. A client that sends heartbeats gives it back
 sooner when it falls silent. Whoever declined or answered a loop never sees it again; whoever let the time
@@ -8,20 +8,18 @@ run out may.
 from __future__ import annotations
 
 import json
-import secrets
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, and_, exists, insert, or_, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, insert, select, update
 
 from include.review_desk import schema
 from include.review_desk.answers import canonical_answer, check_answer
+from include.review_desk.assignment import claim_task, held_task, is_working
 from include.review_desk.crowd import find_elements
 from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
 from include.review_desk.loops import (
     COMPLETED,
-    DEFAULT_TIME_LIMIT_SECONDS,
     IN_PROGRESS,
     STOPPED,
     STOPPING,
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from include.review_desk.database import AnyRow
     from include.review_desk.workers import Worker
 
-_CANDIDATES = 16
 _MAX_REASON_CHARACTERS = 500
 
 _loops = schema.human_loops
@@ -61,8 +58,7 @@ def next_task(desk: Desk, worker: Worker) -> Task | None:
 
     Asking twice is therefore safe: a lost response costs nobody a task.
     """
-    held = _held_by(desk, worker)
-    task = held or _claim(desk, worker)
+    task = held_task(desk, worker) or claim_task(desk, worker)
     return _load(desk, worker, task) if task else None
 
 
@@ -117,7 +113,7 @@ def heartbeat(desk: Desk, worker: Worker, task: str) -> int:
         row = _find(connection, worker, task)
         expires_ms = min(row.limit_ms, now_ms + desk.config.silence_seconds * 1000)
         result = connection.execute(
-            update(_assignments).where(_is_working(row.id, now_ms)).values(lease_expires_ms=expires_ms)
+            update(_assignments).where(is_working(row.id, now_ms)).values(lease_expires_ms=expires_ms)
         )
         if result.rowcount == 0:
             raise _gone("expired" if row.state == "working" else row.state, task)
@@ -145,111 +141,6 @@ def release(
     return True
 
 
-def _held_by(desk: Desk, worker: Worker) -> str | None:
-    """A task of this session, or of one of this person's sessions that has ended."""
-    sessions, now_ms = schema.sessions, desk.clock()
-    alive = exists().where(
-        sessions.c.token_sha256 == _assignments.c.session_sha256, sessions.c.expires_ms > now_ms
-    )
-    held = and_(
-        _assignments.c.worker_id == worker.id,
-        _assignments.c.state == "working",
-        _assignments.c.lease_expires_ms > now_ms,
-        or_(_assignments.c.session_sha256 == worker.session, ~alive),
-    )
-    query = select(_assignments.c.id, _assignments.c.task, _assignments.c.session_sha256).where(held)
-    with desk.database.read() as connection:
-        row = connection.execute(
-            query.order_by(_assignments.c.accepted_ms, _assignments.c.id).limit(1)
-        ).first()
-    if row is None or row.session_sha256 == worker.session:
-        return row.task if row else None
-    with desk.database.write() as connection:
-        adopted = connection.execute(
-            update(_assignments)
-            .where(_is_working(row.id, now_ms), _assignments.c.session_sha256 == row.session_sha256)
-            .values(session_sha256=worker.session)
-        )
-    return row.task if adopted.rowcount else None
-
-
-def _claim(desk: Desk, worker: Worker) -> str | None:
-    """Take one of the oldest loops; the next candidate when somebody else was faster."""
-    while True:
-        with desk.database.read() as connection:
-            candidates = connection.execute(_queue(worker, desk.clock()).limit(_CANDIDATES)).all()
-        for candidate in candidates:
-            task = _claim_loop(desk, worker, candidate)
-            if task is not None:
-                return task
-        if len(candidates) < _CANDIDATES:
-            return None
-
-
-def _queue(worker: Worker, now_ms: int) -> Any:
-    """Loops this person may take, oldest first."""
-    members = schema.team_members
-    taken = exists().where(
-        _assignments.c.loop_id == _loops.c.id,
-        _assignments.c.worker_id == worker.id,
-        _assignments.c.state != "expired",
-    )
-    return (
-        select(_loops.c.id, _flows.c.config)
-        .join(_flows, _flows.c.id == _loops.c.flow_id)
-        .where(
-            # Literal, so that the partial index serves.
-            text("human_loops.open_slots > 0"),
-            _loops.c.team_id.in_(select(members.c.team_id).where(members.c.worker_id == worker.id)),
-            _loops.c.status == IN_PROGRESS,
-            _loops.c.available_until_ms > now_ms,
-            ~taken,
-        )
-        .order_by(_loops.c.created_ms, _loops.c.id)
-    )
-
-
-def _claim_loop(desk: Desk, worker: Worker, candidate: AnyRow) -> str | None:
-    now_ms = desk.clock()
-    limit = json.loads(candidate.config)["HumanLoopConfig"].get(
-        "TaskTimeLimitInSeconds", DEFAULT_TIME_LIMIT_SECONDS
-    )
-    task = secrets.token_urlsafe(24)
-    values = {
-        "task": task,
-        "session_sha256": worker.session,
-        "state": "working",
-        "accepted_ms": now_ms,
-        "limit_ms": now_ms + limit * 1000,
-        "lease_expires_ms": now_ms + limit * 1000,
-    }
-    try:
-        with desk.database.write() as connection:
-            slot = connection.execute(
-                update(_loops)
-                .where(_loops.c.id == candidate.id, _loops.c.open_slots > 0, _loops.c.status == IN_PROGRESS)
-                .values(open_slots=_loops.c.open_slots - 1)
-            )
-            if slot.rowcount == 0:
-                return None
-            again = connection.execute(
-                update(_assignments)
-                .where(
-                    _assignments.c.loop_id == candidate.id,
-                    _assignments.c.worker_id == worker.id,
-                    _assignments.c.state == "expired",
-                )
-                .values(values)
-            )
-            if again.rowcount == 0:
-                person = {"loop_id": candidate.id, "worker_id": worker.id}
-                connection.execute(insert(_assignments).values(values | person))
-    except IntegrityError:
-        # Another session of this person took the loop in this moment; the slot is rolled back with it.
-        return None
-    return task
-
-
 def _load(desk: Desk, worker: Worker, task: str) -> Task | None:
     with desk.database.read() as connection:
         row = _find(connection, worker, task)
@@ -273,7 +164,7 @@ def _commit_answer(desk: Desk, worker: Worker, task: str, stored: str) -> AnyRow
         row = _find(connection, worker, task)
         taken = connection.execute(
             update(_assignments)
-            .where(_is_working(row.id, now_ms))
+            .where(is_working(row.id, now_ms))
             .values(state="answered", answer=stored, submitted_ms=now_ms)
         )
         if taken.rowcount == 0 and row.state == "working":
@@ -349,14 +240,6 @@ def _render(desk: Desk, row: AnyRow) -> str:
         raise RuntimeError(
             f"The loop {row.loop_name} does not render any more: {failure.message}"
         ) from failure
-
-
-def _is_working(assignment_id: int, now_ms: int) -> Any:
-    return and_(
-        _assignments.c.id == assignment_id,
-        _assignments.c.state == "working",
-        _assignments.c.lease_expires_ms > now_ms,
-    )
 
 
 def _gone(state: str, task: str) -> TaskGone:

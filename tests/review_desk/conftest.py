@@ -45,7 +45,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(condition, seconds: float = 15.0):
+def wait_for(condition, seconds: float = 45.0):
     """The first true value of ``condition()``; fails when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (value := condition()):
@@ -265,7 +265,7 @@ class Flow:
     def status(self, loop: str) -> str:
         return str(self.a2i.describe_human_loop(HumanLoopName=loop)["HumanLoopStatus"])
 
-    def ended(self, loop: str, seconds: float = 15.0) -> dict[str, Any]:
+    def ended(self, loop: str, seconds: float = 45.0) -> dict[str, Any]:
         def look() -> dict[str, Any] | None:
             description = self.a2i.describe_human_loop(HumanLoopName=loop)
             over = description["HumanLoopStatus"] in ("Completed", "Failed", "Stopped")
@@ -309,7 +309,8 @@ def make_flow(site: Site, sagemaker: Any, a2i: Any):
 
     def make(template: str = TEMPLATE, **loop_config: Any) -> Flow:
         name, team, ui = unique("flow"), unique("team"), unique("ui")
-        site.add_worker(team, unique("founder"))
+        members = [{"OidcMemberDefinition": {"Groups": ["night"]}}]
+        sagemaker.create_workteam(WorkteamName=team, Description="Reviewers", MemberDefinitions=members)
         sagemaker.create_human_task_ui(HumanTaskUiName=ui, UiTemplate={"Content": template})
         arn = sagemaker.create_flow_definition(**flow_request(name, team, ui, **loop_config))
         return Flow(site, name, arn["FlowDefinitionArn"], team, ui, a2i)

@@ -1,0 +1,160 @@
+"""Who gets which loop: the oldest first, TaskCount different people each, every step a compare-and-swap."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, text, update
+from sqlalchemy.exc import IntegrityError
+
+from include.review_desk import schema
+from include.review_desk.loops import DEFAULT_TIME_LIMIT_SECONDS, IN_PROGRESS
+
+if TYPE_CHECKING:
+    from include.review_desk.context import Desk
+    from include.review_desk.database import AnyRow
+    from include.review_desk.workers import Worker
+
+_CANDIDATES = 16
+
+_loops = schema.human_loops
+_assignments = schema.assignments
+_flows = schema.flow_definitions
+
+
+def held_task(desk: Desk, worker: Worker) -> str | None:
+    """A task of this session, or of one of this person's sessions that has ended."""
+    sessions, now_ms = schema.sessions, desk.clock()
+    alive = exists().where(
+        sessions.c.token_sha256 == _assignments.c.session_sha256, sessions.c.expires_ms > now_ms
+    )
+    held = and_(
+        _assignments.c.worker_id == worker.id,
+        _assignments.c.state == "working",
+        _assignments.c.lease_expires_ms > now_ms,
+        or_(_assignments.c.session_sha256 == worker.session, ~alive),
+    )
+    query = select(_assignments.c.id, _assignments.c.task, _assignments.c.session_sha256).where(held)
+    with desk.database.read() as connection:
+        row = connection.execute(
+            query.order_by(_assignments.c.accepted_ms, _assignments.c.id).limit(1)
+        ).first()
+    if row is None or row.session_sha256 == worker.session:
+        return row.task if row else None
+    with desk.database.write() as connection:
+        adopted = connection.execute(
+            update(_assignments)
+            .where(is_working(row.id, now_ms), _assignments.c.session_sha256 == row.session_sha256)
+            .values(session_sha256=worker.session)
+        )
+    return row.task if adopted.rowcount else None
+
+
+def claim_task(desk: Desk, worker: Worker) -> str | None:
+    """Take one of the oldest loops.
+
+    Looking and taking are one transaction, so that on SQLite the first candidate is never gone. On PostgreSQL
+    somebody may be faster: then the next one, and after the last a new look.
+    """
+    while True:
+        with desk.database.write() as connection:
+            candidates = _candidates(desk, connection, worker)
+            for candidate in candidates:
+                task = _claim_loop(desk, connection, worker, candidate)
+                if task is not None:
+                    return task
+        if len(candidates) < _CANDIDATES:
+            return None
+
+
+def _candidates(desk: Desk, connection: Connection, worker: Worker) -> list[AnyRow]:
+    """The oldest loops that this person may take, over all teams.
+
+    One query for each team: the index then gives the order, and nothing is sorted however long the queue is.
+    """
+    members, now_ms = schema.team_members, desk.clock()
+    teams = connection.scalars(select(members.c.team_id).where(members.c.worker_id == worker.id)).all()
+    rows = [
+        row
+        for team_id in teams
+        for row in connection.execute(_queue(team_id, worker, now_ms).limit(_CANDIDATES)).all()
+    ]
+    return sorted(rows, key=lambda row: (row.created_ms, row.id))[:_CANDIDATES]
+
+
+def _queue(team_id: int, worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]]:
+    """Loops of one team that this person may take, oldest first."""
+    taken = exists().where(
+        _assignments.c.loop_id == _loops.c.id,
+        _assignments.c.worker_id == worker.id,
+        _assignments.c.state != "expired",
+    )
+    return (
+        select(_loops.c.id, _loops.c.created_ms, _flows.c.config)
+        .join(_flows, _flows.c.id == _loops.c.flow_id)
+        .where(
+            # Literal, so that the partial index serves.
+            text("human_loops.open_slots > 0"),
+            _loops.c.team_id == team_id,
+            _loops.c.status == IN_PROGRESS,
+            _loops.c.available_until_ms > now_ms,
+            ~taken,
+        )
+        .order_by(_loops.c.created_ms, _loops.c.id)
+    )
+
+
+def _claim_loop(desk: Desk, connection: Connection, worker: Worker, candidate: AnyRow) -> str | None:
+    now_ms = desk.clock()
+    limit = json.loads(candidate.config)["HumanLoopConfig"].get(
+        "TaskTimeLimitInSeconds", DEFAULT_TIME_LIMIT_SECONDS
+    )
+    task = secrets.token_urlsafe(24)
+    values = {
+        "task": task,
+        "session_sha256": worker.session,
+        "state": "working",
+        "accepted_ms": now_ms,
+        "limit_ms": now_ms + limit * 1000,
+        "lease_expires_ms": now_ms + limit * 1000,
+    }
+    try:
+        with connection.begin_nested():
+            return task if _take_slot(connection, worker, candidate.id, values) else None
+    except IntegrityError:
+        # Another session of this person took the loop in this moment; the slot is rolled back with it.
+        return None
+
+
+def _take_slot(connection: Connection, worker: Worker, loop_id: int, values: dict[str, Any]) -> bool:
+    slot = connection.execute(
+        update(_loops)
+        .where(_loops.c.id == loop_id, _loops.c.open_slots > 0, _loops.c.status == IN_PROGRESS)
+        .values(open_slots=_loops.c.open_slots - 1)
+    )
+    if slot.rowcount == 0:
+        return False
+    again = connection.execute(
+        update(_assignments)
+        .where(
+            _assignments.c.loop_id == loop_id,
+            _assignments.c.worker_id == worker.id,
+            _assignments.c.state == "expired",
+        )
+        .values(values)
+    )
+    if again.rowcount == 0:
+        person = {"loop_id": loop_id, "worker_id": worker.id}
+        connection.execute(insert(_assignments).values(values | person))
+    return True
+
+
+def is_working(assignment_id: int, now_ms: int) -> ColumnElement[bool]:
+    """The assignment is somebody's, and its lease has not ended."""
+    return and_(
+        _assignments.c.id == assignment_id,
+        _assignments.c.state == "working",
+        _assignments.c.lease_expires_ms > now_ms,
+    )
