@@ -41,7 +41,7 @@ with DAG(
             description="Reviews that nobody has begun are lost; what reviewers hold can still be submitted.",
         ),
     },
-):
+) as dag:
 
     @task.branch(task_id="choose")
     def choose(action: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -210,7 +211,9 @@ class Project:
     def stop_all(self) -> None:
         for name, status in self.loops().items():
             if status == "InProgress":
-                self.a2i.stop_human_loop(HumanLoopName=name)
+                # One that is answered already may end between the listing and here.
+                with contextlib.suppress(self.a2i.exceptions.ValidationException):
+                    self.a2i.stop_human_loop(HumanLoopName=name)
 
 
 def _connection(login: str, password: str, endpoints: dict[str, str]) -> str:

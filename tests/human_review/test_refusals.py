@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import uvicorn
+from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
 from include.aws_protocol import AwsApplication, ServiceError
 from secondlook.hooks.human_loops import HumanReviewError, ReviewSetupError, explain
+from secondlook.triggers.human_loops import HumanLoopsTrigger
+from tests.human_review.conftest import NIGHT
 
+CREATED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 FLOW_ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/"
 RUNTIME = "sagemaker-a2i-runtime"
 
@@ -25,11 +29,13 @@ class RefusingService:
         self.refusals: list[ServiceError] = []
         self.flow_status = "Active"
         self.started: list[str] = []
+        self.listings: list[ServiceError | dict[str, str]] = []
         self.application = AwsApplication(
             handlers={
                 ("sagemaker", "DescribeFlowDefinition"): self._describe_flow,
                 (RUNTIME, "DescribeHumanLoop"): self._describe,
                 (RUNTIME, "StartHumanLoop"): self._start,
+                (RUNTIME, "ListHumanLoops"): self._list,
             },
             credentials=credentials,
             region="us-east-1",
@@ -43,13 +49,31 @@ class RefusingService:
             "FlowDefinitionName": name,
             "FlowDefinitionStatus": self.flow_status,
             "FailureReason": "the role may not be assumed" if self.flow_status == "Failed" else "",
-            "CreationTime": datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC),
+            "CreationTime": CREATED,
             "OutputConfig": {"S3OutputPath": "s3://some-bucket/out"},
             "RoleArn": "arn:aws:iam::111122223333:role/second-look",
         }
 
     def _describe(self, call):
         raise ServiceError("ResourceNotFoundException", "There is no such human loop.")
+
+    def _list(self, call):
+        # The last listing stays, as a service that has calmed down would answer.
+        listing = self.listings.pop(0) if len(self.listings) > 1 else self.listings[0]
+        if isinstance(listing, ServiceError):
+            raise listing
+        flow_arn = call.params["FlowDefinitionArn"]
+        return {
+            "HumanLoopSummaries": [
+                {
+                    "HumanLoopName": name,
+                    "HumanLoopStatus": status,
+                    "CreationTime": CREATED,
+                    "FlowDefinitionArn": flow_arn,
+                }
+                for name, status in listing.items()
+            ]
+        }
 
     def _start(self, call):
         if self.refusals:
@@ -101,7 +125,7 @@ def test_a_full_quota_keeps_what_was_started_and_goes_on_later(service, scored, 
 
 def test_an_account_without_amazon_a2i_is_told_about_the_review_desk(service, scored, context):
     service.refusals = [
-        ServiceError("InvalidParameterException", "Your account is not an existing A2I customer.", 400)
+        ServiceError("ValidationException", "Amazon A2I no longer accepts new customers.", 400)
     ]
     with pytest.raises(ReviewSetupError, match=r"takes no new customers, so run the Review Desk"):
         scored.launch().execute(context)
@@ -141,3 +165,47 @@ def test_a_connection_without_a_region(scored, monkeypatch, context):
     )
     with pytest.raises(ReviewSetupError, match="connection a2i_default names no region"):
         scored.launch().execute(context)
+
+
+def waiting(project):
+    return HumanLoopsTrigger(
+        bucket=project.bucket,
+        ledger_key=project.layout.ledger(NIGHT),
+        flow_definition_arn=FLOW_ARN + project.flow,
+        poll_interval_seconds=0.05,
+    )
+
+
+async def test_waiting_outlives_a_service_in_trouble(service, scored, context, monkeypatch):
+    scored.launch().execute(context)
+    # One attempt a call, or botocore itself would wait most of it out.
+    monkeypatch.setattr("secondlook.hooks.clients.CLIENT_CONFIG", Config(retries={"total_max_attempts": 1}))
+    service.listings = [
+        ServiceError("InternalServerException", "We had a problem.", 500),
+        ServiceError("ThrottlingException", "Rate exceeded.", 429),
+        dict.fromkeys(service.started, "InProgress"),
+        ServiceError("ServiceUnavailable", "Come back later.", 503),
+        dict.fromkeys(service.started, "Completed"),
+    ]
+    events = [event.payload async for event in waiting(scored).run()]
+    assert events == [{"status": "ended", "ended": 3}]
+
+
+async def test_a_status_of_tomorrow_is_waited_for_with_a_warning(service, scored, context, capsys):
+    scored.launch().execute(context)
+    service.listings = [
+        dict.fromkeys(service.started, "Paused"),
+        dict.fromkeys(service.started, "Stopped"),
+    ]
+    events = [event.payload async for event in waiting(scored).run()]
+    assert events == [{"status": "ended", "ended": 3}]
+    assert capsys.readouterr().out.count("unknown status 'Paused'") == 1
+
+
+async def test_a_refusal_that_stays_ends_the_wait(service, scored, context):
+    scored.launch().execute(context)
+    service.listings = [ServiceError("AccessDeniedException", "not authorized to list", 403)]
+    (event,) = [event.payload async for event in waiting(scored).run()]
+    assert event["status"] == "error"
+    with pytest.raises(HumanReviewError, match=r"AccessDeniedException: not authorized to list"):
+        scored.await_reviews().execute_complete(context, event)

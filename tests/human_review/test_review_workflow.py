@@ -118,3 +118,8 @@ def test_a_bucket_without_cors_is_a_warning(project, context, capsys):
     project.s3.put_bucket_cors(Bucket=project.bucket, CORSConfiguration={"CORSRules": [rule]})
     project.create().execute(context)
     assert "CORS" not in capsys.readouterr().out
+
+
+def test_the_longest_flow_definition_name_still_gives_a_template_name(project):
+    operator = project.create(flow_definition_name="a" * 49 + "-" + "b" * 13)
+    assert len(operator.human_task_ui_name("<p></p>")) <= 63

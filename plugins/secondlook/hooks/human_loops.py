@@ -5,6 +5,7 @@ The same calls reach Amazon A2I or a Review Desk; the Airflow connection decides
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -33,6 +34,8 @@ ENDED_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
 OPEN_STATUSES = frozenset({"InProgress", "Stopping"})
 DELETED = "Deleted"
 
+# How AWS words that an account may not use Amazon A2I, which took its last new customers in July 2026.
+_NO_CUSTOMER = re.compile(r"(existing|new|A2I) customer", re.IGNORECASE)
 _THROTTLING = ("Throttling", "TooManyRequests", "RequestLimitExceeded", "SlowDown")
 
 
@@ -273,7 +276,7 @@ def explain(error: BotoCoreError | ClientError, doing: str, place: str, conn_id:
         )
     if is_transient(error):
         return HumanReviewError(f"{failed} for now ({said}): try again.")
-    if error_code(error) == "InvalidParameterException" or "customer" in error_message(error).lower():
+    if error_code(error) == "InvalidParameterException" or _NO_CUSTOMER.search(error_message(error)):
         return ReviewSetupError(
             f"{failed}: Amazon A2I does not serve this account ({said}); it takes no new customers, so run "
             f"the Review Desk and let the connection {conn_id} point at it."

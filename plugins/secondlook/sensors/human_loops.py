@@ -91,6 +91,8 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         flow_arn = self.service.flow_arn(self.flow_definition_name)
         board = self.service.survey([line.loop for line in ledger], flow_arn, self._created_after())
         self.log.info("Night %s: %d of %d human loops have ended.", self.night, board.ended, board.total)
+        for status in sorted(board.unknown_statuses):
+            self.log.warning("A human loop has the unknown status %r: waiting on.", status)
         if board.open:
             self._defer(flow_arn)
         return self._collect(ledger)

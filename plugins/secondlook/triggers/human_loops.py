@@ -104,9 +104,7 @@ class HumanLoopsTrigger(BaseTrigger):
             except (ClientError, BotoCoreError, SecondLookError, OSError) as error:
                 if _is_final(error):
                     raise
-                self.log.warning(
-                    "A look at the human loops failed and is repeated: %s", self._sentence(error)
-                )
+                self.log.warning("Looking again later: %s", self._sentence(error))
             else:
                 if board.ended != logged:
                     self.log.info("%d of %d human loops have ended.", board.ended, board.total)
@@ -127,9 +125,7 @@ class HumanLoopsTrigger(BaseTrigger):
         for name in board.unlisted(listed):
             board.note(name, await self._status(client, name))
         for status in board.unknown_statuses - known:
-            self.log.warning(
-                "A human loop has the status %r, which is new to this version: waiting on.", status
-            )
+            self.log.warning("A human loop has the unknown status %r: waiting on.", status)
 
     async def _status(self, client: Any, name: str) -> str:
         try:
