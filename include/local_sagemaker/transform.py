@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ class TransformJobs:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._runs: dict[str, TransformRun] = {}
 
     def handlers(self) -> dict[tuple[str, str], Handler]:
         """Return the operations served."""
@@ -64,27 +63,23 @@ class TransformJobs:
         if not self._service.store.insert(TRANSFORM_JOB, name, document):
             raise already_exists(self._service.place, TRANSFORM_JOB, name)
         self._service.store.add_tags(arn, params.get("Tags", []))
-        run = TransformRun(self._service, document, container)
-        self._tasks[name] = self._service.run_in_background(self._run(name, run))
+        self._runs[name] = TransformRun(self._service, document, container)
+        self._service.run_in_background(self._run(name, self._runs[name]))
         return {"TransformJobArn": arn}
 
     async def _run(self, name: str, run: TransformRun) -> None:
         self._service.store.update(TRANSFORM_JOB, name, TransformStartTime=now())
         try:
-            await run.execute()
-        except asyncio.CancelledError:
-            # Cancelled by StopTransformJob, or by the server's end: then the next start says so.
-            if self._job(name)["TransformJobStatus"] == "Stopping":
-                self._finish(name, "Stopped")
+            done = await run.execute()
         except JobError as error:
             self._finish(name, "Failed", f"ClientError: {error}")
         except Exception as error:
             logger.exception("Transform job %s failed inside the server", name)
             self._finish(name, "Failed", f"InternalServerError: {type(error).__name__}: {error}")
         else:
-            self._finish(name, "Completed")
+            self._finish(name, "Completed" if done else "Stopped")
         finally:
-            self._tasks.pop(name, None)
+            del self._runs[name]
 
     def _finish(self, name: str, status: str, reason: str | None = None) -> None:
         moment = now()
@@ -119,7 +114,7 @@ class TransformJobs:
         if status != "InProgress":
             raise invalid(f"The request was rejected because the transform job is in status {status}.")
         self._service.store.update(TRANSFORM_JOB, name, TransformJobStatus="Stopping")
-        self._tasks[name].cancel()
+        self._runs[name].stop()
 
     def _job(self, name: str) -> Document:
         return find(self._service.store, self._service.place, TRANSFORM_JOB, name)

@@ -28,6 +28,7 @@ class TransformRun:
 
     def __init__(self, service: Service, job: Document, container: dict[str, Any]) -> None:
         self._service = service
+        self._stopped = asyncio.Event()
         self._source: dict[str, Any] = job["TransformInput"]["DataSource"]["S3DataSource"]
         self._output = ObjectAddress.parse(job["TransformOutput"]["S3OutputPath"])
         self._headers = invocation_headers(
@@ -55,8 +56,12 @@ class TransformRun:
             f"{job['TransformJobName']}/i-{run}",
         )
 
-    async def execute(self) -> None:
-        """Transform every object; what succeeds stays, also when others fail.
+    def stop(self) -> None:
+        """Ask the job to stop; what was transformed by then stays."""
+        self._stopped.set()
+
+    async def execute(self) -> bool:
+        """Transform every object; what succeeds stays, also when others fail. False when the job was stopped.
 
         Raises
         ------
@@ -64,21 +69,36 @@ class TransformRun:
             When the input is missing, the model does not come up, or naming the first object that failed,
             after all others were done.
         """
+        work = asyncio.create_task(self._work())
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+            work.cancel()
+            await asyncio.wait({work})
+        if self._stopped.is_set():
+            return False
+        objects, failed = work.result()
+        if failed:
+            raise JobError(f"{len(failed)} of {objects} objects could not be transformed; first: {failed[0]}")
+        return True
+
+    async def _work(self) -> tuple[int, list[str]]:
+        """Return how many objects there are, and the sentences about those that failed."""
         objects = await asyncio.to_thread(named_objects, self._service.s3, self._source)
         await self._server.start(self._service.startup_timeout_seconds)
         try:
             failures = await asyncio.gather(*(self._transform(item) for item in objects))
         finally:
-            await self._server.stop()
-        failed = [failure for failure in failures if failure is not None]
-        if failed:
-            raise JobError(
-                f"{len(failed)} of {len(objects)} objects could not be transformed; first: {failed[0]}"
-            )
+            await asyncio.shield(self._server.stop())  # a stop of the job must not leave the process
+        return len(objects), [failure for failure in failures if failure is not None]
 
     async def _transform(self, item: NamedObject) -> str | None:
         """Transform one object; return the sentence of its failure, if it failed."""
         async with self._slots:
+            if self._stopped.is_set():  # a cancellation alone may be lost where it meets a timeout
+                return None
             try:
                 body = await asyncio.to_thread(self._service.s3.read, item.address)
                 result = await self._invoke(item, body)

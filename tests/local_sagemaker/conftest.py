@@ -130,7 +130,7 @@ def finished(sagemaker: Any, wait_until: Callable[..., Any]) -> Callable[..., di
             found: dict[str, Any] = client.describe_training_job(TrainingJobName=job)
             return found if found["TrainingJobStatus"] in ("Completed", "Failed", "Stopped") else None
 
-        return wait_until(description, 30)
+        return wait_until(description, 60)
 
     return wait
 

@@ -28,7 +28,7 @@ def settled(sagemaker, wait_until):
             endpoint = client.describe_endpoint(EndpointName=name)
             return endpoint if endpoint["EndpointStatus"] in ("InService", "Failed") else None
 
-        return wait_until(description, 30)
+        return wait_until(description, 60)
 
     return wait
 
@@ -175,7 +175,7 @@ def test_a_model_that_dies_is_started_again(runtime, in_service, wait_until):
         except ClientError:
             return None
 
-    wait_until(answers, 20)
+    wait_until(answers, 60)
 
 
 def test_variants_share_the_requests_by_weight(sagemaker, runtime, make_config, settled, name):
@@ -216,14 +216,14 @@ def test_an_endpoint_outlives_its_model_and_goes_when_deleted(
         found = sagemaker.list_endpoints(NameContains=in_service)["Endpoints"]
         return not found
 
-    wait_until(gone, 20)
+    wait_until(gone, 60)
     assert error_of(sagemaker.describe_endpoint, EndpointName=in_service) == (
         "ValidationException",
         f'Could not find endpoint "{ARN}:endpoint/{in_service}".',
     )
     sagemaker.create_endpoint(EndpointName=in_service, EndpointConfigName=make_config(in_service))
     sagemaker.get_waiter("endpoint_in_service").wait(
-        EndpointName=in_service, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        EndpointName=in_service, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
 
 
@@ -263,7 +263,7 @@ def test_sentences_of_aws_for_names_that_are_missing_or_taken(sagemaker, make_co
         f'Cannot update in-progress endpoint "{ARN}:endpoint/{in_service}".'
     )
     sagemaker.get_waiter("endpoint_in_service").wait(
-        EndpointName=in_service, WaiterConfig={"Delay": 1, "MaxAttempts": 20}
+        EndpointName=in_service, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
 
 

@@ -55,8 +55,8 @@ def test_endpoints_come_back_jobs_fail_and_no_process_survives(
                     return int(found[1])
         return None
 
-    pids = [wait_until(training_pid, 20)]
-    wait_until(lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService", 20)
+    pids = [wait_until(training_pid, 60)]
+    wait_until(lambda: sagemaker.describe_endpoint(EndpointName=name)["EndpointStatus"] == "InService", 60)
     pids.append(json.loads(runtime.invoke_endpoint(EndpointName=name, Body=b"x")["Body"].read())["pid"])
     assert all(alive(pid) for pid in pids)
     counted = status(first)["operations"]
@@ -66,7 +66,7 @@ def test_endpoints_come_back_jobs_fail_and_no_process_survives(
         first.process.wait()
     else:
         first.stop()
-    wait_until(lambda: not any(alive(pid) for pid in pids), 10)
+    wait_until(lambda: not any(alive(pid) for pid in pids), 20)
 
     second = start_sagemaker(tmp_path)
     after = status(second)
@@ -92,7 +92,7 @@ def serve(*arguments):
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=60,
         check=False,
     )
 

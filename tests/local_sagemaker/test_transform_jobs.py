@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from botocore.exceptions import ClientError
 
 
 @pytest.fixture
-def transform(sagemaker, make_config, bucket, name, wait_until):
-    """``transform(source, **members)`` runs a job to its end and returns its description."""
+def submit(sagemaker, make_config, bucket, name, wait_until):
+    """``submit(source, **members)`` starts a job; what it returns waits for the end and describes the job."""
 
-    def run(source, environment=None, **members):
+    def start(source, environment=None, **members):
         make_config(name, **(environment or {}))
         sagemaker.create_transform_job(
             **{
@@ -38,9 +37,15 @@ def transform(sagemaker, make_config, bucket, name, wait_until):
             job = sagemaker.describe_transform_job(TransformJobName=name)
             return job if job["TransformJobStatus"] in ("Completed", "Failed", "Stopped") else None
 
-        return wait_until(description, 30)
+        return lambda: wait_until(description, 60)
 
-    return run
+    return start
+
+
+@pytest.fixture
+def transform(submit):
+    """``transform(source, **members)`` runs a job to its end and returns its description."""
+    return lambda *arguments, **members: submit(*arguments, **members)()
 
 
 def outputs(s3, bucket):
@@ -100,23 +105,19 @@ def test_a_model_that_does_not_start_fails_the_job(s3, bucket, transform):
     assert "exit code 3" in job["FailureReason"]
 
 
-def test_a_job_is_stopped(s3, bucket, sagemaker, transform, name, wait_until):
+def test_a_job_is_stopped(s3, bucket, sagemaker, submit, name, wait_until):
     for number in range(20):
-        s3.put_object(Bucket=bucket, Key=f"in/{number}", Body=b"x")
-
-    def stop_when_it_runs():
-        try:
-            sagemaker.stop_transform_job(TransformJobName=name)
-        except ClientError:
-            return False
-        return True
-
-    with ThreadPoolExecutor(1) as pool:
-        stopper = pool.submit(wait_until, stop_when_it_runs, 20)
-        source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}
-        job = transform(source, {"STUB_DELAY_SECONDS": "5"}, MaxConcurrentTransforms=1)
-        stopper.result()
-    assert job["TransformJobStatus"] == "Stopped"
+        s3.put_object(Bucket=bucket, Key=f"in/{number}", Body=b"x" * number)
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}
+    wait_for_end = submit(source, {"STUB_DELAY_SECONDS": "1"}, MaxConcurrentTransforms=1)
+    wait_until(lambda: outputs(s3, bucket), 60)
+    sagemaker.stop_transform_job(TransformJobName=name)
+    assert sagemaker.describe_transform_job(TransformJobName=name)["TransformJobStatus"] in (
+        "Stopping",
+        "Stopped",
+    )
+    assert wait_for_end()["TransformJobStatus"] == "Stopped"
+    assert 0 < len(outputs(s3, bucket)) < 20
 
 
 def test_names_and_settings_that_cannot_work(s3, bucket, sagemaker, transform, name):
