@@ -14,17 +14,14 @@ import tempfile
 import urllib.request
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-from PIL import Image, ImageDraw
 
 # Operators need no database, but Airflow writes its configuration into its home when first imported.
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
-
-import random
 
 from secondlook import jsonl
 from secondlook.layout import Layout
@@ -36,10 +33,9 @@ from secondlook.operators.promote import ChampionPromoteOperator, ChampionPublis
 from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
 from secondlook.training import Annotation, ManifestLine, write_manifest
+from tests.operators.shapes import LABELS, SIDE_PX, annotation_xml, draw
 
-LABELS = ("square", "bar")
 NIGHT = "2026-11-20"
-SIDE_PX = 96
 DETECTOR_IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
 STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
 HYPERPARAMETERS = {
@@ -79,45 +75,6 @@ class StateStore:
 def context() -> dict[str, Any]:
     """The part of Airflow's context that the operators use."""
     return {"ti": TaskInstance(), "task_state_store": StateStore()}
-
-
-@dataclass(frozen=True)
-class Picture:
-    """A JPEG and what is in it: (label, left, top, width, height)."""
-
-    data: bytes
-    boxes: tuple[tuple[str, int, int, int, int], ...]
-
-
-def draw(seed: int, *, dusk: bool = False) -> Picture:
-    """One to three shapes that do not touch; at dusk everything is darker."""
-    rng = random.Random(seed)
-    light = 0.5 if dusk else 1.0
-    grey = int(rng.randrange(140, 170) * light)
-    image = Image.new("RGB", (SIDE_PX, SIDE_PX), (grey, grey, grey))
-    canvas = ImageDraw.Draw(image)
-    boxes = []
-    for column in rng.sample((0, 1, 2), rng.randrange(1, 4)):
-        label = rng.choice(LABELS)
-        width, height = (22, 22) if label == "square" else (12, 40)
-        left, top = column * 32 + rng.randrange(1, 32 - width), rng.randrange(2, SIDE_PX - height - 2)
-        colour = (int(30 * light), int(30 * light), int(90 * light)) if label == "square" else (250, 240, 120)
-        canvas.rectangle((left, top, left + width - 1, top + height - 1), fill=colour)
-        boxes.append((label, left, top, width, height))
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=92)
-    return Picture(buffer.getvalue(), tuple(boxes))
-
-
-def annotation_xml(picture: Picture, *, width: int = SIDE_PX, height: int = SIDE_PX) -> bytes:
-    """The picture's annotation as PASCAL VOC has it: counted from 1, both ends included."""
-    objects = "".join(
-        f"<object><name>{label}</name><bndbox><xmin>{left + 1}</xmin><ymin>{top + 1}</ymin>"
-        f"<xmax>{left + w}</xmax><ymax>{top + h}</ymax></bndbox></object>"
-        for label, left, top, w, h in picture.boxes
-    )
-    size = f"<size><width>{width}</width><height>{height}</height><depth>3</depth></size>"
-    return f"<annotation><filename>x.jpg</filename>{size}{objects}</annotation>".encode()
 
 
 @dataclass
@@ -310,23 +267,31 @@ _bootstrapped: dict[str, Any] = {}
 
 @pytest.fixture
 def ready(new_project: Callable[[], Project], context: dict[str, Any]) -> Project:
-    """A deployment with a first model and a holdout of 24 images; trained once, copied into each bucket."""
-    project = new_project()
+    """A deployment with a first model and a holdout of 24 images, in a folder of its own.
+
+    The model is trained once; further deployments get the pointer, the card and the manifests, which go on
+    naming the images and the artifact where they are.
+    """
     if not _bootstrapped:
-        project.upload_voc(project.layout.bootstrap_voc(), range(64))
-        project.upload_voc(f"{project.layout.holdout('v1')}/voc/clean", range(1000, 1012))
-        project.upload_voc(f"{project.layout.holdout('v1')}/voc/drifted", range(2000, 2012), dusk=True)
-        project.pack().execute(context)
-        trained = project.bootstrap().execute(context)
-        project.publish(model=trained["model"]).execute(context)
-        _bootstrapped.update(bucket=project.bucket)
-        return project
-    source = _bootstrapped["bucket"]
-    for page in project.s3.get_paginator("list_objects_v2").paginate(Bucket=source, Prefix=project.prefix):
-        for item in page["Contents"]:
-            body = project.s3.get_object(Bucket=source, Key=item["Key"])["Body"].read()
-            # Addresses in manifests, cards and the pointer name the bucket.
-            if item["Key"].endswith((".manifest", ".json", ".jsonl")):
-                body = body.replace(source.encode(), project.bucket.encode())
-            project.put(item["Key"], body)
+        first = new_project()
+        first.upload_voc(first.layout.bootstrap_voc(), range(64))
+        first.upload_voc(f"{first.layout.holdout('v1')}/voc/clean", range(1000, 1012))
+        first.upload_voc(f"{first.layout.holdout('v1')}/voc/drifted", range(2000, 2012), dusk=True)
+        packed = first.pack().execute(context)
+        assert packed == {"train": 51, "validation": 13, "rejected": 0, "holdout": 24}
+        model = first.bootstrap().execute(context)["model"]
+        assert first.read(first.layout.card(model))["created_by"] == "bootstrap"
+        assert first.publish(model=model).execute(context) == {"champion": model, "version": 1}
+        _bootstrapped.update(first=first, model=model)
+    first, model = _bootstrapped["first"], _bootstrapped["model"]
+    name = f"shapes-{uuid.uuid4().hex[:8]}"
+    project = replace(first, prefix=name, endpoint=name)
+    for place in (
+        lambda layout: layout.champion(),
+        lambda layout: layout.card(model),
+        lambda layout: layout.bootstrap_manifest("train"),
+        lambda layout: layout.bootstrap_manifest("validation"),
+        lambda layout: layout.holdout_manifest("v1"),
+    ):
+        project.put(place(project.layout), first.get(place(first.layout)))
     return project

@@ -85,7 +85,7 @@ async def test_clearing_a_deferred_training_stops_its_job(ready: Any, context: d
     await trigger.on_kill()
     events = [event.payload async for event in trigger.run()]
     with pytest.raises(JobFailedError, match="ended as Stopped, not Completed"):
-        ready.train().resume(context, event=events[0], **deferred.value.kwargs)
+        ready.train().resume(context, event=events[0])
 
 
 def test_killing_a_waiting_training_stops_its_job(
@@ -117,7 +117,7 @@ def test_a_retry_waits_for_the_running_job_although_more_answers_came(
     ready.answer_night(range(3000, 3012))
     with pytest.raises(TaskDeferred) as deferred:
         ready.train(deferrable=True).execute(context)
-    name = deferred.value.kwargs["progress"]["jobs"][0]
+    name = deferred.value.trigger.progress["jobs"][0]
     ready.answer_night(range(3012, 3024), "2026-11-21")
     assert ready.train().execute(context)["model"] == name
 

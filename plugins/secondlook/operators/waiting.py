@@ -82,10 +82,11 @@ class SageMakerOperator(SecondLookOperator):
         """Do the next thing; ``progress`` is plain JSON and survives the wait."""
         raise NotImplementedError
 
-    def resume(self, context: Context, event: dict[str, Any], progress: dict[str, Any]) -> Any:
+    def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on after a wait in the triggerer."""
         from secondlook.triggers.sagemaker import TIMED_OUT
 
+        progress = event["progress"]
         if event["status"] == TIMED_OUT:
             self._give_up(str(progress["waiting_for"]))
         return self.advance(context, progress)
@@ -99,7 +100,7 @@ class SageMakerOperator(SecondLookOperator):
         self._jobs_to_stop = (kind, names)
         progress |= {"waiting_for": f"the {kind} job {' and '.join(names)}"}
         if self.deferrable:
-            self._defer(SageMakerJobsTrigger(kind=kind, names=names, **self._polling()), progress)
+            self._defer(SageMakerJobsTrigger(kind=kind, names=names, **self._polling(progress)), progress)
         self._poll(lambda: not any(_active(self.sagemaker.job(kind, name)) for name in names), progress)
         self._jobs_to_stop = None
         return self.advance(context, progress)
@@ -110,7 +111,7 @@ class SageMakerOperator(SecondLookOperator):
 
         progress |= {"waiting_for": f"the endpoint {name}"}
         if self.deferrable:
-            self._defer(SageMakerEndpointTrigger(endpoint_name=name, **self._polling()), progress)
+            self._defer(SageMakerEndpointTrigger(endpoint_name=name, **self._polling(progress)), progress)
 
         def at_rest() -> bool:
             state = self.sagemaker.endpoint(name)
@@ -159,8 +160,9 @@ class SageMakerOperator(SecondLookOperator):
             self.sagemaker.stop_job(kind, name)
             self.log.info("Asked the %s job %s to stop.", kind, name)
 
-    def _polling(self) -> dict[str, Any]:
+    def _polling(self, progress: dict[str, Any]) -> dict[str, Any]:
         return {
+            "progress": progress,
             "deadline": time.time() + float(self.timeout_seconds),
             "poll_interval_seconds": float(self.poll_interval_seconds),
             "aws_conn_id": self.aws_conn_id,
@@ -169,7 +171,7 @@ class SageMakerOperator(SecondLookOperator):
 
     def _defer(self, trigger: SageMakerPollingTrigger, progress: dict[str, Any]) -> NoReturn:
         self.log.info("Waiting for %s in the triggerer.", progress["waiting_for"])
-        self.defer(trigger=trigger, method_name="resume", kwargs={"progress": progress})
+        self.defer(trigger=trigger, method_name="resume")
         raise AssertionError("defer() always raises")
 
     def _poll(self, settled: Callable[[], bool], progress: dict[str, Any]) -> None:

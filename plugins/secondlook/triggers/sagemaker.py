@@ -32,18 +32,22 @@ class SageMakerPollingTrigger(BaseTrigger):
     :param deadline: moment (Unix time, seconds) after which the event is a timeout; it survives a restart of
         the triggerer.
     :param poll_interval_seconds: time between two looks.
+    :param progress: what the operator needs to go on; the event hands it back. It does not travel as keyword
+        arguments of the deferral, because ``dag.test()`` drops those.
     """
 
     def __init__(
         self,
         *,
         deadline: float,
+        progress: dict[str, Any],
         poll_interval_seconds: float = 30.0,
         aws_conn_id: str = "aws_default",
         region_name: str | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.deadline = deadline
+        self.progress = progress
         self.poll_interval_seconds = poll_interval_seconds
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
@@ -56,6 +60,7 @@ class SageMakerPollingTrigger(BaseTrigger):
         """Return the constructor's arguments, for the database."""
         return {
             "deadline": self.deadline,
+            "progress": self.progress,
             "poll_interval_seconds": self.poll_interval_seconds,
             "aws_conn_id": self.aws_conn_id,
             "region_name": self.region_name,
@@ -71,16 +76,19 @@ class SageMakerPollingTrigger(BaseTrigger):
             while time.time() < self.deadline:
                 try:
                     if await self.settled(client):
-                        yield _event(SETTLED)
+                        yield self._event(SETTLED)
                         return
                 except (ClientError, BotoCoreError) as error:
                     if not is_transient(error):
                         # The operator meets the same error when it looks, and explains it.
-                        yield _event(SETTLED)
+                        yield self._event(SETTLED)
                         return
                     self.log.warning("SageMaker did not answer, will ask again: %s", error)
                 await asyncio.sleep(self.poll_interval_seconds)
-        yield _event(TIMED_OUT)
+        yield self._event(TIMED_OUT)
+
+    def _event(self, status: str) -> TriggerEvent:
+        return TriggerEvent({"status": status, "progress": self.progress})  # type: ignore[no-untyped-call]
 
     def _hook(self) -> SageMakerClientHook:
         return SageMakerClientHook(self.aws_conn_id, self.region_name)
@@ -153,7 +161,3 @@ class SageMakerEndpointTrigger(SageMakerPollingTrigger):
                 return True
             raise
         return described["EndpointStatus"] not in SETTLING
-
-
-def _event(status: str) -> TriggerEvent:
-    return TriggerEvent({"status": status})  # type: ignore[no-untyped-call]

@@ -1,0 +1,113 @@
+"""The DAG files: they parse anywhere, touch nothing while they do, and say what they are."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk import TriggerRule
+
+ROOT = Path(__file__).resolve().parents[2]
+DAG_IDS = {"nightly_detection", "bootstrap_detector", "review_workflow", "cleanup"}
+NIGHT = ["deploy", "score", "launch", "await_reviews", "manifest", "train", "evaluate", "decide"]
+
+# Parses every DAG file with the network cut, the settings file unreadable and Variables out of reach.
+PARSE = """
+import builtins, socket, sys, warnings
+from airflow.sdk import Variable
+from airflow.dag_processing.dagbag import DagBag
+from airflow.utils.deprecation_tools import DeprecatedImportWarning
+
+def refuse(*arguments, **more):
+    raise AssertionError(f"parsing reached out: {arguments!r}")
+
+real_open = builtins.open
+def watched_open(file, *arguments, **more):
+    if "secondlook.toml" in str(file):
+        refuse(file)
+    return real_open(file, *arguments, **more)
+
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+Variable.get = refuse
+builtins.open = watched_open
+warnings.filterwarnings("error", category=DeprecatedImportWarning)
+bag = DagBag(sys.argv[1])
+assert bag.import_errors == {}, bag.import_errors
+print(sorted(bag.dags))
+"""
+
+
+def test_parsing_touches_no_network_no_variable_and_no_settings(tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{ROOT / 'plugins'}:{ROOT}",
+        "AIRFLOW_HOME": str(tmp_path),
+        "SECONDLOOK_SETTINGS": str(tmp_path / "there-is-no-such-file.toml"),
+    }
+    parsed = subprocess.run(
+        [sys.executable, "-c", PARSE, str(ROOT / "dags")],
+        env=environment,
+        cwd=tmp_path,
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert parsed.returncode == 0, parsed.stderr[-3000:]
+    assert parsed.stdout.strip().splitlines()[-1] == str(sorted(DAG_IDS))
+
+
+def test_every_dag_explains_itself_and_survives_a_bad_day(dags: dict[str, Any]) -> None:
+    assert set(dags) == DAG_IDS
+    for dag in dags.values():
+        assert dag.doc_md
+        assert "second-look" in dag.tags
+        assert dag.catchup is False
+        for task in dag.tasks:
+            if task.task_id not in {"choose", "decide", "approve"}:
+                assert task.retries >= (1 if task.pool == "secondlook_training" else 2), task.task_id
+        for name in dag.params:
+            param = dag.params.get_param(name)
+            assert param.schema.get("title"), (dag.dag_id, name)
+            assert param.description, (dag.dag_id, name)
+
+
+def test_the_night_is_wired_as_documented(dags: dict[str, Any]) -> None:
+    dag = dags["nightly_detection"]
+    for task_id, following in itertools.pairwise(NIGHT):
+        assert following in dag.get_task(task_id).downstream_task_ids
+    assert dag.get_task("decide").downstream_task_ids == {"approve", "promote"}
+    assert dag.get_task("train").pool == "secondlook_training"
+    assert dags["bootstrap_detector"].get_task("train").pool == "secondlook_training"
+    assert dag.get_task("promote").trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    assert dag.get_task("deploy_champion").upstream_task_ids == {"promote"}
+
+
+@pytest.mark.parametrize(("days", "night"), [(0, "2026-11-20"), (1, "2026-11-21")])
+def test_a_scheduled_run_is_about_the_night_its_interval_begins(
+    dags: dict[str, Any], days: int, night: str
+) -> None:
+    from datetime import UTC, datetime, timedelta
+
+    from airflow.timetables.base import DataInterval
+
+    from secondlook.nights import resolve_night
+
+    # The timetable's interval ends at 02:00 of the next day.
+    start = datetime(2026, 11, 20, 2, tzinfo=UTC) + timedelta(days=days)
+    interval = DataInterval(start, start + timedelta(days=1))
+    assert resolve_night({"params": {}, "data_interval_start": interval.start}) == night
+    assert dags["nightly_detection"].timetable.expression == "0 2 * * *"
+
+
+def test_dags_survive_serialisation_without_changing(dags: dict[str, Any]) -> None:
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    for dag in dags.values():
+        assert DagSerialization.to_dict(dag) == DagSerialization.to_dict(dag)

@@ -1,0 +1,198 @@
+"""The DAGs run: from a VOC folder to a first model, then a night with a person who answers."""
+
+from __future__ import annotations
+
+import json
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from secondlook import jsonl
+from secondlook.layout import Layout
+from tests.operators.shapes import LABELS, SIDE_PX, annotation_xml, draw
+
+NIGHT = "2026-11-20"
+IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
+SETTINGS = """
+bucket = "{bucket}"
+prefix = "shapes"
+execution_role_arn = "{role}"
+flow_role_arn = "{role}"
+endpoint_name = "{bucket}"
+flow_definition = "{bucket}"
+workteam_name = "{team}"
+labels = ["square", "bar"]
+image_uri = "{image}"
+[serving]
+part_size = 10
+poll_interval_seconds = 0.2
+[review]
+limit = 16
+poll_interval_seconds = 0.2
+timeout_seconds = 240
+task_time_limit_seconds = 600
+[training]
+min_new_answers = 8
+poll_interval_seconds = 0.2
+hyperparameters = {{epochs = 12, learning_rate = 0.003}}
+[bootstrap.hyperparameters]
+base_network = "slim-ssd"
+image_shape = 96
+epochs = 3
+learning_rate = 0.003
+mini_batch_size = 8
+optimizer = "adam"
+[evaluation]
+min_images = 20
+"""
+
+
+class Reviewer(threading.Thread):
+    """Draws every box right, over the HTTP calls that the portal makes, until told to stop."""
+
+    def __init__(self, url: str, name: str, password: str) -> None:
+        super().__init__(daemon=True)
+        self._url = url
+        self._stop_asked = threading.Event()
+        self._token = ""
+        self._token = self._post("/worker/sessions", {"name": name, "password": password})["token"]
+        self.answered = 0
+
+    def run(self) -> None:
+        while not self._stop_asked.wait(0.1):
+            while task := self._post("/worker/tasks/next", {}):
+                self._answer(task)
+
+    def leave(self) -> None:
+        self._stop_asked.set()
+        self.join()
+
+    def _answer(self, task: dict[str, Any]) -> None:
+        seed = int(task["input"]["taskObject"].rsplit("shape", 1)[1].removesuffix(".jpg"))
+        boxes = [
+            {"label": label, "left": left, "top": top, "width": width, "height": height}
+            for label, left, top, width, height in draw(seed).boxes
+        ]
+        content = {
+            "annotatedResult": {
+                "boundingBoxes": boxes,
+                "inputImageProperties": {"width": SIDE_PX, "height": SIDE_PX},
+            }
+        }
+        self._post(f"/worker/tasks/{task['task']}/answer", {"answerContent": content})
+        self.answered += 1
+
+    def _post(self, path: str, body: dict[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
+        request = urllib.request.Request(self._url + path, json.dumps(body).encode(), headers)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+
+@pytest.fixture
+def reviewer(desk_server: str, desk_workers: dict[str, str]) -> Iterator[Reviewer]:
+    reviewer = Reviewer(desk_server, "alice", desk_workers["alice"])
+    reviewer.start()
+    yield reviewer
+    reviewer.leave()
+
+
+@pytest.fixture
+def deployment(
+    airflow_connections: dict[str, str],
+    bucket: str,
+    role_arn: str,
+    desk_team_arn: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Layout:
+    """Connections and settings as an operator of the project would give them."""
+    for name, value in airflow_connections.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "secondlook.toml"
+    team = desk_team_arn.rpartition("/")[2]
+    file.write_text(SETTINGS.format(bucket=bucket, role=role_arn, team=team, image=IMAGE))
+    monkeypatch.setenv("SECONDLOOK_SETTINGS", str(file))
+    return Layout(bucket, "shapes")
+
+
+def run(dag: Any, **conf: Any) -> tuple[str, dict[str, str]]:
+    """Run a DAG in this process; returns its state and that of every task."""
+    result = dag.test(run_conf=conf)
+    return str(result.state), {ti.task_id: str(ti.state) for ti in result.get_task_instances()}
+
+
+def test_a_first_model_and_a_night_with_a_reviewer(
+    runnable_dags: dict[str, Any],
+    deployment: Layout,
+    aws_clients: Callable[..., Any],
+    reviewer: Reviewer,
+) -> None:
+    layout, s3 = deployment, aws_clients("s3")
+
+    def put(key: str, data: bytes) -> None:
+        s3.put_object(Bucket=layout.bucket, Key=key, Body=data)
+
+    def read(key: str) -> bytes:
+        return s3.get_object(Bucket=layout.bucket, Key=key)["Body"].read()
+
+    holdout = f"{layout.holdout('v1')}/voc/clean"
+    for folder, seeds in ((layout.bootstrap_voc(), range(60)), (holdout, range(1000, 1024))):
+        for seed in seeds:
+            picture = draw(seed)
+            put(f"{folder}/JPEGImages/shape{seed:04d}.jpg", picture.data)
+            put(f"{folder}/Annotations/shape{seed:04d}.xml", annotation_xml(picture))
+    for seed in range(3000, 3030):
+        put(f"{layout.images(NIGHT)}/shape{seed:04d}.jpg", draw(seed).data)
+    put(f"{layout.images(NIGHT)}/notes.txt", b"the microscope was cleaned today")
+
+    state, tasks = run(runnable_dags["bootstrap_detector"])
+    assert state == "success", tasks
+    assert set(tasks.values()) == {"success"}
+    first = json.loads(read(layout.champion()))
+    assert first["version"] == 1
+
+    assert run(runnable_dags["review_workflow"], action="create")[0] == "success"
+
+    state, tasks = run(runnable_dags["nightly_detection"], night=NIGHT)
+    assert state == "success", tasks
+    assert tasks["train"] == tasks["evaluate"] == tasks["decide"] == "success"
+    assert tasks["approve"] == "skipped"
+    scored = json.loads(read(layout.predictions_summary(NIGHT, first["model"])))
+    assert (scored["images"], scored["scored"], scored["quarantined"]) == (31, 30, 1)
+    assert reviewer.answered == 16
+    lines = jsonl.decode(read(layout.reviewed_manifest(NIGHT)))
+    assert len(lines) == 16
+    assert set(lines[0]["bounding-box-metadata"]["class-map"].values()) == set(LABELS)
+    # Twelve more epochs on a model that had three: measurably better, so it is in service now.
+    assert tasks["promote"] == tasks["deploy_champion"] == "success"
+    champion = json.loads(read(layout.champion()))
+    assert (champion["version"], champion["parent"]) == (2, first["model"])
+    endpoint = aws_clients("sagemaker").describe_endpoint(EndpointName=layout.bucket)
+    config = aws_clients("sagemaker").describe_endpoint_config(
+        EndpointConfigName=endpoint["EndpointConfigName"]
+    )
+    model = aws_clients("sagemaker").describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    assert model["PrimaryContainer"]["ModelDataUrl"] == champion["artifact"]
+
+    # The same night again: nobody is asked twice, nothing is left to learn, and that is a success.
+    state, tasks = run(runnable_dags["nightly_detection"], night=NIGHT)
+    assert state == "success", tasks
+    assert tasks["train"] == tasks["promote"] == "skipped"
+
+
+def test_bad_settings_fail_the_task_with_a_sentence(
+    runnable_dags: dict[str, Any], deployment: Layout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from secondlook.errors import SettingsError
+    from secondlook.settings import LazySettings
+
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", '{"bucket": "My Bucket"}')
+    with pytest.raises(SettingsError, match=r"secondlook_settings cannot be used\. bucket = 'My Bucket'"):
+        _ = LazySettings().bucket
+    assert run(runnable_dags["cleanup"])[0] == "failed"
