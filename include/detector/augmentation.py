@@ -19,20 +19,21 @@ if TYPE_CHECKING:
 
 _BILINEAR = Image.Resampling.BILINEAR
 _MIN_VISIBLE_SHARE = 0.35
-_WHOLE = (0.0, 0.0, 1.0, 1.0)
 
 
 def augment(
-    image: Image.Image, rows: Floats, side: int, random: np.random.RandomState
+    pixels: NDArray[np.uint8], enlarged: Image.Image, rows: Floats, random: np.random.RandomState
 ) -> tuple[Floats, Floats]:
     """Return the changed pixels (3, side, side), 0..255, and the objects still visible in them.
 
-    :param image: RGB, best a little larger than ``side`` so that a crop stays sharp
+    :param pixels: uint8 (side, side, 3), decoded exactly as the server decodes
+    :param enlarged: the same image a little larger, so that a crop of it stays sharp
     :param rows: (objects, 5): class id and box as ratios
     """
-    window = _crop_window(random) if random.uniform() < 0.3 else _WHOLE
-    pixels = _view(image, window, side)
-    rows = _rows_in_window(rows, window)
+    if random.uniform() < 0.3:
+        window = _crop_window(random)
+        pixels = _view(enlarged, window, len(pixels))
+        rows = _rows_in_window(rows, window)
     if random.uniform() < 0.5:
         pixels = pixels[:, ::-1]
         rows = rows.copy()

@@ -23,17 +23,21 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
 
-# Decoded images are kept a little larger than the net's input, so that a crop stays sharp.
-_TRAINING_SCALE = 1.25
+# For crops, training images are kept a little larger than the net's input as well.
+_CROP_SCALE = 1.25
 _MAX_UNREADABLE_SHARE = 0.1
 
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Decoded images of one channel: uint8 (side, side, 3) each, and the objects of each as (n, 5)."""
+    """Decoded images of one channel: uint8 (side, side, 3) each, and the objects of each as (n, 5).
+
+    ``enlarged`` holds the images of a training channel once more, larger.
+    """
 
     pixels: list[NDArray[np.uint8]]
     rows: list[Floats]
+    enlarged: list[Image.Image]
 
 
 @dataclass(frozen=True)
@@ -51,20 +55,23 @@ def load_images(
 
     :raises TrainingDataError: when more than a tenth cannot be decoded
     """
-    scaled = round(side * _TRAINING_SCALE) if training else side
-    pixels, rows, faults = [], [], []
+    images = LabelledImages([], [], [])
+    faults = []
     for sample in samples:
         try:
-            decoded = decode(sample.image, scaled)
+            pixels = decode(sample.image, side).pixels
         except ImageError as error:
             faults.append(f"The image of {sample.source} is left out: {error}")
             warn(faults[-1])
             continue
-        pixels.append(decoded.pixels)
-        rows.append(np.asarray(sample.rows, dtype=np.float32).reshape(-1, 5))
+        images.pixels.append(pixels)
+        images.rows.append(np.asarray(sample.rows, dtype=np.float32).reshape(-1, 5))
+        if training:
+            enlarged = decode(sample.image, round(side * _CROP_SCALE)).pixels
+            images.enlarged.append(Image.fromarray(enlarged))
     if len(faults) > _MAX_UNREADABLE_SHARE * len(samples):
         raise TrainingDataError(f"{len(faults)} of {len(samples)} images are unusable. {faults[0]}")
-    return LabelledImages(pixels, rows)
+    return images
 
 
 class BatchLoader:
@@ -73,10 +80,8 @@ class BatchLoader:
     Order and augmentation come from one seeded generator, so the same input gives the same batches.
     """
 
-    def __init__(self, images: LabelledImages, *, side: int, batch_size: int, epochs: int, seed: int) -> None:
-        self._images = [Image.fromarray(pixels) for pixels in images.pixels]
-        self._rows = images.rows
-        self._side = side
+    def __init__(self, images: LabelledImages, *, batch_size: int, epochs: int, seed: int) -> None:
+        self._images = images
         self._batch_size = batch_size
         self._epochs = epochs
         self._seed = seed
@@ -112,12 +117,16 @@ class BatchLoader:
 
     def _order(self, random: np.random.RandomState) -> list[NDArray[np.int64]]:
         """Return the batches of one epoch; the last is filled up from the front of the same order."""
-        order = random.permutation(len(self._images))
+        order = random.permutation(len(self._images.pixels))
         filled = np.resize(order, self.batches_per_epoch * self._batch_size)
         return np.split(filled, self.batches_per_epoch)
 
     def _batch(self, chosen: NDArray[np.int64], random: np.random.RandomState) -> Batch:
-        views = [augment(self._images[index], self._rows[index], self._side, random) for index in chosen]
+        images = self._images
+        views = [
+            augment(images.pixels[index], images.enlarged[index], images.rows[index], random)
+            for index in chosen
+        ]
         return Batch(np.stack([pixels for pixels, _ in views]), [rows for _, rows in views])
 
 

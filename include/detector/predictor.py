@@ -8,7 +8,7 @@ import mxnet as mx
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -20,26 +20,26 @@ BATCH_SIZES = (8, 4, 2, 1)
 
 
 class Predictor:
-    """Detections for images of the model's input size. Not for use from several threads at once."""
+    """Detections for images of the model's input size. Not for use from several threads at once.
+
+    The weights are fixed: MXNet folds batch normalisation into the convolutions at the first run and does not
+    notice when its statistics change, so other weights need another predictor.
+    """
 
     def __init__(self, model: SsdModel, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:
         self.side = model.side
         self._batch_sizes = sorted(batch_sizes, reverse=True)
         symbol = model.inference_symbol()
+        names = set(symbol.list_arguments())
+        arguments = {name: value for name, value in model.arguments.items() if name in names}
         self._executors: dict[int, Any] = {}
         shared = None
         for size in self._batch_sizes:  # the largest first: the others reuse its memory
             shape = (size, 3, self.side, self.side)
             executor = symbol.simple_bind(mx.cpu(), grad_req="null", shared_exec=shared, data=shape)
+            executor.copy_params_from(arguments, model.states, allow_extra_params=True)
             shared = shared or executor
             self._executors[size] = executor
-        self.update(model.arguments, model.states)
-
-    def update(self, arguments: Mapping[str, Any], states: Mapping[str, Any]) -> None:
-        """Take over other weights of the same model."""
-        arguments = {name: value for name, value in arguments.items() if name != "data"}
-        for executor in self._executors.values():
-            executor.copy_params_from(arguments, states, allow_extra_params=True)
 
     def warm_up(self) -> None:
         """Run each executor once, so that no caller pays for the first run."""

@@ -63,7 +63,6 @@ class Trainer:
         self._log = log
         self._loader = BatchLoader(
             train,
-            side=hyperparameters.image_shape,
             batch_size=hyperparameters.mini_batch_size,
             epochs=hyperparameters.epochs,
             seed=hyperparameters.seed,
@@ -83,7 +82,6 @@ class Trainer:
         trained = {name: found for name, found in self._executor.grad_dict.items() if found is not None}
         self._optimiser = Optimiser(self._hyperparameters, trained)
         self._assigner = TargetAssigner(_anchor_boxes(anchors, side), self._model.target_rules())
-        self._predictor = Predictor(self._model, batch_sizes=(min(8, len(self._validation.pixels)),))
 
     def run(self, directory: Path, stopped: Callable[[], bool]) -> None:
         """Train all epochs, or until early stopping or ``stopped``; the model is saved in any case."""
@@ -164,22 +162,24 @@ class Trainer:
         )
 
     def _evaluate(self) -> float:
-        self._predictor.update(self._executor.arg_dict, self._executor.aux_dict)
-        detections = self._predictor.predict(self._validation.pixels)
+        predictor = Predictor(self._trained_model(), batch_sizes=(min(8, len(self._validation.pixels)),))
+        detections = predictor.predict(self._validation.pixels)
         given = self._hyperparameters
         return mean_average_precision(
             detections, self._validation.rows, given.num_classes, given.overlap_threshold
         )
 
-    def _save(self, directory: Path) -> None:
+    def _trained_model(self) -> SsdModel:
         arguments = {name: value for name, value in self._executor.arg_dict.items() if name != "data"}
-        trained = replace(
+        return replace(
             self._model,
             arguments=self._model.arguments | arguments,
             states=self._model.states | dict(self._executor.aux_dict),
             hyperparameters=self._hyperparameters.strings,
         )
-        save(trained, directory)
+
+    def _save(self, directory: Path) -> None:
+        save(self._trained_model(), directory)
         self._log.line(f'Saved checkpoint to "{directory / PARAMETERS_FILE}"')
 
 

@@ -17,7 +17,8 @@ def test_the_box_stays_on_its_object(seed, left, top, side):
     image = Image.new("RGB", (120, 100), (250, 250, 250))
     ImageDraw.Draw(image).rectangle((left, top, left + side - 1, top + side - 1), fill=(20, 20, 20))
     rows = np.array([[1, left / 120, top / 100, (left + side) / 120, (top + side) / 100]], dtype=np.float32)
-    planes, moved = augment(image, rows, SIDE, np.random.RandomState(seed))
+    pixels = np.asarray(image.resize((SIDE, SIDE), Image.Resampling.BILINEAR))
+    planes, moved = augment(pixels, image, rows, np.random.RandomState(seed))
     assert planes.shape == (3, SIDE, SIDE)
     assert planes.min() >= 0
     assert planes.max() <= 255
@@ -32,6 +33,6 @@ def test_the_box_stays_on_its_object(seed, left, top, side):
 def test_the_same_seed_gives_the_same_image(seed):
     image = Image.linear_gradient("L").resize((SIDE, SIDE)).convert("RGB")
     rows = np.zeros((0, 5), dtype=np.float32)
-    first, _ = augment(image, rows, SIDE, np.random.RandomState(seed))
-    second, _ = augment(image, rows, SIDE, np.random.RandomState(seed))
+    first, _ = augment(np.asarray(image), image, rows, np.random.RandomState(seed))
+    second, _ = augment(np.asarray(image), image, rows, np.random.RandomState(seed))
     assert np.array_equal(first, second)

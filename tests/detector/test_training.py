@@ -43,6 +43,17 @@ def test_training_from_named_pipes_learns_and_leaves_the_algorithms_artifact(tra
     assert hyperparameters["nms_topk"] == "400"
 
 
+def test_the_best_map_in_the_log_is_that_of_the_saved_model(job, scenes, tools, run_script, tmp_path):
+    job.hyperparameters |= {"num_training_samples": "48", "epochs": "12", "image_shape": "64"}
+    job.files("train", {"train.rec": tools.record_stream(scenes)})
+    job.files("validation", {"validation.rec": tools.record_stream(scenes[:16])})
+    outcome = job.run()
+    records = job.base / "input/data/validation/validation.rec"
+    best = max(outcome.metric(VALIDATION_MAP))
+    assert best > 0.1
+    assert float(run_script("evaluate_artifact.py", outcome.model, records)) == pytest.approx(best, abs=1e-6)
+
+
 def test_the_symbol_is_the_algorithms_training_symbol(trained, run_script):
     described = json.loads(run_script("describe_artifact.py", trained.model))
     assert described["outputs"] == [
