@@ -127,6 +127,7 @@ def run(dag: Any, **conf: Any) -> tuple[str, dict[str, str]]:
     return str(result.state), {ti.task_id: str(ti.state) for ti in result.get_task_instances()}
 
 
+@pytest.mark.timeout(900)
 def test_a_first_model_and_a_night_with_a_reviewer(
     runnable_dags: dict[str, Any],
     deployment: Layout,

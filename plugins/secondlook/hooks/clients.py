@@ -38,6 +38,10 @@ class SecondLookAwsHook(AwsBaseHook):
             aws_conn_id=aws_conn_id, region_name=region_name, client_type=self.service, config=CLIENT_CONFIG
         )
 
+    def _get_caller(self, target_function_name: str = "execute") -> str:
+        """Name this hook in the user agent; the provider would search the whole call stack for a name."""
+        return type(self).__name__
+
     @property
     def client(self) -> Any:
         """The boto3 client (made once per hook; safe to share between threads)."""

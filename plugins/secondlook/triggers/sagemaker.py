@@ -74,6 +74,9 @@ class SageMakerPollingTrigger(BaseTrigger):
         """Poll; one client for the whole wait."""
         async with await self._hook().async_client() as client:
             while time.time() < self.deadline:
+                # First of all, too: an event so soon that the scheduler has not yet seen the deferring run
+                # end ([workers] min_heartbeat_interval) makes the resumed run look as if it had been killed.
+                await asyncio.sleep(self.poll_interval_seconds)
                 try:
                     if await self.settled(client):
                         yield self._event(SETTLED)
@@ -84,7 +87,6 @@ class SageMakerPollingTrigger(BaseTrigger):
                         yield self._event(SETTLED)
                         return
                     self.log.warning("SageMaker did not answer, will ask again: %s", error)
-                await asyncio.sleep(self.poll_interval_seconds)
         yield self._event(TIMED_OUT)
 
     def _event(self, status: str) -> TriggerEvent:
