@@ -18,6 +18,8 @@ FLOW = "second-look"
 ENDPOINT = "second-look"
 TRAINING_POOL = "secondlook_training"
 REVIEW_LIMIT = 80
+# On this machine a job takes seconds; much shorter, and Airflow would not keep up with a task that resumes.
+POLL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
@@ -55,12 +57,15 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
         "labels": list(labels),
         "holdout_version": HOLDOUT_VERSION,
         "training_pool": TRAINING_POOL,
-        # On this machine a job takes seconds, so waiting for it in steps of half a minute would be most of
-        # the night.
-        "serving": {"part_size": 50, "concurrency": 4, "poll_interval_seconds": 0.5, "timeout_seconds": 180},
-        "review": {"limit": REVIEW_LIMIT, "poll_interval_seconds": 1.0, "timeout_seconds": 600},
+        "serving": {
+            "part_size": 50,
+            "concurrency": 4,
+            "poll_interval_seconds": POLL_SECONDS,
+            "timeout_seconds": 180,
+        },
+        "review": {"limit": REVIEW_LIMIT, "poll_interval_seconds": POLL_SECONDS, "timeout_seconds": 600},
         "training": {
-            "poll_interval_seconds": 1.0,
+            "poll_interval_seconds": POLL_SECONDS,
             "max_runtime_seconds": 900,
             "min_new_answers": 20,
             "replay_ratio": 1.0,

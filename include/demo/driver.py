@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 BOOTSTRAP_SECONDS = 900.0
 NIGHT_SECONDS = 1500.0
 IDLE_SECONDS = 1.0
+# SIGINT too: a shell starts background jobs with it ignored.
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class DemoError(Exception):
@@ -200,7 +202,7 @@ def _stoppable() -> Iterator[None]:
     def stop(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGHUP)}
+    before = {number: signal.signal(number, stop) for number in STOP_SIGNALS}
     try:
         yield
     finally:

@@ -31,7 +31,10 @@ def save_index(path: Path, archive: Archive, notes: Sequence[str]) -> None:
         "holdout": [asdict(image) for image in archive.holdout],
         "notes": list(notes),
     }
-    path.write_text(json.dumps(index), encoding="utf-8")
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(index), encoding="utf-8")
+    # Whoever waits for the index must not see half of it.
+    part.replace(path)
 
 
 def load_index(path: Path) -> tuple[Archive, list[str]]:

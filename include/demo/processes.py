@@ -106,9 +106,16 @@ class Supervisor:
         """Whether a started program has ended, well or not."""
         return self._running[name].process.poll() is not None
 
-    def wait_until(self, name: str, ready: Callable[[], bool], timeout_seconds: float) -> None:
+    def wait_until(
+        self,
+        name: str,
+        ready: Callable[[], bool],
+        timeout_seconds: float,
+        meanwhile: Callable[[], None] = lambda: None,
+    ) -> None:
         """Wait until `ready()` is true, which may raise `OSError` as long as nobody answers.
 
+        `meanwhile` is called between two looks, to show that something is going on.
         Raises `ServiceFailed` when a program dies meanwhile or the time is over.
         """
         deadline = time.monotonic() + timeout_seconds
@@ -121,6 +128,7 @@ class Supervisor:
                 raise ServiceFailed(
                     f"{name} was not ready after {timeout_seconds:.0f} s.\n{tail(self.logs / f'{name}.log')}"
                 )
+            meanwhile()
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:

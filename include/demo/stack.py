@@ -87,7 +87,7 @@ class Stack:
         return Program("archive", command, clean_environment(ROOT), ROOT, task=True)
 
     def _finish_archive(self, index: Path, data: Path | None) -> Archive:
-        self.supervisor.wait_until("archive", index.exists, PREPARE_SECONDS)
+        self.supervisor.wait_until("archive", index.exists, PREPARE_SECONDS, self._count_pictures)
         archive, notes = load_index(index)
         for note in notes:
             self.progress.say(f"archive: {note}")
@@ -102,8 +102,17 @@ class Stack:
             )
         return archive
 
+    def _count_pictures(self) -> None:
+        done = sum(1 for _ in self.state.archive.rglob("*.jpg"))
+        self.progress.count(f"archive: {done} pictures so far")
+
     def _wait_for_airflow(self) -> None:
-        self.supervisor.wait_until("airflow-api-server", self.airflow.is_healthy, READY_SECONDS)
+        self.supervisor.wait_until(
+            "airflow-api-server",
+            self.airflow.is_healthy,
+            READY_SECONDS,
+            lambda: self.progress.count("waiting for Airflow"),
+        )
         self.airflow.create_pool(TRAINING_POOL, 1, "One training at a time, so that each builds on the last.")
         self.supervisor.wait_until("airflow-dag-processor", self._dags_are_parsed, READY_SECONDS)
         for dag_id in DAGS:

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import uuid
+from pathlib import Path
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.demo.reviewers import CROWD, TRAINED, Skill, answer_boxes
+from include.demo.http_json import JsonClient
+from include.demo.reviewers import CROWD, TRAINED, Reviewer, ReviewRoom, Skill, answer_boxes
 
+ROOT = Path(__file__).resolve().parents[2]
 LABELS = ["RBC", "WBC"]
 SIZE = (640, 480)
 TRUTH = [{"label": "RBC", "left": 40 * i, "top": 30 * i, "width": 30, "height": 25} for i in range(15)]
@@ -72,3 +79,73 @@ def test_no_box_leaves_the_image_or_has_no_area(width, height, left, top, noise,
     for box in answer_boxes(truth, labels=LABELS, size_px=(width, height), skill=skill, key=(seed,)):
         assert 0 <= box["left"] < box["left"] + box["width"] <= width
         assert 0 <= box["top"] < box["top"] + box["height"] <= height
+
+
+@pytest.fixture
+def flow(aws_clients, bucket, desk_team_arn, role_arn):
+    """A flow definition for the night team, with the project's own worker template; its ARN."""
+    sagemaker = aws_clients("sagemaker", desk=True)
+    name = f"demo-{uuid.uuid4().hex[:8]}"
+    template = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text()
+    page = sagemaker.create_human_task_ui(HumanTaskUiName=name, UiTemplate={"Content": template})
+    return sagemaker.create_flow_definition(
+        FlowDefinitionName=name,
+        RoleArn=role_arn,
+        HumanLoopConfig={
+            "WorkteamArn": desk_team_arn,
+            "HumanTaskUiArn": page["HumanTaskUiArn"],
+            "TaskTitle": "Correct the boxes",
+            "TaskDescription": "One box for each cell.",
+            "TaskCount": 1,
+        },
+        OutputConfig={"S3OutputPath": f"s3://{bucket}/reviews/a2i"},
+    )["FlowDefinitionArn"]
+
+
+def start_loop(client, flow, image):
+    content = {
+        "taskObject": image,
+        "labels": LABELS,
+        "initialValue": [],
+        "imageWidth": SIZE[0],
+        "imageHeight": SIZE[1],
+        "night": "2026-03-02",
+    }
+    name = f"loop-{uuid.uuid4().hex[:12]}"
+    client.start_human_loop(
+        HumanLoopName=name, FlowDefinitionArn=flow, HumanLoopInput={"InputContent": json.dumps(content)}
+    )
+    return name
+
+
+def test_reviewers_take_turns_and_their_answers_arrive_in_s3(
+    aws_clients, bucket, flow, desk_server, desk_workers, wait_until
+):
+    images = [f"s3://{bucket}/images/{number}.jpg" for number in range(4)]
+    unseen = f"s3://{bucket}/images/nobody-can-see-this.jpg"
+    for image in images:
+        aws_clients("s3").put_object(Bucket=bucket, Key=image.removeprefix(f"s3://{bucket}/"), Body=b"pixels")
+    client = aws_clients("sagemaker-a2i-runtime")
+    loops = {image: start_loop(client, flow, image) for image in [*images[:2], unseen, *images[2:]]}
+    reviewers = [
+        Reviewer(name, password, TRAINED, JsonClient(desk_server))
+        for name, password in sorted(desk_workers.items())
+    ]
+    room = ReviewRoom(reviewers, dict.fromkeys(images, TRUTH), seed=3)
+    while room.work_once():
+        pass
+    assert room.tally == {"2026-03-02": 4}
+
+    def described(image):
+        found = client.describe_human_loop(HumanLoopName=loops[image])
+        return found if found["HumanLoopStatus"] == "Completed" else None
+
+    for image in images:
+        output = wait_until(lambda image=image: described(image))["HumanLoopOutput"]["OutputS3Uri"]
+        key = output.removeprefix(f"s3://{bucket}/")
+        answer = json.loads(aws_clients("s3").get_object(Bucket=bucket, Key=key)["Body"].read())[
+            "humanAnswers"
+        ][0]
+        boxes = answer["answerContent"]["annotatedResult"]["boundingBoxes"]
+        assert boxes == answer_boxes(TRUTH, labels=LABELS, size_px=SIZE, skill=TRAINED, key=(3, image, 0))
+    assert client.describe_human_loop(HumanLoopName=loops[unseen])["HumanLoopStatus"] == "InProgress"

@@ -98,6 +98,9 @@ class HumanLoopsTrigger(BaseTrigger):
         board: LoopBoard | None = None
         logged: int | None = None
         while True:
+            # First of all, too: an event so soon that the scheduler has not yet seen the deferring run end
+            # ([workers] min_heartbeat_interval) makes the resumed run look as if somebody had killed it.
+            await asyncio.sleep(self.poll_interval_seconds)
             try:
                 board = board or LoopBoard(await sync_to_async(self._names)())
                 await self._sweep(client, board)
@@ -111,7 +114,6 @@ class HumanLoopsTrigger(BaseTrigger):
                     logged = board.ended
                 if not board.open:
                     return {"status": ENDED_EVENT, "ended": board.ended}
-            await asyncio.sleep(self.poll_interval_seconds)
 
     async def _sweep(self, client: Any, board: LoopBoard) -> None:
         listed: set[str] = set()
