@@ -31,8 +31,7 @@ def anchor_sizes(rows: Sequence[Sequence[float]], levels: int) -> tuple[Sizes, .
     """Fit the two anchor sizes of each feature map to the boxes of the training images.
 
     Steps are even, from the lower quartile of the smallest class to well above the largest one. Most objects
-    then belong to the fine maps, where crowded ones do not fall into the same cell; anchors much smaller than
-    any object, as geometric steps would give, cost ten points of mAP on blood cells. Classes count alike, so
+    then belong to the fine maps, where crowded ones do not fall into the same cell. Classes count alike, so
     that a rare class of small objects is not lost among thousands of larger ones.
 
     :param rows: all objects as (class id, xmin, ymin, xmax, ymax) ratios

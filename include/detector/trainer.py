@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 # Validation may add this share to the time of the training; an image costs about a third of a training image.
 _EVALUATION_SHARE = 0.125
 _EVALUATION_COST = 1 / 3
+_EVALUATIONS = 8
 _LOG_EVERY_BATCHES = 100
 
 
@@ -190,10 +191,11 @@ def _anchor_boxes(anchors: Any, side: int) -> Any:
 
 
 def _evaluation_stride(train: int, validation: int, hyperparameters: Hyperparameters) -> int:
-    """Evaluate each epoch, or less often when validation would take too large a share of the time.
+    """Return after how many epochs to evaluate: some eight times in all, counted back from the last epoch.
 
-    The last epoch is always evaluated.
+    With a large validation set it is less often, with early stopping after each epoch.
     """
     if hyperparameters.early_stopping:
         return 1
-    return max(1, round(validation * _EVALUATION_COST / (train * _EVALUATION_SHARE)))
+    affordable = round(validation * _EVALUATION_COST / (train * _EVALUATION_SHARE))
+    return max(1, hyperparameters.epochs // _EVALUATIONS, affordable)
