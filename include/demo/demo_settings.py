@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 FLOW = "second-look"
 ENDPOINT = "second-look"
 TRAINING_POOL = "secondlook_training"
-REVIEW_LIMIT = 80
 # On this machine a job takes seconds; much shorter, and Airflow would not keep up with a task that resumes.
 POLL_SECONDS = 3.0
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long the demo trains: pixels a side, and passes over the images of the first and of each further
-    training.
+    """How long the demo trains, and how many reviews a night it asks for.
+
+    `image_shape` is in pixels a side; epochs are those of the first and of each further training.
     """
 
     image_shape: int
     bootstrap_epochs: int
     incremental_epochs: int
+    review_limit: int
 
 
 # Chosen so that the first model is clearly improvable and each night's training takes half a minute.
-DRAWN = Schedule(image_shape=128, bootstrap_epochs=14, incremental_epochs=16)
+DRAWN = Schedule(image_shape=128, bootstrap_epochs=10, incremental_epochs=16, review_limit=80)
 # Photographs of 640 x 480 with many small cells need more pixels.
-PHOTOS = Schedule(image_shape=160, bootstrap_epochs=24, incremental_epochs=14)
+PHOTOS = Schedule(image_shape=160, bootstrap_epochs=40, incremental_epochs=40, review_limit=40)
 
 
 def write_settings(path: Path, labels: tuple[str, ...], schedule: Schedule) -> None:
@@ -63,7 +64,11 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
             "poll_interval_seconds": POLL_SECONDS,
             "timeout_seconds": 180,
         },
-        "review": {"limit": REVIEW_LIMIT, "poll_interval_seconds": POLL_SECONDS, "timeout_seconds": 600},
+        "review": {
+            "limit": schedule.review_limit,
+            "poll_interval_seconds": POLL_SECONDS,
+            "timeout_seconds": 600,
+        },
         "training": {
             "poll_interval_seconds": POLL_SECONDS,
             "max_runtime_seconds": 900,

@@ -1,0 +1,103 @@
+"""What a person meets who starts the demo in a way that cannot work, and what the demo leaves behind it."""
+
+from __future__ import annotations
+
+import io
+import json
+import stat
+import tomllib
+
+import pytest
+
+from include.demo.__main__ import main
+from include.demo.airflow_programs import airflow_environment
+from include.demo.dag_runs import task_log_tail
+from include.demo.demo_settings import DRAWN, PHOTOS, write_settings
+from include.demo.processes import Supervisor
+from include.demo.progress import Progress
+from include.demo.state import open_state
+from secondlook.settings import parse_settings
+
+
+def test_a_data_folder_that_is_not_there_is_one_sentence(tmp_path, capsys):
+    assert main(["demo", "--data", str(tmp_path / "nowhere"), "--state", str(tmp_path / "state")]) == 1
+    assert f"DATA={tmp_path / 'nowhere'} is not a folder" in capsys.readouterr().out
+    assert not (tmp_path / "state").exists()
+
+
+def test_a_folder_with_other_peoples_files_is_never_cleaned(tmp_path, capsys):
+    precious = tmp_path / "state" / "thesis.txt"
+    precious.parent.mkdir()
+    precious.write_text("two years of work")
+    assert main(["demo", "--state", str(tmp_path / "state")]) == 1
+    assert "holds files that no demo made" in capsys.readouterr().out
+    assert precious.read_text() == "two years of work"
+
+
+@pytest.mark.parametrize("schedule", [DRAWN, PHOTOS])
+def test_the_settings_file_is_one_that_the_nightly_run_accepts(tmp_path, schedule):
+    write_settings(tmp_path / "settings.toml", ("RBC", 'a "quoted" label'), schedule)
+    settings = parse_settings(tomllib.loads((tmp_path / "settings.toml").read_text()), "the demo")
+    assert settings.labels == ("RBC", 'a "quoted" label')
+    assert settings.review.limit == schedule.review_limit
+    assert settings.training.control_arm
+
+
+def test_secrets_are_kept_between_runs_and_from_others(tmp_path):
+    first = open_state(tmp_path / "state")
+    again = open_state(tmp_path / "state")
+    assert again.secrets == first.secrets
+    for path in (first.folder / "secrets.json", first.write_private("more.json", {})):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "somebody's own account")
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
+    state = open_state(tmp_path / "state")
+    environment = airflow_environment(state)
+    assert "AWS_PROFILE" not in environment
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
+    aws, a2i = (json.loads(environment[f"AIRFLOW_CONN_{name}_DEFAULT"]) for name in ("AWS", "A2I"))
+    services = aws["extra"].pop("service_config")
+    assert services["sagemaker"]["endpoint_url"] == state.url("sagemaker")
+    assert a2i["extra"].pop("service_config")["sagemaker-a2i-runtime"]["endpoint_url"] == state.url("desk")
+    assert aws == a2i
+
+
+def test_a_failed_task_is_told_with_the_end_of_its_log(tmp_path):
+    folder = tmp_path / "tasks" / "dag_id=nightly" / "run_id=r" / "task_id=score"
+    folder.mkdir(parents=True)
+    events = [
+        {"event": "scoring"},
+        {
+            "event": "Task failed",
+            "error_detail": [{"exc_type": "NoImagesError", "exc_value": "There are no images."}],
+        },
+    ]
+    (folder / "attempt=1.log").write_text(
+        "".join(json.dumps(event) + "\n" for event in events) + "not JSON\n"
+    )
+    told = task_log_tail(tmp_path, "nightly", "r", "score")
+    assert told.splitlines()[1:] == [
+        "  | scoring",
+        "  | Task failed",
+        "  | NoImagesError: There are no images.",
+        "  | not JSON",
+    ]
+    assert "no log of launch" in task_log_tail(tmp_path, "nightly", "r", "launch")
+
+
+def test_without_a_terminal_progress_is_plain_lines():
+    stream = io.StringIO()
+    progress = Progress(started=0.0, stream=stream)
+    progress.count("3 of 9 answered")
+    progress.count("4 of 9 answered")
+    progress.say("done")
+    assert [line.split("  ")[1] for line in stream.getvalue().splitlines()] == ["3 of 9 answered", "done"]
+    assert "\r" not in stream.getvalue()
+
+
+def test_a_supervisor_that_never_started_anything_stops(tmp_path):
+    with Supervisor(tmp_path / "logs"):
+        pass
