@@ -16,7 +16,7 @@ ROW = 34
 LABEL_COLOURS = ("#e6007e", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442")
 LABEL_DASHES = ("", "6 3", "2 2", "8 2 2 2", "4 4", "1 3", "10 3", "3 1")
 
-PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 34, 350, 12, 196
+PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 34, 350, 26, 200
 
 
 def funnel(night: Mapping[str, Any]) -> str:
@@ -67,7 +67,7 @@ def generations(models: Sequence[Mapping[str, Any]], slices: Sequence[str]) -> s
         )
     summary = escape("; ".join(_spoken(model, slices) for model in models))
     return (
-        f'<svg class="chart" viewBox="0 0 {WIDTH} 232" role="img" '
+        f'<svg class="chart" viewBox="0 0 {WIDTH} 236" role="img" '
         f'aria-label="Accuracy by model generation: {summary}">{"".join(parts)}</svg>'
     )
 
@@ -78,7 +78,7 @@ def generation_name(model: Mapping[str, Any]) -> str:
 
 
 def _axes(models: Sequence[Mapping[str, Any]], step: float) -> str:
-    marks = []
+    marks = ['<text class="soft" x="2" y="11">mAP@0.5</text>']
     for tenth in range(0, 11, 2):
         y = _y(tenth / 10)
         marks.append(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from include.demo.samples import Sample
     from secondlook.layout import Layout
 
+WIDE_COLUMNS = 5
 STYLE = Path(__file__).with_name("report.css")
 
 
@@ -61,9 +62,9 @@ def _head(report: Mapping[str, Any]) -> str:
     asked, learned = _sum(nights, "selected"), _sum(nights, "manifest_lines")
     figures = (
         ("Images that arrived", _sum(nights, "images")),
-        ("set aside with a reason", _sum(nights, "quarantined")),
+        ("Set aside with a reason", _sum(nights, "quarantined")),
         ("Reviews asked for", asked),
-        ("answered", _sum(nights, "completed")),
+        ("Answered", _sum(nights, "completed")),
         ("Answers to learn from", learned),
         ("Models promoted", sum(night["promoted"] for night in nights)),
     )
@@ -127,9 +128,9 @@ def _accuracy(models: Sequence[Mapping[str, Any]]) -> str:
         "paired interval of "
         "its gain lies above zero and no part of the holdout loses more than 0.02. The control had "
         "the same training "
-        "steps without the new answers: what lies above it was learned from people.</p>\n"
+        "steps without the new answers: only what lies above it can be credited to people.</p>\n"
         f'<div class="card">{generations(models, slices)}{generations_legend(slices, with_control)}'
-        f'<div class="scroll">{table}</div></div>\n</section>'
+        f"{table}</div>\n</section>"
     )
 
 
@@ -219,7 +220,7 @@ def _quarantine(nights: Sequence[Mapping[str, Any]]) -> str:
     table = _table("Images that could not be scored", ["Night", "File", "Kind", "Reason"], rows)
     return (
         '<section aria-labelledby="aside">\n<h2 id="aside">Set aside</h2>\n'
-        f'<div class="card scroll">{table}</div>\n</section>'
+        f'<div class="card">{table}</div>\n</section>'
     )
 
 
@@ -231,7 +232,7 @@ def _effort(report: Mapping[str, Any]) -> str:
     return (
         '<section aria-labelledby="effort">\n<h2 id="effort">Time and calls</h2>\n'
         f"<p>{escape(times)}.</p>\n<details><summary>{_sum([*_counts(report)], 'calls')} API calls</summary>"
-        f'<div class="card scroll">{table}</div></details>\n</section>'
+        f'<div class="card">{table}</div></details>\n</section>'
     )
 
 
@@ -240,12 +241,14 @@ def _counts(report: Mapping[str, Any]) -> list[dict[str, int]]:
 
 
 def _table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; cells are HTML already."""
+    """A table that scrolls in itself where the page is narrow; cells are HTML already."""
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
+    size = ' class="wide"' if len(columns) > WIDE_COLUMNS else ' class="small"' if len(columns) == 2 else ""
     return (
-        f"<table><caption>{escape(caption)}</caption>"
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f'<div class="scroll" tabindex="0" role="region" aria-label="{escape(caption)}">'
+        f"<table{size}><caption>{escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
