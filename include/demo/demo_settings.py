@@ -57,7 +57,6 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
         "workteam_name": TEAM,
         "labels": list(labels),
         "holdout_version": HOLDOUT_VERSION,
-        "training_pool": TRAINING_POOL,
         "serving": {
             "part_size": 50,
             "concurrency": 4,

@@ -7,12 +7,13 @@ ends. Start them from the main thread: Linux ties a child's death signal to the 
 from __future__ import annotations
 
 import os
+import secrets
 import signal
 import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -20,12 +21,15 @@ from typing import TYPE_CHECKING, Self
 from include.demo import guard
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
 LOOPBACK = "127.0.0.1"
 TAIL_LINES = 25
 POLL_SECONDS = 0.2
+PORT_RANGE = range(10_240, 32_000)
+# Let a stop go on to its end, whoever is impatient.
+DEAF_TO = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ServiceFailed(Exception):
@@ -135,7 +139,7 @@ class Supervisor:
         """End every program, the last started first told, all at once; takes no longer than the longest
         grace.
         """
-        with _Uninterrupted():
+        with _uninterrupted():
             for running in reversed(self._running.values()):
                 with suppress(ProcessLookupError):
                     running.process.send_signal(signal.SIGTERM)
@@ -148,14 +152,15 @@ class Supervisor:
             self._running.clear()
 
 
-class _Uninterrupted:
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
     """A second Ctrl-C while processes are being ended must not leave half of them running."""
-
-    def __enter__(self) -> None:
-        self._before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    def __exit__(self, *_: object) -> None:
-        signal.signal(signal.SIGINT, self._before)
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in DEAF_TO}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def tail(log: Path, lines: int = TAIL_LINES) -> str:
@@ -173,15 +178,17 @@ def tail(log: Path, lines: int = TAIL_LINES) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for opened in sockets:
-            opened.bind((LOOPBACK, 0))
-        return [int(opened.getsockname()[1]) for opened in sockets]
-    finally:
-        for opened in sockets:
-            opened.close()
+    """Ports of the loopback interface that nobody listens on.
+
+    They lie below the range from which Linux takes ports for outgoing connections: one of those could take
+    the port before the service does, or while `make up` is down.
+    """
+    ports: set[int] = set()
+    while len(ports) < count:
+        port = secrets.choice(PORT_RANGE)
+        if is_free(port):
+            ports.add(port)
+    return list(ports)
 
 
 def is_free(port: int) -> bool:
@@ -193,13 +200,6 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
     return True
-
-
-def accepts(port: int) -> bool:
-    """Whether somebody listens on the loopback port."""
-    with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=1):
-        return True
-    return False
 
 
 def clean_environment(root: Path) -> dict[str, str]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from include.demo.guard import descendants
-from include.demo.processes import Program, ServiceFailed, Supervisor, accepts, free_ports
+from include.demo.processes import Program, ServiceFailed, Supervisor, free_ports, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
 # A service that starts a child of its own, which ignores SIGTERM, and leaves both process ids in a file.
@@ -105,4 +106,6 @@ def test_a_service_that_never_becomes_ready_is_given_up(tmp_path):
 def test_ports_are_distinct_and_free():
     ports = free_ports(6)
     assert len(set(ports)) == 6
-    assert not any(accepts(port) for port in ports)
+    assert all(is_free(port) for port in ports)
+    with socket.create_server(("127.0.0.1", ports[0])):
+        assert not is_free(ports[0])
