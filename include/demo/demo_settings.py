@@ -23,21 +23,27 @@ POLL_SECONDS = 3.0
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long the demo trains, and how many reviews a night it asks for.
+    """How long the demo trains, on what mix, and how many reviews a night it asks for.
 
-    `image_shape` is in pixels a side; epochs are those of the first and of each further training.
+    `image_shape` is in pixels a side; epochs are those of the first and of each further training;
+    `replay_ratio` is old images per new answer.
     """
 
     image_shape: int
     bootstrap_epochs: int
     incremental_epochs: int
     review_limit: int
+    replay_ratio: float
 
 
 # Chosen so that the first model is clearly improvable and each night's training takes half a minute.
-DRAWN = Schedule(image_shape=128, bootstrap_epochs=10, incremental_epochs=16, review_limit=80)
-# Photographs of 640 x 480 with many small cells need more pixels.
-PHOTOS = Schedule(image_shape=160, bootstrap_epochs=40, incremental_epochs=40, review_limit=40)
+DRAWN = Schedule(
+    image_shape=128, bootstrap_epochs=10, incremental_epochs=16, review_limit=80, replay_ratio=1.0
+)
+# Photographs with many small cells need more pixels, and the few of a small folder more replay.
+PHOTOS = Schedule(
+    image_shape=160, bootstrap_epochs=24, incremental_epochs=24, review_limit=50, replay_ratio=2.0
+)
 
 
 def write_settings(path: Path, labels: tuple[str, ...], schedule: Schedule) -> None:
@@ -72,7 +78,7 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
             "poll_interval_seconds": POLL_SECONDS,
             "max_runtime_seconds": 900,
             "min_new_answers": 20,
-            "replay_ratio": 1.0,
+            "replay_ratio": schedule.replay_ratio,
             "control_arm": True,
             "hyperparameters": {"epochs": schedule.incremental_epochs, "learning_rate": 0.0015},
         },
