@@ -7,13 +7,16 @@ of its own that is killed at the end, and dies with pytest should pytest itself 
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -40,6 +43,16 @@ for _name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_C
     del os.environ[_name]
 os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
 os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+
+# Airflow reads these when first imported, and writes into its home: that must not be the developer's own.
+_airflow_home = tempfile.mkdtemp(prefix="second-look-airflow-")
+atexit.register(shutil.rmtree, _airflow_home, ignore_errors=True)
+os.environ |= {
+    "AIRFLOW_HOME": _airflow_home,
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+    "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+}
 
 
 @dataclass(frozen=True)

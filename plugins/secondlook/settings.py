@@ -132,7 +132,6 @@ class Settings(_Section):
     labels: tuple[str, ...] = Field(min_length=1)
     holdout_version: str = Field(default="v1", pattern=r"^[A-Za-z0-9._-]+$")
     image_uri: str | None = Field(default=None, min_length=1)
-    training_pool: str = "secondlook_training"
     serving: ServingSettings = Field(default_factory=ServingSettings)
     review: ReviewSettings = Field(default_factory=ReviewSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)

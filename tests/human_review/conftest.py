@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import tempfile
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -13,10 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-
-# Operators need no database, but Airflow writes its configuration into its home when first imported.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction

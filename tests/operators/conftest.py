@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import tarfile
-import tempfile
 import urllib.request
 import uuid
 from collections.abc import Callable
@@ -18,10 +16,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
-
-# Operators need no database, but Airflow writes its configuration into its home when first imported.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-home-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
 
 from secondlook import jsonl
 from secondlook.layout import Layout

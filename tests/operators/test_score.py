@@ -55,6 +55,7 @@ def test_every_image_is_scored_or_quarantined_with_a_reason(ready: Any, context:
         "f-large.jpg": "too-large",
     }
     assert all(len(line["reason"]) > 20 for line in refused.values())
+    assert refused["c-cut.jpg"]["reason"] == "The image cannot be decoded: the file is cut short."
     turned = next(line for line in scored if line["image"].endswith("b-turned.jpg"))
     assert (turned["width"], turned["height"]) == (120, 80)
     assert any(line["detections"] for line in scored)

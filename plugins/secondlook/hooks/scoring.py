@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +116,7 @@ class ImageScorer:
         status = int(error.response.get("OriginalStatusCode") or 0)
         if not 400 <= status < 500 or status in {408, 429}:
             return None
-        sentence = str(error.response.get("OriginalMessage") or error_message(error)).strip()
+        sentence = container_sentence(error)
         if status not in {400, 415}:
             return "model-error", sentence
         return ("unreadable" if looks_like_an_image else "not-an-image"), sentence
@@ -123,13 +124,23 @@ class ImageScorer:
     def _unavailable(self, error: ClientError | BotoCoreError) -> EndpointUnavailableError:
         detail = str(error)
         if isinstance(error, ClientError):
-            said = str(error.response.get("OriginalMessage") or error_message(error)).strip()
-            detail = f"{error_code(error)}: {said}"
+            detail = f"{error_code(error)}: {container_sentence(error)}"
         detail = detail.rstrip(".")
         return EndpointUnavailableError(
             f"The endpoint {self._endpoint_name} did not score ({detail}): finished parts "
             "are kept; look at the endpoint's log, then clear the task to go on."
         )
+
+
+def container_sentence(error: ClientError) -> str:
+    """What the model's container said, out of the JSON object it may have said it in."""
+    said = str(error.response.get("OriginalMessage") or error_message(error)).strip()
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        return said
+    sentence = answer.get("message") if isinstance(answer, dict) else None
+    return str(sentence or said).strip()
 
 
 def image_type(body: bytes) -> str | None:
