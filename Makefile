@@ -10,6 +10,8 @@ UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 SEED ?= 7
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
+# pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
+export UV_SYSTEM_CERTS := 1
 
 .PHONY: help setup demo up test check lock clean
 help: ## show this list
