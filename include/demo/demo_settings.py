@@ -38,7 +38,7 @@ class Schedule:
 
 # Chosen so that the first model is clearly improvable and each night's training takes half a minute.
 DRAWN = Schedule(
-    image_shape=128, bootstrap_epochs=10, incremental_epochs=16, review_limit=80, replay_ratio=1.0
+    image_shape=128, bootstrap_epochs=10, incremental_epochs=14, review_limit=80, replay_ratio=2.0
 )
 # Photographs with many small cells need more pixels, and the few of a small folder more replay.
 PHOTOS = Schedule(
