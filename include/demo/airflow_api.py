@@ -26,9 +26,7 @@ class AirflowApi:
         self._password = state.secrets.admin_password
 
     def is_healthy(self) -> bool:
-        """Whether database, scheduler, dag-processor and triggerer all are; raises `OSError` before it
-        listens.
-        """
+        """Whether every component is; raises `OSError` as long as nobody listens."""
         status, health = self._client.call("GET", "/api/v2/monitor/health")
         return status == 200 and all(health.get(key, {}).get("status") == "healthy" for key in HEALTH_KEYS)
 

@@ -1,6 +1,4 @@
-"""Airflow's four processes on this machine: api-server, scheduler, dag-processor and triggerer, all on
-loopback.
-"""
+"""Airflow's four processes on loopback: api-server, scheduler, dag-processor and triggerer."""
 
 from __future__ import annotations
 

@@ -46,9 +46,7 @@ def funnel(night: Mapping[str, Any]) -> str:
 
 
 def generations(models: Sequence[Mapping[str, Any]], slices: Sequence[str]) -> str:
-    """mAP by generation and slice, with the interval of the gain over the parent and the control arm beside
-    it.
-    """
+    """mAP by generation and slice, the interval of the gain over the parent, and the control arm."""
     step = (PLOT_RIGHT - PLOT_LEFT) / max(1, len(models))
     parts = [_axes(models, step)]
     for slice_name in slices:

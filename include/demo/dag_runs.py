@@ -35,9 +35,7 @@ class RunFailed(Exception):
 
 @dataclass
 class DagRun:
-    """One run that is being followed. `name` is what progress lines call it; `counter` tells of a deferred
-    task.
-    """
+    """A run that is being followed; `name` is for progress lines, `counter` tells of a waiting task."""
 
     airflow: AirflowApi
     dag_id: str

@@ -1,6 +1,4 @@
-"""The demo's settings file: the deployment's facts, and hyperparameters that learn within a minute on two
-cores.
-"""
+"""The demo's settings: facts of the deployment, and hyperparameters that learn within a minute."""
 
 from __future__ import annotations
 

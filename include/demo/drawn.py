@@ -1,6 +1,4 @@
-"""Draw the demo archive from a seed: every picture from a generator of its own, so the same seed gives the
-same bytes.
-"""
+"""Draw the demo archive from a seed, each picture from a generator of its own: same seed, same bytes."""
 
 from __future__ import annotations
 

@@ -67,9 +67,7 @@ def drifted_look(rng: np.random.Generator) -> Look:
 def develop(
     eosin: FloatArray, azure: FloatArray, look: Look, rng: np.random.Generator
 ) -> npt.NDArray[np.uint8]:
-    """Turn thickness of eosin and azure, each of shape (height, width), into an RGB image of shape (height,
-    width, 3).
-    """
+    """Turn thickness of eosin and azure, each (height, width), into RGB of shape (height, width, 3)."""
     height, width = eosin.shape
     absorbed = eosin[..., None] * np.asarray(look.eosin, np.float32) + azure[..., None] * np.asarray(
         look.azure, np.float32

@@ -62,9 +62,7 @@ def _raise_stopped(*_: object) -> NoReturn:
 
 
 def _reap_until(main: int | None, deadline: float | None) -> int | None:
-    """Collect children that ended; return the exit code of `main` once it did, None at the deadline or
-    without children.
-    """
+    """Collect ended children; return the exit code of `main`, or None at the deadline or without children."""
     while True:
         try:
             pid, status = os.waitpid(-1, 0 if deadline is None else os.WNOHANG)

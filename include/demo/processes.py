@@ -136,9 +136,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End every program, the last started first told, all at once; takes no longer than the longest
-        grace.
-        """
+        """End every program at once; takes no longer than the longest grace."""
         with _uninterrupted():
             for running in reversed(self._running.values()):
                 with suppress(ProcessLookupError):
@@ -203,9 +201,7 @@ def is_free(port: int) -> bool:
 
 
 def clean_environment(root: Path) -> dict[str, str]:
-    """The environment for the demo's processes: nothing of a user's own Airflow or AWS account, no proxy in
-    between.
-    """
+    """An environment with nothing of a user's own Airflow or AWS account, and no proxy in between."""
     kept = {
         name: value
         for name, value in os.environ.items()

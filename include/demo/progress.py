@@ -10,9 +10,7 @@ from typing import TextIO
 
 @dataclass
 class Progress:
-    """Prints `mm:ss  text` lines. `started` is a `time.time()`; counters pass without being printed each
-    time.
-    """
+    """Prints `mm:ss  text` lines; `started` is a `time.time()`. Counters are not printed each time."""
 
     started: float
     stream: TextIO = field(default_factory=lambda: sys.stdout)

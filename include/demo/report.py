@@ -1,6 +1,4 @@
-"""What three nights came to, read from S3 and from the services' own counts: `report.json` and the closing
-table.
-"""
+"""What three nights came to, from S3 and the services' counts: `report.json` and the closing table."""
 
 from __future__ import annotations
 

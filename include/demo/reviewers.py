@@ -1,5 +1,4 @@
-"""Simulated reviewers: people's clients of the Review Desk, over HTTP, who know the truth and blur it as
-people do.
+"""Simulated reviewers: clients of the Review Desk who know the truth and blur it as people do.
 
 Each reviewer has a recall, a precision, a noise of box edges in pixels and a think time. Tasks are taken
 strictly in turns, one at a time, oldest first. An answer depends on the seed, the image and whether it is the
@@ -72,8 +71,7 @@ def answer_boxes(
     skill: Skill,
     key: tuple[object, ...],
 ) -> list[Box]:
-    """The boxes that a person of this skill draws, `{"label", "left", "top", "width", "height"}` in whole
-    pixels.
+    """The boxes that a person of this skill draws, `{"label", "left", "top", "width", "height"}`.
 
     :param truth: boxes of the same form
     :param size_px: (width, height) of the image; no box leaves it
@@ -182,9 +180,7 @@ class ReviewRoom:
     _opinions: dict[str, list[str]] = field(default_factory=dict)
 
     def work_once(self) -> bool:
-        """Let the one whose turn it is take a task, or whoever else may; False when there is nothing to do
-        for anybody.
-        """
+        """Let whose turn it is take a task, or whoever else may; False when nobody has anything to do."""
         for offset in range(len(self.reviewers)):
             reviewer = self.reviewers[(self._turn + offset) % len(self.reviewers)]
             task = reviewer.next_task()

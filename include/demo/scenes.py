@@ -1,5 +1,4 @@
-"""Blood-smear scenes drawn from a seed: red cells, white cells, platelets, and stain debris that is none of
-these.
+"""Blood-smear scenes drawn from a seed: red cells, white cells, platelets, and stain debris.
 
 A scene is two maps of stained thickness (eosin and azure) and the boxes of what was drawn into them;
 `include.demo.drift` turns the maps into a photograph. Sizes are relative to the image's shorter side, as
@@ -28,9 +27,7 @@ SMALLEST_PX, LARGEST_PX = 128, 320
 
 @dataclass(frozen=True)
 class TrueBox:
-    """One object's box in pixels of the stored image: `left` and `top` count from 0, as in an augmented
-    manifest.
-    """
+    """One object's box in pixels of the stored image, counted from 0 as in an augmented manifest."""
 
     label: str
     left: int
@@ -125,9 +122,7 @@ def _place(slide: _Slide, radius_px: float, closest: float) -> tuple[float, floa
 def _outline(
     slide: _Slide, x: float, y: float, radius_px: float, wobble: float
 ) -> tuple[tuple[slice, slice], FloatArray, tuple[float, float, float, float]]:
-    """The patch of the slide around a wobbly ellipse, the distance from its centre (1 at its rim), and its
-    exact extent.
-    """
+    """The patch around a wobbly ellipse, the distance from its centre (1 at its rim), its exact extent."""
     rng = slide.rng
     squeeze = float(rng.uniform(1 - wobble, 1.0))
     turn = float(rng.uniform(0, np.pi))

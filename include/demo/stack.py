@@ -1,6 +1,4 @@
-"""Everything that runs: S3, SageMaker, the Review Desk, Airflow and the simulated reviewers, started in an
-order that lets the slow ones (Airflow) overlap with the rest.
-"""
+"""All services, started in an order that lets the slow one (Airflow) overlap with the rest."""
 
 from __future__ import annotations
 
@@ -48,15 +46,17 @@ class Stack:
         self.airflow = AirflowApi(state)
 
     def start(self, seed: int, data: Path | None) -> Archive:
-        """Start everything, with the archive in S3; returns it. Raises `ServiceFailed` naming what did not
-        start.
-        """
-        self.progress.say(
-            "starting S3, drawing the archive" if data is None else f"starting S3, dealing {data}"
-        )
+        """Start everything, the archive in S3 included; raises `ServiceFailed` naming what did not start."""
         self.supervisor.start(s3_program(self.state))
         index = self.state.folder / "archive.json"
-        if not index.exists():
+        if index.exists():
+            self.progress.say(
+                "starting S3; the archive stays that of the first start, whatever SEED and DATA say"
+            )
+        else:
+            self.progress.say(
+                "starting S3, drawing the archive" if data is None else f"starting S3, dealing {data}"
+            )
             self.supervisor.start(self._prepare_program(index, seed, data))
         self.supervisor.run(migrate_program(self.state), READY_SECONDS)
         self.supervisor.wait_until("s3", lambda: s3_is_ready(self.state), START_SECONDS)

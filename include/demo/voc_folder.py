@@ -160,9 +160,7 @@ def _deal(rest: list[_Source], nights: int, seed: int) -> tuple[list[_Source], l
 
 
 def _shuffled(sources: list[_Source], seed: int, purpose: str) -> list[_Source]:
-    """A shuffle that depends on the seed and the names alone, so adding a picture moves no other to another
-    set's order.
-    """
+    """A shuffle by seed and names alone: a picture more changes the order of no others."""
 
     def rank(source: _Source) -> str:
         return hashlib.sha256(f"{purpose}/{seed}/{source.stem}".encode()).hexdigest()

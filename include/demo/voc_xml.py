@@ -1,6 +1,4 @@
-"""PASCAL VOC annotation files: one XML document per image, boxes in pixels that count from 1, both ends
-included.
-"""
+"""PASCAL VOC annotation files, one XML document per image; pixels count from 1, both ends included."""
 
 from __future__ import annotations
 

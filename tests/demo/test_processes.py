@@ -1,6 +1,4 @@
-"""Whatever the demo starts ends with it: on stop, on a crash, and when it is killed without a chance to clean
-up.
-"""
+"""Whatever the demo starts ends with it: on stop, on a crash, and when it is killed hard."""
 
 from __future__ import annotations
 
