@@ -106,6 +106,31 @@ def test_a_scheduled_run_is_about_the_night_its_interval_begins(
     assert dags["nightly_detection"].timetable.expression == "0 2 * * *"
 
 
+def test_a_backfill_has_one_run_for_each_night_of_its_dates(dags: dict[str, Any]) -> None:
+    from datetime import UTC, datetime
+
+    from airflow.serialization.serialized_objects import DagSerialization
+
+    from secondlook.nights import resolve_night
+
+    # What the scheduler keeps of the DAG is what a backfill asks for its intervals.
+    dag = DagSerialization.from_dict(DagSerialization.to_dict(dags["nightly_detection"]))
+    runs = dag.iter_dagrun_infos_between(datetime(2026, 10, 1, tzinfo=UTC), datetime(2026, 10, 4, tzinfo=UTC))
+    nights = [resolve_night({"params": {}, "data_interval_start": run.data_interval.start}) for run in runs]
+    assert nights == ["2026-10-01", "2026-10-02", "2026-10-03"]
+
+
+@pytest.mark.parametrize(
+    ("promote", "require_approval", "following"),
+    [(True, False, "promote"), (True, True, "approve"), (False, True, None), (False, False, None)],
+)
+def test_only_a_winner_is_promoted_and_a_person_is_asked_if_the_run_wants_it(
+    dags: dict[str, Any], promote: bool, require_approval: bool, following: str | None
+) -> None:
+    decide = dags["nightly_detection"].get_task("decide").python_callable
+    assert decide({"promote": promote}, {"require_approval": require_approval}) == following
+
+
 def test_dags_survive_serialisation_without_changing(dags: dict[str, Any]) -> None:
     from airflow.serialization.serialized_objects import DagSerialization
 
