@@ -18,12 +18,12 @@ import uvicorn
 from include.review_desk.app import create_app
 from include.review_desk.clock import system_clock
 from include.review_desk.context import Desk, DeskConfig
-from include.review_desk.database import Database, open_database
 from include.review_desk.errors import DeskError, DeskSetupError
 from include.review_desk.logs import configure_logging
-from include.review_desk.rendering import Renderer
-from include.review_desk.storage import S3Store
-from include.review_desk.workers import add_worker
+from include.review_desk.people.workers import add_worker
+from include.review_desk.storage.database import Database, open_database
+from include.review_desk.storage.object_store import S3Store
+from include.review_desk.worker_templates.rendering import Renderer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

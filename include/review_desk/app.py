@@ -16,11 +16,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from include.aws_protocol import AwsApplication, Call
-from include.review_desk import api, housekeeping, outbox, pages, task_uis
+from include.review_desk.aws_api import handlers, task_uis
 from include.review_desk.counts import OperationCounts
 from include.review_desk.periodic import Periodic
-from include.review_desk.status import status_report
-from include.review_desk.worker_api import WorkerApi
+from include.review_desk.web import pages
+from include.review_desk.web.status import status_report
+from include.review_desk.web.worker_api import WorkerApi
+from include.review_desk.work import housekeeping, outbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -61,7 +63,7 @@ def create_app(desk: Desk, credentials: Mapping[str, str]) -> ASGIApp:
         logger.info("call", extra={"operation": call.operation, "http_status": http_status})
 
     aws = AwsApplication(
-        handlers=api.handlers(desk),
+        handlers=handlers.handlers(desk),
         credentials=credentials,
         region=desk.config.region,
         account_id=desk.config.account_id,

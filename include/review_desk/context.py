@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from include.review_desk.arns import Arns
+from include.review_desk.aws_api.arns import Arns
 
 if TYPE_CHECKING:
     from include.review_desk.clock import Clock
-    from include.review_desk.database import Database
-    from include.review_desk.rendering import Renderer
-    from include.review_desk.storage import ObjectStore
+    from include.review_desk.storage.database import Database
+    from include.review_desk.storage.object_store import ObjectStore
+    from include.review_desk.worker_templates.rendering import Renderer
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
 
-from include.review_desk import schema
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
-    from include.review_desk.database import Database
+    from include.review_desk.storage.database import Database
 
 _counts = schema.operation_counts
 

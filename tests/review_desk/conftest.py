@@ -23,8 +23,8 @@ import pytest
 from botocore.config import Config
 
 from include.review_desk.clock import system_clock
-from include.review_desk.database import Database, open_database
-from include.review_desk.workers import add_worker
+from include.review_desk.people.workers import add_worker
+from include.review_desk.storage.database import Database, open_database
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text("utf-8")

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.review_desk.crowd import find_elements
 from include.review_desk.errors import RenderFailure
-from include.review_desk.literals import LiteralError, read_literal
-from include.review_desk.rendering import Renderer
+from include.review_desk.worker_templates.crowd import find_elements
+from include.review_desk.worker_templates.literals import LiteralError, read_literal
+from include.review_desk.worker_templates.rendering import Renderer
 
 from .conftest import TEMPLATE
 

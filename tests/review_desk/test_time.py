@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import pytest
 
-from include.review_desk import flows, housekeeping, loops, outbox, task_uis, tasks, workers
+from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
-from include.review_desk.database import open_database
 from include.review_desk.errors import DeskSetupError, MissingResource, NotSignedIn, TaskGone, TooManyAttempts
-from include.review_desk.rendering import Renderer
-from include.review_desk.storage import S3Store
+from include.review_desk.people import workers
+from include.review_desk.storage.database import open_database
+from include.review_desk.storage.object_store import S3Store
+from include.review_desk.work import housekeeping, outbox, tasks
+from include.review_desk.worker_templates.rendering import Renderer
 
 from .conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, box, boxes_answer, flow_request, input_content
 

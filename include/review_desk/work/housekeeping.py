@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, exists, select, text, update
 
-from include.review_desk import schema
-from include.review_desk.loops import FAILED, IN_PROGRESS, STOPPING
-from include.review_desk.tasks import release
+from include.review_desk.aws_api.loops import FAILED, IN_PROGRESS, STOPPING
+from include.review_desk.storage import schema
+from include.review_desk.work.tasks import release
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
+    from include.review_desk.storage.database import AnyRow
 
 # A2I keeps its copy of a deleted loop 30 days (SageMaker Developer Guide, "Delete a Human Loop").
 _KEEP_DELETED_MS = 30 * 24 * 3600 * 1000

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk import arns, loops, paging, schema, tagging, task_uis
+from include.review_desk.aws_api import arns, loops, paging, tagging, task_uis
+from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
-from include.review_desk.roles import check_role
-from include.review_desk.s3_uri import check_output_path
+from include.review_desk.storage import schema
+from include.review_desk.storage.s3_uri import check_output_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, select, update
 
-from include.review_desk import arns, schema
+from include.review_desk.aws_api import arns
 from include.review_desk.clock import as_iso
-from include.review_desk.s3_uri import split_uri
-from include.review_desk.storage import StoreUnavailable
+from include.review_desk.storage import schema
+from include.review_desk.storage.object_store import StoreUnavailable
+from include.review_desk.storage.s3_uri import split_uri
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
+    from include.review_desk.storage.database import AnyRow
 
 logger = logging.getLogger(__name__)
 

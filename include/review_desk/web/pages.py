@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select
 
-from include.review_desk import loops, schema
+from include.review_desk.aws_api import loops
 from include.review_desk.clock import as_datetime
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
+    from include.review_desk.storage.database import AnyRow
 
 LATEST_LOOPS = 100
 

@@ -13,17 +13,18 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk import arns, paging, schema
+from include.review_desk.aws_api import arns, paging
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, LoopConflict, MissingResource, RenderFailure
-from include.review_desk.s3_uri import output_uri
+from include.review_desk.storage import schema
+from include.review_desk.storage.s3_uri import output_uri
 from include.review_desk.strict_json import JsonFault, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
+    from include.review_desk.storage.database import AnyRow
 
 # TaskTimeLimitInSeconds: the documented default. For the lifetime none is; Terraform allows up to
 # 10 days.

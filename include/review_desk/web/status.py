@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from include.review_desk import loops, schema
+from include.review_desk.aws_api import loops
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk

@@ -18,12 +18,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from sqlalchemy import Connection, delete, insert, select, update
 
-from include.review_desk import schema
 from include.review_desk.errors import InvalidRequest, NotSignedIn, TooManyAttempts
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.database import Database
+    from include.review_desk.storage.database import Database
 
 MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 1024

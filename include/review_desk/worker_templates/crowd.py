@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from html.parser import HTMLParser
 
-from include.review_desk.literals import LiteralError, read_literal
+from include.review_desk.worker_templates.literals import LiteralError, read_literal
 
 BOUNDING_BOX = "crowd-bounding-box"
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk import arns, paging, schema, tagging
+from include.review_desk.aws_api import arns, paging, tagging
+from include.review_desk.aws_api.loops import template_digest
+from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse, RenderFailure
-from include.review_desk.loops import template_digest
-from include.review_desk.roles import check_role
+from include.review_desk.storage import schema
 from include.review_desk.strict_json import JsonFault, parse_json
 
 if TYPE_CHECKING:

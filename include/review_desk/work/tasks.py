@@ -13,23 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from include.review_desk import schema
-from include.review_desk.answers import canonical_answer, check_answer
-from include.review_desk.assignment import claim_task, held_task, is_working
-from include.review_desk.crowd import find_elements
-from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
-from include.review_desk.loops import (
+from include.review_desk.aws_api.loops import (
     COMPLETED,
     IN_PROGRESS,
     STOPPED,
     STOPPING,
     settle_stopping,
 )
+from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
+from include.review_desk.storage import schema
+from include.review_desk.work.answers import canonical_answer, check_answer
+from include.review_desk.work.assignment import claim_task, held_task, is_working
+from include.review_desk.worker_templates.crowd import find_elements
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
-    from include.review_desk.workers import Worker
+    from include.review_desk.people.workers import Worker
+    from include.review_desk.storage.database import AnyRow
 
 _MAX_REASON_CHARACTERS = 500
 

@@ -16,7 +16,7 @@ from include.review_desk.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from include.review_desk.database import AnyRow
+    from include.review_desk.storage.database import AnyRow
 
 DEFAULT_PAGE_SIZE = 100
 _PAGING_MEMBERS = ("NextToken", "MaxResults")

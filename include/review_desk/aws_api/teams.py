@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk import arns, paging, schema, tagging
+from include.review_desk.aws_api import arns, paging, tagging
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
+    from include.review_desk.storage.database import AnyRow
 
 WORKFORCE_NAME = "default"
 _SETTINGS = ("MemberDefinitions", "NotificationConfiguration", "WorkerAccessConfiguration")

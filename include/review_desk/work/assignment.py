@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, text, update
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk import schema
-from include.review_desk.loops import DEFAULT_TIME_LIMIT_SECONDS, IN_PROGRESS
+from include.review_desk.aws_api.loops import DEFAULT_TIME_LIMIT_SECONDS, IN_PROGRESS
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.database import AnyRow
-    from include.review_desk.workers import Worker
+    from include.review_desk.people.workers import Worker
+    from include.review_desk.storage.database import AnyRow
 
 _CANDIDATES = 16
 

@@ -10,8 +10,8 @@ import json
 import math
 from typing import TYPE_CHECKING, Any
 
-from include.review_desk.crowd import BOUNDING_BOX, CrowdElement
 from include.review_desk.errors import BadAnswer
+from include.review_desk.worker_templates.crowd import BOUNDING_BOX, CrowdElement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

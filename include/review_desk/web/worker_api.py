@@ -14,8 +14,6 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from include.review_desk import tasks, workers
-from include.review_desk.answers import MAX_ANSWER_BYTES
 from include.review_desk.clock import as_iso
 from include.review_desk.errors import (
     BadAnswer,
@@ -26,7 +24,10 @@ from include.review_desk.errors import (
     TaskGone,
     TooManyAttempts,
 )
+from include.review_desk.people import workers
 from include.review_desk.strict_json import JsonFault, parse_json
+from include.review_desk.work import tasks
+from include.review_desk.work.answers import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from sqlalchemy import Connection, Engine, Row, create_engine, event, insert, make_url, select
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from include.review_desk import schema
 from include.review_desk.errors import DeskSetupError
+from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

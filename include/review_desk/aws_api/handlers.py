@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.aws_protocol import Call, Handler, ServiceError
-from include.review_desk import flows, loops, tagging, task_uis, teams
+from include.review_desk.aws_api import flows, loops, tagging, task_uis, teams
 from include.review_desk.context import Desk
 from include.review_desk.errors import (
     DeskError,

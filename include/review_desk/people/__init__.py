@@ -1,0 +1,1 @@
+"""People who review: accounts, teams, sessions."""

@@ -1,0 +1,1 @@
+"""Where the desk keeps things: its database and S3."""

@@ -1,0 +1,1 @@
+"""Worker templates: Liquid, crowd elements and the lenient values in their attributes."""
