@@ -30,6 +30,13 @@ class DeskConfig:
         How long a worker stays signed in.
     silence_seconds
         A client that has once sent a heartbeat and then falls silent this long gives its task back.
+    correction_seconds
+        How long an answer given on the page can still be corrected before its output is written.
+    buckets
+        The only buckets that images are read from and output.json is written to; None: any.
+    image_origins
+        Origins (``https://host:port``) that browsers load a task's images from, for the frame's
+        Content-Security-Policy.
     """
 
     region: str = "us-east-1"
@@ -38,6 +45,9 @@ class DeskConfig:
     role_arns: tuple[str, ...] | None = None
     session_seconds: int = 12 * 3600
     silence_seconds: int = 180
+    correction_seconds: int = 30
+    buckets: tuple[str, ...] | None = None
+    image_origins: tuple[str, ...] = ("https://*.amazonaws.com",)
 
     @property
     def arns(self) -> Arns:

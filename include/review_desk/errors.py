@@ -35,6 +35,10 @@ class NotSignedIn(DeskError):
     """The worker's token is missing, wrong or expired, or name and password do not fit."""
 
 
+class Forbidden(DeskError):
+    """Signed in, but not allowed: no CSRF token, or not the lead of this team."""
+
+
 class TooManyAttempts(DeskError):
     """Too many failed sign-ins."""
 

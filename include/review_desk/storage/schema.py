@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     CursorResult,
     ForeignKey,
@@ -21,10 +22,11 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
-SCHEMA_VERSION = "1"
+SCHEMA_VERSION = "2"
 
 metadata = MetaData()
 
@@ -42,11 +44,17 @@ workers = Table(
     metadata,
     _identity(),
     Column("name", String(128), nullable=False, unique=True),
-    Column("password_hash", Text, nullable=False),
+    # None: the person signs in by OpenID Connect only.
+    Column("password_hash", Text),
+    Column("oidc_issuer", String(255)),
+    Column("oidc_subject", String(255)),
     # What output.json calls workerId and identityData.sub: opaque, so that no name leaves the desk.
     Column("public_id", String(32), nullable=False, unique=True),
     Column("subject", String(64), nullable=False, unique=True),
     Column("created_ms", BigInteger, nullable=False),
+    # Set when the account was closed: no sign-in, no session, answers stay.
+    Column("disabled_ms", BigInteger),
+    UniqueConstraint("oidc_issuer", "oidc_subject", name="workers_oidc"),
     sqlite_autoincrement=True,
 )
 
@@ -77,6 +85,34 @@ team_members = Table(
     metadata,
     Column("team_id", ForeignKey("workteams.id", ondelete="CASCADE"), primary_key=True),
     Column("worker_id", ForeignKey("workers.id"), primary_key=True),
+    # Whoever leads the team sees its overview and invites people.
+    Column("lead", Boolean, nullable=False, server_default=false()),
+)
+
+# Links by which people make their account themselves; each serves once.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("team_id", ForeignKey("workteams.id", ondelete="CASCADE"), nullable=False),
+    # None: the person chooses.
+    Column("name", String(128)),
+    Column("lead", Boolean, nullable=False, server_default=false()),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger, nullable=False),
+    Column("used_ms", BigInteger),
+    Column("worker_id", ForeignKey("workers.id")),
+)
+
+# Programs that may call the AWS API. Their secrets are derived from the desk's own key, never stored.
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("access_key_id", String(32), primary_key=True),
+    Column("client", String(128), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("revoked_ms", BigInteger),
+    Column("last_used_ms", BigInteger),
 )
 
 templates = Table(
@@ -163,7 +199,7 @@ assignments = Table(
     Column("loop_id", ForeignKey("human_loops.id", ondelete="CASCADE"), nullable=False),
     Column("worker_id", ForeignKey("workers.id"), nullable=False),
     Column("session_sha256", String(64), nullable=False),
-    # working | answered | declined | expired | withdrawn
+    # working | answered | declined | expired | returned | withdrawn
     Column("state", String(16), nullable=False),
     Column("accepted_ms", BigInteger, nullable=False),
     Column("limit_ms", BigInteger, nullable=False),
@@ -171,6 +207,12 @@ assignments = Table(
     Column("submitted_ms", BigInteger),
     Column("answer", Text),
     Column("decline_reason", String(500)),
+    # Pauses do not count as time spent: those that are over, and since when the present one lasts.
+    Column("paused_ms", BigInteger, nullable=False, server_default=text("0")),
+    Column("paused_since_ms", BigInteger),
+    Column("corrections", Integer, nullable=False, server_default=text("0")),
+    # What became of the model's boxes (JSON of counts); None where the template drew none.
+    Column("edits", Text),
     # The rule "never the same person twice" is the database's, whatever two sessions do at once.
     UniqueConstraint("loop_id", "worker_id"),
     sqlite_autoincrement=True,
@@ -182,6 +224,9 @@ Index(
     postgresql_where=text("state = 'working'"),
 )
 
+# A person's latest answers, and what was answered on a day.
+Index("assignments_by_worker", assignments.c.worker_id, assignments.c.submitted_ms)
+
 # Loops whose output.json S3 has not taken yet.
 outbox = Table(
     "outbox",
@@ -192,6 +237,23 @@ outbox = Table(
     Column("next_attempt_ms", BigInteger, nullable=False, index=True),
     Column("queued_ms", BigInteger, nullable=False),
     Column("last_error", String(200)),
+)
+
+# Status changes that a webhook or a queue has not taken yet.
+events = Table(
+    "events",
+    metadata,
+    _identity(),
+    # webhook | queue
+    Column("destination", String(16), nullable=False),
+    Column("loop_id", Integer, nullable=False),
+    # The EventBridge event as it is sent, byte for byte the same at every attempt.
+    Column("body", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_ms", BigInteger, nullable=False, index=True),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("last_error", String(200)),
+    sqlite_autoincrement=True,
 )
 
 tags = Table(

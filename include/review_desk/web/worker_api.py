@@ -1,7 +1,8 @@
 """What a worker's client speaks: JSON over HTTP with a bearer token.
 
 POST /worker/sessions, DELETE /worker/sessions, POST /worker/tasks/next, POST /worker/tasks/{task}/answer,
-/decline and /heartbeat. Errors are ``{"error": "<one sentence>"}``.
+/decline and /heartbeat. The portal's own pages send the session cookie and a CSRF token instead. Errors are
+``{"error": "<one sentence>"}``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from include.review_desk.clock import as_iso
 from include.review_desk.errors import (
     BadAnswer,
     DeskError,
+    Forbidden,
     InvalidRequest,
     MissingTask,
     NotSignedIn,
@@ -26,6 +28,7 @@ from include.review_desk.errors import (
 )
 from include.review_desk.people import workers
 from include.review_desk.strict_json import JsonFault, parse_json
+from include.review_desk.web import browser
 from include.review_desk.work import tasks
 from include.review_desk.work.answers import MAX_ANSWER_BYTES
 
@@ -38,6 +41,7 @@ _STATUS: dict[type[DeskError], int] = {
     InvalidRequest: 400,
     BadAnswer: 400,
     NotSignedIn: 401,
+    Forbidden: 403,
     MissingTask: 404,
     TaskGone: 409,
     TooManyAttempts: 429,
@@ -144,7 +148,11 @@ class WorkerApi:
         return JSONResponse({"lease_expires": as_iso(expires_ms)})
 
     async def _worker(self, request: Request) -> workers.Worker:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        header = request.headers.get("authorization")
+        if header is None and browser.session_token(request) is not None:
+            browser.check_csrf(request, request.headers.get(browser.CSRF_HEADER))
+            return await run_in_threadpool(browser.signed_in_worker, self._desk, request)
+        scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotSignedIn(
                 "Sign in at POST /worker/sessions and send its token as Authorization: Bearer <token>."

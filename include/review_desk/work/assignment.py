@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from include.review_desk.storage.database import AnyRow
 
 _CANDIDATES = 16
+# Whoever let a task run out or handed it back may take the loop again.
+_GIVEN_BACK = ("expired", "returned")
 
 _loops = schema.human_loops
 _assignments = schema.assignments
@@ -89,7 +91,7 @@ def _queue(team_id: int, worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]
     taken = exists().where(
         _assignments.c.loop_id == _loops.c.id,
         _assignments.c.worker_id == worker.id,
-        _assignments.c.state != "expired",
+        _assignments.c.state.not_in(_GIVEN_BACK),
     )
     return (
         select(_loops.c.id, _loops.c.created_ms, _flows.c.config)
@@ -119,6 +121,9 @@ def _claim_loop(desk: Desk, connection: Connection, worker: Worker, candidate: A
         "accepted_ms": now_ms,
         "limit_ms": now_ms + limit * 1000,
         "lease_expires_ms": now_ms + limit * 1000,
+        "decline_reason": None,
+        "paused_ms": 0,
+        "paused_since_ms": None,
     }
     try:
         with connection.begin_nested():
@@ -141,7 +146,7 @@ def _take_slot(connection: Connection, worker: Worker, loop_id: int, values: dic
         .where(
             _assignments.c.loop_id == loop_id,
             _assignments.c.worker_id == worker.id,
-            _assignments.c.state == "expired",
+            _assignments.c.state.in_(_GIVEN_BACK),
         )
         .values(values)
     )
