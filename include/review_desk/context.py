@@ -34,6 +34,8 @@ class DeskConfig:
         How long an answer given on the page can still be corrected before its output is written.
     buckets
         The only buckets that images are read from and output.json is written to; None: any.
+    event_destinations
+        Where ended loops are announced: ``webhook``, ``queue``, both or none.
     image_origins
         Origins (``https://host:port``) that browsers load a task's images from, for the frame's
         Content-Security-Policy.
@@ -47,6 +49,7 @@ class DeskConfig:
     silence_seconds: int = 180
     correction_seconds: int = 30
     buckets: tuple[str, ...] | None = None
+    event_destinations: tuple[str, ...] = ()
     image_origins: tuple[str, ...] = ("https://*.amazonaws.com",)
 
     @property

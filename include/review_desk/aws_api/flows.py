@@ -125,18 +125,18 @@ def delete_flow(desk: Desk, name: str) -> None:
             )
         connection.execute(update(_flows).where(_flows.c.id == row.id).values(status="Deleting"))
         tagging.forget(connection, arns.FLOW_DEFINITION, name)
-        if not _stop_loops(connection, row.id, now_ms):
+        if not _stop_loops(desk, connection, row.id, now_ms):
             connection.execute(update(_flows).where(_flows.c.id == row.id).values(live_name=None))
 
 
-def _stop_loops(connection: Connection, flow_id: int, now_ms: int) -> bool:
+def _stop_loops(desk: Desk, connection: Connection, flow_id: int, now_ms: int) -> bool:
     """Stop the flow's loops, delete those that nobody works on; returns whether some are left unfinished."""
     of_flow = _loops.c.flow_id == flow_id
     open_loops = connection.scalars(
         select(_loops.c.id).where(of_flow, _loops.c.status == loops.IN_PROGRESS)
     ).all()
     for loop_id in open_loops:
-        loops.close(connection, loop_id, now_ms)
+        loops.close(desk, connection, loop_id, now_ms)
     connection.execute(
         update(_loops)
         .where(of_flow, _loops.c.id.in_(open_loops), _loops.c.status == loops.STOPPED)

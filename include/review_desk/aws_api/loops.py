@@ -16,6 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from include.review_desk.aws_api import arns, paging
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, LoopConflict, MissingResource, RenderFailure
+from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
 from include.review_desk.storage.s3_uri import output_uri
 from include.review_desk.strict_json import JsonFault, parse_json
@@ -81,7 +82,9 @@ def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
         with desk.database.write() as connection:
             _check_flow_active(connection, flow.id, flow_arn)
-            connection.execute(insert(_loops).values(row))
+            loop_id = schema.inserted_id(connection.execute(insert(_loops).values(row)))
+            if reason:
+                record_end(desk, connection, loop_id)
     except IntegrityError:
         # Somebody else started the name meanwhile.
         with desk.database.read() as connection:
@@ -140,7 +143,7 @@ def stop(desk: Desk, name: str) -> None:
         if row.status in (COMPLETED, FAILED):
             raise InvalidRequest(f"The human loop {name} has the status {row.status}: it cannot be stopped.")
         if row.status == IN_PROGRESS:
-            close(connection, row.identity, desk.clock())
+            close(desk, connection, row.identity, desk.clock())
 
 
 def delete_loop(desk: Desk, name: str) -> None:
@@ -173,7 +176,7 @@ def find(connection: Connection, name: str) -> AnyRow:
     return row
 
 
-def close(connection: Connection, loop_id: int, now_ms: int) -> None:
+def close(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None:
     """Hand the loop out no more; Stopped when nobody works on it. An answered loop is left to complete."""
     waiting = select(schema.outbox.c.loop_id).where(schema.outbox.c.loop_id == loop_id)
     if connection.execute(waiting).first() is not None:
@@ -183,20 +186,22 @@ def close(connection: Connection, loop_id: int, now_ms: int) -> None:
         .where(_loops.c.id == loop_id, _loops.c.status == IN_PROGRESS)
         .values(status=STOPPING, open_slots=0)
     )
-    settle_stopping(connection, loop_id, now_ms)
+    settle_stopping(desk, connection, loop_id, now_ms)
 
 
-def settle_stopping(connection: Connection, loop_id: int, now_ms: int) -> None:
+def settle_stopping(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None:
     """Stopping becomes Stopped once nobody works on the loop and no output waits to be written."""
     at_work = select(schema.assignments.c.id).where(
         schema.assignments.c.loop_id == loop_id, schema.assignments.c.state == "working"
     )
     waiting = select(schema.outbox.c.loop_id).where(schema.outbox.c.loop_id == loop_id)
-    connection.execute(
+    settled = connection.execute(
         update(_loops)
         .where(_loops.c.id == loop_id, _loops.c.status == STOPPING, ~at_work.exists(), ~waiting.exists())
         .values(status=STOPPED, ended_ms=now_ms)
     )
+    if settled.rowcount:
+        record_end(desk, connection, loop_id)
 
 
 def count_by_status(connection: Connection, flow_name: str | None = None) -> dict[str, int]:

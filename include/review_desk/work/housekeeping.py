@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import delete, exists, select, text, update
 
 from include.review_desk.aws_api.loops import FAILED, IN_PROGRESS, STOPPING
+from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
 from include.review_desk.work.tasks import release
 
@@ -52,7 +53,7 @@ def _end_leases(desk: Desk) -> None:
             # A heartbeat may have come since it was read.
             still = connection.scalar(query.where(_assignments.c.id == assignment_id))
             if still is not None:
-                release(connection, assignment_id, "expired", now_ms)
+                release(desk, connection, assignment_id, "expired", now_ms)
 
 
 def _expire_loops(desk: Desk) -> None:
@@ -76,7 +77,7 @@ def _expire_loops(desk: Desk) -> None:
         ).all()
     for row in rows:
         with desk.database.write() as connection:
-            connection.execute(
+            expired = connection.execute(
                 update(_loops)
                 .where(_loops.c.id == row.id, *due)
                 .values(
@@ -87,6 +88,8 @@ def _expire_loops(desk: Desk) -> None:
                     ended_ms=now_ms,
                 )
             )
+            if expired.rowcount:
+                record_end(desk, connection, row.id)
 
 
 def _expiry_reason(row: AnyRow) -> str:

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, delete, select, update
 
 from include.review_desk.aws_api import arns
 from include.review_desk.clock import as_iso
+from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
 from include.review_desk.storage.object_store import StoreUnavailable
 from include.review_desk.storage.s3_uri import split_uri
@@ -124,12 +125,14 @@ def _deliver(desk: Desk, entry: AnyRow) -> None:
     bucket, key = split_uri(str(uri))
     desk.store.put_json(bucket, key, body)
     with desk.database.write() as connection:
-        connection.execute(
-            update(_loops)
-            .where(_loops.c.id == entry.loop_id)
-            .values(status=entry.final_status, open_slots=0, ended_ms=desk.clock())
-        )
-        connection.execute(delete(_outbox).where(_outbox.c.loop_id == entry.loop_id))
+        written = connection.execute(delete(_outbox).where(_outbox.c.loop_id == entry.loop_id))
+        if written.rowcount:
+            connection.execute(
+                update(_loops)
+                .where(_loops.c.id == entry.loop_id)
+                .values(status=entry.final_status, open_slots=0, ended_ms=desk.clock())
+            )
+            record_end(desk, connection, entry.loop_id)
 
 
 def _postpone(desk: Desk, entry: AnyRow, refusal: StoreUnavailable) -> None:

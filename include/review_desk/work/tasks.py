@@ -93,7 +93,7 @@ def decline(desk: Desk, worker: Worker, task: str, reason: str) -> dict[str, str
     """
     with desk.database.write() as connection:
         row = _find(connection, worker, task)
-        if not release(connection, row.id, "declined", desk.clock(), reason[:_MAX_REASON_CHARACTERS]):
+        if not release(desk, connection, row.id, "declined", desk.clock(), reason[:_MAX_REASON_CHARACTERS]):
             state = _find(connection, worker, task).state
             if state != "declined":
                 raise _gone(state, task)
@@ -121,7 +121,7 @@ def heartbeat(desk: Desk, worker: Worker, task: str) -> int:
 
 
 def release(
-    connection: Connection, assignment_id: int, state: str, now_ms: int, reason: str | None = None
+    desk: Desk, connection: Connection, assignment_id: int, state: str, now_ms: int, reason: str | None = None
 ) -> bool:
     """End a piece of work without an answer and offer the loop again; False when it had ended already."""
     result = connection.execute(
@@ -137,7 +137,7 @@ def release(
         .where(_loops.c.id == loop_id, _loops.c.status == IN_PROGRESS)
         .values(open_slots=_loops.c.open_slots + 1)
     )
-    settle_stopping(connection, int(loop_id or 0), now_ms)
+    settle_stopping(desk, connection, int(loop_id or 0), now_ms)
     return True
 
 
