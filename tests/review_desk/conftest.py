@@ -26,6 +26,8 @@ from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.database import Database, open_database
 
+from .postgres import PostgresServer, postgres_binaries
+
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text("utf-8")
 REGION, ACCOUNT = "us-east-1", "111122223333"
@@ -145,34 +147,44 @@ def input_content(**members: Any) -> str:
     return json.dumps(content | members, sort_keys=True)
 
 
+class S3Server(ServerProcess):
+    """S3 on loopback that keeps its objects over a restart."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        environment = {
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "S3_PERSIST": "1",
+            "S3_DATA_DIR": str(folder / "s3"),
+            "BIND_HOST": "127.0.0.1",
+            "GATEWAY_PORT": str(self.port),
+            "SERVICES": "s3",
+        }
+        command = [str(Path(sys.executable).parent / "ministack")]
+        health = f"http://127.0.0.1:{self.port}/_ministack/health"
+        super().__init__(command, environment, health, folder / "s3.log")
+
+
 @dataclass
 class Site:
-    """One desk with its S3, addressed by boto3 as Amazon A2I would be."""
+    """One desk, addressed by boto3 as Amazon A2I would be, with the S3 that all desks share.
+
+    ``database_url``: None means SQLite in ``folder``.
+    """
 
     folder: Path
-    s3_port: int = field(default_factory=free_port)
+    s3_server: S3Server
+    database_url: str | None = None
     port: int = field(default_factory=free_port)
 
     def __post_init__(self) -> None:
         self._clients: dict[str, Any] = {}
         self._database: Database | None = None
-        keys = {"AWS_ACCESS_KEY_ID": ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": SECRET_KEY}
         credentials = self.folder / "keys.json"
         credentials.write_text(json.dumps({ACCESS_KEY: SECRET_KEY}))
-        self.database_url = f"sqlite:///{self.folder}/desk.db"
-        self.s3_server = ServerProcess(
-            [str(Path(sys.executable).parent / "ministack")],
-            {
-                **keys,
-                "S3_PERSIST": "1",
-                "S3_DATA_DIR": str(self.folder / "s3"),
-                "BIND_HOST": "127.0.0.1",
-                "GATEWAY_PORT": str(self.s3_port),
-                "SERVICES": "s3",
-            },
-            f"http://127.0.0.1:{self.s3_port}/_ministack/health",
-            self.folder / "s3.log",
-        )
+        self.s3_port = self.s3_server.port
+        self.database_url = self.database_url or f"sqlite:///{self.folder}/desk.db"
         self.desk = ServerProcess(
             [
                 *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(self.port)),
@@ -203,10 +215,32 @@ class Site:
             self._clients[service] = boto3.client(service, **arguments)
         return self._clients[service]
 
-    def add_worker(self, team: str, name: str, password: str = PASSWORD) -> None:
+    @property
+    def database(self) -> Database:
+        """The desk's database, opened by the tests."""
         if self._database is None:
-            self._database = open_database(self.database_url)
-        add_worker(self._database, system_clock(), team=team, name=name, password=password)
+            self._database = open_database(str(self.database_url))
+        return self._database
+
+    def add_worker(self, team: str, name: str, password: str = PASSWORD) -> None:
+        add_worker(self.database, system_clock(), team=team, name=name, password=password)
+
+    def make_flow(self, template: str = TEMPLATE, **loop_config: Any) -> Flow:
+        """A flow definition with a team and a template of its own."""
+        sagemaker = self.client("sagemaker")
+        name, team, ui = unique("flow"), unique("team"), unique("ui")
+        members = [{"OidcMemberDefinition": {"Groups": ["night"]}}]
+        sagemaker.create_workteam(WorkteamName=team, Description="Reviewers", MemberDefinitions=members)
+        sagemaker.create_human_task_ui(HumanTaskUiName=ui, UiTemplate={"Content": template})
+        arn = sagemaker.create_flow_definition(**flow_request(name, team, ui, **loop_config))
+        a2i = self.client("sagemaker-a2i-runtime")
+        return Flow(self, name, arn["FlowDefinitionArn"], team, ui, a2i)
+
+    def close(self) -> None:
+        """End the desk."""
+        self.desk.stop()
+        if self._database is not None:
+            self._database.close()
 
     def get(self, path: str) -> tuple[int, str, http.client.HTTPMessage]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
@@ -218,18 +252,69 @@ class Site:
             connection.close()
 
 
+def s3_client(port: int) -> Any:
+    return boto3.client(
+        "s3",
+        endpoint_url=f"http://127.0.0.1:{port}",
+        region_name=REGION,
+        aws_access_key_id=ACCESS_KEY,
+        aws_secret_access_key=SECRET_KEY,
+    )
+
+
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory):
-    site = Site(tmp_path_factory.mktemp("desk"))
+def desk_s3(tmp_path_factory: pytest.TempPathFactory):
+    """S3 with one bucket and one picture, shared by all desks."""
+    server = S3Server(tmp_path_factory.mktemp("s3"))
     try:
-        site.s3_server.start()
-        site.client("s3").create_bucket(Bucket=BUCKET)
-        site.client("s3").put_object(Bucket=BUCKET, Key="images/1.jpg", Body=b"pixels")
+        server.start()
+        s3 = s3_client(server.port)
+        s3.create_bucket(Bucket=BUCKET)
+        s3.put_object(Bucket=BUCKET, Key="images/1.jpg", Body=b"pixels")
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """A PostgreSQL server; the tests that need it are skipped where Debian's package is not installed."""
+    server = PostgresServer(postgres_binaries(), free_port())
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+def _running_site(folder: Path, desk_s3: S3Server, database_url: str | None = None):
+    site = Site(folder, desk_s3, database_url)
+    try:
         site.desk.start()
         yield site
     finally:
-        site.desk.stop()
-        site.s3_server.stop()
+        site.close()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, desk_s3: S3Server):
+    """A desk on SQLite."""
+    yield from _running_site(tmp_path_factory.mktemp("desk"), desk_s3)
+
+
+@pytest.fixture(scope="session")
+def postgres_site(
+    tmp_path_factory: pytest.TempPathFactory, desk_s3: S3Server, postgres_server: PostgresServer
+):
+    """A desk on PostgreSQL."""
+    folder = tmp_path_factory.mktemp("postgres-desk")
+    yield from _running_site(folder, desk_s3, postgres_server.create_database())
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def both_sites(request: pytest.FixtureRequest) -> Site:
+    """The desk on SQLite, then the one on PostgreSQL."""
+    return request.getfixturevalue("site" if request.param == "sqlite" else "postgres_site")
 
 
 @pytest.fixture(scope="session")
@@ -304,20 +389,17 @@ def flow_request(name: str, team: str, ui: str, **loop_config: Any) -> dict[str,
 
 
 @pytest.fixture
-def make_flow(site: Site, sagemaker: Any, a2i: Any):
-    """``make_flow(template=..., **loop_config) -> Flow``."""
-
-    def make(template: str = TEMPLATE, **loop_config: Any) -> Flow:
-        name, team, ui = unique("flow"), unique("team"), unique("ui")
-        members = [{"OidcMemberDefinition": {"Groups": ["night"]}}]
-        sagemaker.create_workteam(WorkteamName=team, Description="Reviewers", MemberDefinitions=members)
-        sagemaker.create_human_task_ui(HumanTaskUiName=ui, UiTemplate={"Content": template})
-        arn = sagemaker.create_flow_definition(**flow_request(name, team, ui, **loop_config))
-        return Flow(site, name, arn["FlowDefinitionArn"], team, ui, a2i)
-
-    return make
+def make_flow(site: Site):
+    """``make_flow(template=..., **loop_config) -> Flow``, on SQLite."""
+    return site.make_flow
 
 
 @pytest.fixture
-def flow(make_flow) -> Flow:
-    return make_flow()
+def flow(site: Site) -> Flow:
+    return site.make_flow()
+
+
+@pytest.fixture
+def any_flow(both_sites: Site) -> Flow:
+    """A flow on either database."""
+    return both_sites.make_flow()

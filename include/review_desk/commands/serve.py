@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -18,13 +16,13 @@ from include.review_desk.commands.options import add_database_option
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.logs import configure_logging
-from include.review_desk.storage.database import Database, open_database
+from include.review_desk.storage.database import open_database
 from include.review_desk.storage.object_store import S3Store
+from include.review_desk.storage.only_server import only_server
 from include.review_desk.worker_templates.rendering import Renderer
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -92,7 +90,7 @@ def _serve(options: argparse.Namespace) -> int:
         renderer=Renderer(store.presign_get),
         store=store,
     )
-    with _only_server(database):
+    with only_server(database):
         server = uvicorn.Config(
             create_app(desk, credentials),
             host=options.host,
@@ -158,17 +156,3 @@ def _public_url(text: str) -> str:
     ):
         raise DeskSetupError(f"The public URL {text!r} must be like http://host:port, without a path.")
     return text.rstrip("/")
-
-
-@contextlib.contextmanager
-def _only_server(database: Database) -> Iterator[None]:
-    """Hold the database against a second server, for as long as this process lives."""
-    path = f"{database.engine.url.database}.lock"
-    with open(path, "a", encoding="utf-8") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DeskSetupError(
-                f"Another Review Desk serves this database already (it holds {path})."
-            ) from None
-        yield

@@ -1,9 +1,8 @@
 """Opening the database and running short transactions on it.
 
-SQLite runs in WAL mode with ``synchronous=FULL``: a committed answer survives kill -9 and loss of power.
-Writers take the write lock when they begin (BEGIN IMMEDIATE), so that no transaction fails half-way for
-want of it, and within one process they queue on a lock instead of polling. On PostgreSQL every row is
-claimed by compare-and-swap UPDATEs, which the code uses everywhere, and neither lock exists.
+On SQLite writers queue on a lock within one process instead of polling for the database's, and whoever
+writes is alone. On PostgreSQL many write at once: what a transaction decides on is claimed by a
+compare-and-swap UPDATE or locked by ``with_for_update``, which SQLite leaves out.
 """
 
 from __future__ import annotations
@@ -11,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Row, create_engine, event, insert, make_url, select
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.storage import schema
+from include.review_desk.storage.engines import describe, make_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,23 +25,28 @@ if TYPE_CHECKING:
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 """A row of whatever columns the query selected."""
 
-_BUSY_TIMEOUT_SECONDS = 15
-
 
 class Database:
     """Short read and write transactions on one engine."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        sqlite = engine.dialect.name == "sqlite"
         self._writer: contextlib.AbstractContextManager[Any] = (
-            threading.Lock() if engine.dialect.name == "sqlite" else contextlib.nullcontext()
+            threading.Lock() if sqlite else contextlib.nullcontext()
+        )
+        self._reading: dict[str, Any] = (
+            {} if sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         )
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads; sees one state of the database throughout."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self.engine.connect() as connection:
+            if self._reading:
+                connection = connection.execution_options(**self._reading)
+            with connection.begin():
+                yield connection
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
@@ -58,56 +62,32 @@ class Database:
 
 
 def open_database(url: str) -> Database:
-    """Open the database at ``url`` and create what is missing.
+    """Open the database at ``url`` (SQLite or PostgreSQL) and create what is missing.
 
     Raises
     ------
     DeskSetupError
-        Unreadable URL, folder that does not exist, file that is no database, or tables of another version.
+        Unreadable URL, folder that does not exist, file that is no database, server that does not answer or
+        lets nobody in, or tables of another version.
     """
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise DeskSetupError(
-            f"The database URL {url!r} is not readable: write it like sqlite:////var/lib/desk.db."
-        ) from None
-    if parsed.get_backend_name() != "sqlite":
-        raise DeskSetupError(
-            f"The database must be SQLite (sqlite:////path), not {parsed.get_backend_name()!r}."
-        )
-    if not parsed.database or parsed.database == ":memory:":
-        raise DeskSetupError(
-            "The database must be a file (sqlite:////path): one in memory loses every answer."
-        )
-    if not Path(parsed.database).absolute().parent.is_dir():
-        raise DeskSetupError(f"The folder of the database {parsed.database} does not exist: create it first.")
-    engine = create_engine(
-        parsed, pool_size=24, max_overflow=40, connect_args={"timeout": _BUSY_TIMEOUT_SECONDS}
-    )
-    event.listen(engine, "connect", _configure_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    database = Database(engine)
+    database = Database(make_engine(url))
     try:
         _create_tables(database)
     except (SQLAlchemyError, sqlite3.Error) as error:
-        engine.dispose()
-        detail = str(getattr(error, "orig", None) or error)
-        raise DeskSetupError(f"The database {parsed.database} cannot be opened: {detail}.") from error
+        database.close()
+        raise DeskSetupError(
+            f"The database {describe(database.engine)} cannot be opened: {_reason(error)}."
+        ) from None
+    except BaseException:
+        database.close()
+        raise
     return database
 
 
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    # The driver must not begin transactions by itself: _begin_sqlite does, with the right kind of lock.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("desk_writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _reason(error: Exception) -> str:
+    """What the driver said, as one line."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return lines[0].strip().rstrip(".") if lines else type(error).__name__
 
 
 def _create_tables(database: Database) -> None:

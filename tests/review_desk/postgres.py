@@ -1,0 +1,147 @@
+"""A PostgreSQL server of the tests' own, made of Debian's binaries in a folder that goes away with it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from pathlib import Path
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+USER = "desk"
+# Every character that could break a URL or slip into a message.
+PASSWORD = "pass/w@rd:?#%-not-a-secret"
+
+
+class PostgresServer:
+    """PostgreSQL on loopback; a database of its own for whoever asks."""
+
+    def __init__(self, binaries: Path, port: int, *, fsync: bool = False) -> None:
+        self.port = port
+        self._binaries = binaries
+        self._folder = Path(tempfile.mkdtemp(prefix="desk-postgres-"))
+        self._fsync = fsync
+        self._process: subprocess.Popen[bytes] | None = None
+        # PostgreSQL refuses to run as root.
+        self._user = _plain_user() if os.geteuid() == 0 else None
+        if self._user is not None:
+            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+        password_file = self._folder / "password"
+        password_file.write_text(PASSWORD)
+        password_file.chmod(0o644)
+        self._run("initdb", "--pgdata", str(self._data), "--username", USER, "--pwfile", str(password_file))
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    def _identity(self) -> dict[str, object]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._binaries / program), *arguments]
+        command += ["--auth=scram-sha-256", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8"]
+        done = subprocess.run(
+            command, cwd=self._folder, capture_output=True, text=True, check=False, **self._identity()
+        )
+        assert done.returncode == 0, done.stderr
+
+    def start(self) -> None:
+        """Start, and return once it takes connections."""
+        settings = {
+            "listen_addresses": "127.0.0.1",
+            "port": self.port,
+            "unix_socket_directories": "",
+            "fsync": "on" if self._fsync else "off",
+            "max_connections": 160,
+        }
+        command = [str(self._binaries / "postgres"), "-D", str(self._data)]
+        command += [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command,
+                cwd=self._folder,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_parent,
+                **self._identity(),
+            )
+        deadline = time.monotonic() + 40
+        while not self._answers():
+            assert self._process.poll() is None, self.log()
+            assert time.monotonic() < deadline, self.log()
+            time.sleep(0.02)
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """End the server; by default every connection is cut off in order ("fast shutdown")."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(how)
+            self._process.wait(30)
+
+    def remove(self) -> None:
+        """End the server and forget its data."""
+        self.stop(signal.SIGQUIT)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def log(self) -> str:
+        """What the server wrote."""
+        return (self._folder / "server.log").read_text("utf-8", "replace")
+
+    def url(self, database: str = "postgres", driver: str = "postgresql+psycopg") -> str:
+        """URL of ``database`` with the password in it."""
+        return f"{driver}://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self) -> str:
+        """URL of a new, empty database."""
+        name = f"desk_{uuid.uuid4().hex[:12]}"
+        with psycopg.connect(self.url(driver="postgresql"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url(driver="postgresql"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+def postgres_binaries() -> Path:
+    """Where initdb and postgres are; skips the test where they are not installed."""
+    found = sorted(
+        (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")),
+        key=lambda path: int(path.parent.name),
+    )
+    on_path = shutil.which("postgres")
+    if on_path is not None:
+        found.append(Path(on_path).resolve().parent)
+    if not found:
+        pytest.skip(
+            "PostgreSQL is not installed: run tests/system_packages.sh as root, then the tests again."
+        )
+    return found[-1]
+
+
+def _plain_user() -> pwd.struct_passwd:
+    for name in ("postgres", "nobody"):
+        try:
+            return pwd.getpwnam(name)
+        except KeyError:
+            continue
+    pytest.skip("PostgreSQL does not run as root, and there is neither a user postgres nor nobody.")
+
+
+def _end_with_parent() -> None:
+    # SIGQUIT: PostgreSQL ends at once and takes its children with it.
+    ctypes.CDLL(None).prctl(1, signal.SIGQUIT)
