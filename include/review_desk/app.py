@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from include.aws_protocol import AwsApplication, Call
-from include.review_desk.aws_api import handlers, task_uis
+from include.review_desk.aws_api import handlers
 from include.review_desk.counts import OperationCounts
 from include.review_desk.periodic import Periodic
-from include.review_desk.web import pages
+from include.review_desk.web import pages, portal
 from include.review_desk.web.status import status_report
 from include.review_desk.web.worker_api import WorkerApi
 from include.review_desk.work import housekeeping, outbox
@@ -37,7 +37,8 @@ logger = logging.getLogger(__name__)
 _SECURITY_HEADERS = [
     (
         b"content-security-policy",
-        b"default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'",
+        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        b"frame-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
     ),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
@@ -72,7 +73,8 @@ def create_app(desk: Desk, credentials: Mapping[str, str]) -> ASGIApp:
     web = Starlette(
         routes=[
             *WorkerApi(desk, counts.add).routes(),
-            *_page_routes(desk),
+            *portal.routes(desk),
+            *pages.routes(desk),
             *_status_routes(desk, counts, aws.implemented),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
@@ -100,7 +102,9 @@ class _Entrance:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message["headers"], *_SECURITY_HEADERS]}
+                given = {name.lower() for name, _ in message["headers"]}
+                added = [header for header in _SECURITY_HEADERS if header[0] not in given]
+                message = {**message, "headers": [*message["headers"], *added]}
                 _log_request(scope, message["status"], time.monotonic() - started)
             await send(message)
 
@@ -158,38 +162,6 @@ def _status_routes(desk: Desk, counts: OperationCounts, implemented: list[str]) 
         return JSONResponse(status_report(desk, counts, implemented))
 
     return [Route("/healthz", health), Route("/_status", status)]
-
-
-def _page_routes(desk: Desk) -> list[Route]:
-    def home(_request: Request) -> Response:
-        return HTMLResponse(pages.home_page(desk))
-
-    def loop(request: Request) -> Response:
-        name = request.path_params["name"]
-        return _page_or_404(pages.loop_page(desk, name), "human loop", name)
-
-    def flow(request: Request) -> Response:
-        name = request.path_params["name"]
-        return _page_or_404(pages.flow_page(desk, name), "flow definition", name)
-
-    def template(request: Request) -> Response:
-        content = task_uis.template_by_digest(desk, request.path_params["sha256"])
-        if content is None:
-            return PlainTextResponse("There is no such worker template.", status_code=404)
-        return PlainTextResponse(content)
-
-    return [
-        Route("/", home),
-        Route("/loops/{name}", loop),
-        Route("/flows/{name}", flow),
-        Route("/templates/{sha256}", template),
-    ]
-
-
-def _page_or_404(html: str | None, what: str, name: str) -> Response:
-    if html is None:
-        return HTMLResponse(pages.missing_page(what, name), status_code=404)
-    return HTMLResponse(html)
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

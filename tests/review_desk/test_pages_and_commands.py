@@ -47,7 +47,7 @@ def test_a_flows_page_lists_its_loops(flow):
     assert all(f"/loops/{loop}" in page for loop in loops)
     assert "Failed" in page
     assert "Check the boxes" in page
-    assert f"/flows/{flow.name}" in flow.site.get("/")[1]
+    assert f"/flows/{flow.name}" in flow.site.get("/flows")[1]
     failed = flow.site.get(f"/loops/{loops[1]}")[1]
     assert "&lt;b&gt;" in failed
     assert "<b>&quot;" not in failed

@@ -1,0 +1,10 @@
+// Runs before the first paint, so that a remembered theme does not flash.
+(() => {
+  let theme = null;
+  try {
+    theme = localStorage.getItem("desk.theme");
+  } catch {
+    // Storage is switched off: the browser's own preference holds.
+  }
+  if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
+})();
