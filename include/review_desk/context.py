@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from include.review_desk.aws_api.arns import Arns
+from include.review_desk.people.limits import SignInLimiter
 
 if TYPE_CHECKING:
     from include.review_desk.clock import Clock
@@ -72,5 +73,7 @@ class Desk:
     clock: Clock
     renderer: Renderer
     store: ObjectStore
+    # One for all ways in, so that guesses on the page and on the worker API count together.
+    sign_in_limiter: SignInLimiter = field(default_factory=SignInLimiter)
     # Set when an answer waits for S3, so that nobody polls for it.
     outbox_changed: threading.Event = field(default_factory=threading.Event)

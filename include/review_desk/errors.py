@@ -39,6 +39,14 @@ class Forbidden(DeskError):
     """Signed in, but not allowed: no CSRF token, or not the lead of this team."""
 
 
+class InvitationGone(DeskError):
+    """The invitation is unknown, was used or has expired."""
+
+
+class SingleSignOnFailed(DeskError):
+    """The OpenID Connect provider does not answer, refuses, or answers what cannot be trusted."""
+
+
 class TooManyAttempts(DeskError):
     """Too many failed sign-ins."""
 

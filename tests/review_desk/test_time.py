@@ -11,9 +11,10 @@ from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError, MissingResource, NotSignedIn, TaskGone, TooManyAttempts
 from include.review_desk.people import workers
+from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.storage.database import open_database
 from include.review_desk.storage.object_store import S3Store
-from include.review_desk.work import housekeeping, outbox, tasks
+from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
 
 from .conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, box, boxes_answer, flow_request, input_content
@@ -55,7 +56,7 @@ def person(desk):
 
 def sign_in(desk, name: str) -> workers.Worker:
     workers.add_worker(desk.database, desk.clock(), team="team", name=name, password=PASSWORD)
-    session = workers.sign_in(desk, workers.SignInLimiter(), name=name, password=PASSWORD, address="here")
+    session = workers.sign_in(desk, SignInLimiter(), name=name, password=PASSWORD, address="here")
     return workers.authenticate(desk, session.token)
 
 
@@ -92,7 +93,7 @@ def test_a_task_not_answered_in_time_goes_back_to_everybody(desk, clock, person)
     assert tasks.next_task(desk, other) is None
     clock.forward(0.1)
     with pytest.raises(TaskGone, match="ran out of time"):
-        tasks.answer(desk, person, task.task, boxes_answer([]))
+        submission.answer(desk, person, task.task, boxes_answer([]))
     housekeeping.sweep(desk)
     again = tasks.next_task(desk, person)
     assert again.loop == "loop"
@@ -133,7 +134,7 @@ def test_a_loop_expires_with_its_lifetime_unless_somebody_works_on_it(desk, cloc
     assert loops.describe(desk, "idle")["FailureCode"] == "Expired"
     assert tasks.next_task(desk, sign_in(desk, "bob")) is None
     clock.forward(98)
-    assert tasks.answer(desk, person, task.task, {"note": "in time"})["loop"] == "busy"
+    assert submission.answer(desk, person, task.task, {"note": "in time"}).loop == "busy"
     outbox.deliver_due(desk)
     # The bucket is there: the answer given after the lifetime, within the limit, counts.
     assert status(desk, "busy") == "Completed"
@@ -150,7 +151,7 @@ def test_a_loop_whose_last_worker_leaves_after_its_lifetime_expires(desk, clock,
 
 def test_an_expired_loop_with_part_of_its_answers_says_so(desk, clock, person):
     start(desk, TaskCount=2)
-    tasks.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
+    submission.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
     clock.forward(1000)
     assert status(desk) == "Failed"
     reason = loops.describe(desk, "loop")["FailureReason"]
@@ -170,10 +171,10 @@ def test_stopping_ends_with_the_time_limit_of_who_works_on_it(desk, clock, perso
 def test_an_answer_while_stopping_is_written_though_others_are_missing(desk, clock, person):
     start(desk, TaskCount=3)
     first, second = tasks.next_task(desk, person), sign_in(desk, "bob")
-    tasks.answer(desk, second, tasks.next_task(desk, second).task, {"a": "bob"})
+    submission.answer(desk, second, tasks.next_task(desk, second).task, {"a": "bob"})
     loops.stop(desk, "loop")
     clock.forward(1.25)
-    tasks.answer(desk, person, first.task, {"a": "ada"})
+    submission.answer(desk, person, first.task, {"a": "ada"})
     assert status(desk) == "Stopped"
     with desk.database.read() as connection:
         document = outbox.output_document(desk, connection, 1)
@@ -183,7 +184,7 @@ def test_an_answer_while_stopping_is_written_though_others_are_missing(desk, clo
 
 def test_output_is_the_same_to_the_byte_whenever_it_is_made(desk, clock, person):
     start(desk)
-    tasks.answer(desk, person, tasks.next_task(desk, person).task, {"b": 1, "a": [box()]})
+    submission.answer(desk, person, tasks.next_task(desk, person).task, {"b": 1, "a": [box()]})
     with desk.database.read() as connection:
         first = json.dumps(outbox.output_document(desk, connection, 1))
         clock.forward(1e6)
@@ -192,7 +193,7 @@ def test_output_is_the_same_to_the_byte_whenever_it_is_made(desk, clock, person)
 
 def test_a_session_ends(desk, clock):
     session = workers.sign_in(
-        desk, workers.SignInLimiter(), name=sign_in(desk, "ada").name, password=PASSWORD, address="here"
+        desk, SignInLimiter(), name=sign_in(desk, "ada").name, password=PASSWORD, address="here"
     )
     clock.forward(12 * 3600 - 1)
     assert workers.authenticate(desk, session.token).name == "ada"
@@ -202,7 +203,7 @@ def test_a_session_ends(desk, clock):
 
 
 def test_the_sign_in_limit_passes_and_hits_only_one_address(desk, clock, person):
-    limiter = workers.SignInLimiter()
+    limiter = SignInLimiter()
     guess = {"name": "ada", "password": "wrong", "address": "there"}
     for _ in range(8):
         with pytest.raises(NotSignedIn):
@@ -216,7 +217,7 @@ def test_the_sign_in_limit_passes_and_hits_only_one_address(desk, clock, person)
 
 
 def test_neither_passwords_nor_tokens_can_be_read_from_the_database(desk, person, tmp_path):
-    session = workers.sign_in(desk, workers.SignInLimiter(), name="ada", password=PASSWORD, address="here")
+    session = workers.sign_in(desk, SignInLimiter(), name="ada", password=PASSWORD, address="here")
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert b"$argon2id$" in stored
     assert PASSWORD.encode() not in stored
@@ -225,7 +226,7 @@ def test_neither_passwords_nor_tokens_can_be_read_from_the_database(desk, person
 
 def test_deleted_loops_are_forgotten_after_thirty_days(desk, clock, person):
     start(desk)
-    tasks.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
+    submission.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
     assert status(desk) == "Completed"
     loops.delete_loop(desk, "loop")
     clock.forward(31 * 24 * 3600)

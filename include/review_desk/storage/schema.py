@@ -87,6 +87,8 @@ team_members = Table(
     Column("worker_id", ForeignKey("workers.id"), primary_key=True),
     # Whoever leads the team sees its overview and invites people.
     Column("lead", Boolean, nullable=False, server_default=false()),
+    # Member because of a group in the OpenID Connect token: taken away when a later token lacks the group.
+    Column("by_group", Boolean, nullable=False, server_default=false()),
 )
 
 # Links by which people make their account themselves; each serves once.

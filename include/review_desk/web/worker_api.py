@@ -1,13 +1,35 @@
 """What a worker's client speaks: JSON over HTTP with a bearer token.
 
-POST /worker/sessions, DELETE /worker/sessions, POST /worker/tasks/next, POST /worker/tasks/{task}/answer,
-/decline and /heartbeat. The portal's own pages send the session cookie and a CSRF token instead. Errors are
-``{"error": "<one sentence>"}``.
+The portal's own pages send the session cookie and, in ``X-CSRF-Token``, the token of their page instead.
+Errors are ``{"error": "<one sentence>"}``. Moments are ISO 8601 in UTC, null where there is none.
+
+POST /worker/sessions {name, password} -> {token, worker, expires}; DELETE /worker/sessions signs out.
+
+POST /worker/tasks/next {view?} -> the task that this session holds, else the oldest that waits, or 204:
+    {task, loop, flow, title, description, state, paused, accepted, limit, lease_expires, frame, html, input}.
+    ``limit`` ends the task for good, ``lease_expires`` ends it for a client that fell silent, ``frame`` is
+    the address of its page. With ``"view": "frame"`` html and input are left out.
+POST /worker/tasks/ahead -> {loop, frame}, or 204: what this person would be given after that. Claims nothing.
+GET /worker/tasks/{task} -> one's own task in any state, without html and input, and with
+    {answerContent, correctable_until}.
+POST /worker/tasks/{task}/answer {answerContent, correctable?} -> {loop, status, correctable_until}.
+    ``"correctable": true`` holds the output back for a while (DeskConfig.correction_seconds).
+PUT /worker/tasks/{task}/answer {answerContent} -> the same: corrects an answer until then, 409 afterwards.
+POST /worker/tasks/{task}/heartbeat, /pause, /resume -> {lease_expires, paused}. A pause is no time spent;
+    silence then does not give the task back, its limit does. A heartbeat or the answer ends it.
+POST /worker/tasks/{task}/return -> {loop, status}: hand back to everybody, oneself included.
+POST /worker/tasks/{task}/decline {reason?} -> {loop, status}: to others, never again to oneself.
+GET /worker/queue -> {waiting, mine, answered_today, typical_seconds, more, flows: [{flow, title, waiting}]}.
+    ``more``: there are more than were counted, say "1000+". Today is the UTC day; typical_seconds is the
+    median of the team's last 100 answers, pauses left out, or null.
+GET /worker/answers -> {answers: [{task, loop, flow, title, submitted, seconds, correctable_until,
+    corrections}]}: one's latest 20, newest first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -29,7 +51,7 @@ from include.review_desk.errors import (
 from include.review_desk.people import workers
 from include.review_desk.strict_json import JsonFault, parse_json
 from include.review_desk.web import browser
-from include.review_desk.work import tasks
+from include.review_desk.work import assignment, standing, submission, tasks
 from include.review_desk.work.answers import MAX_ANSWER_BYTES
 
 if TYPE_CHECKING:
@@ -61,7 +83,7 @@ class WorkerApi:
     def __init__(self, desk: Desk, count: Count) -> None:
         self._desk = desk
         self._count = count
-        self._limiter = workers.SignInLimiter()
+        self._limiter = desk.sign_in_limiter
 
     def routes(self) -> list[Route]:
         """The routes, to be mounted at the root."""
@@ -69,9 +91,17 @@ class WorkerApi:
             ("POST", "/worker/sessions", "sign-in", self._sign_in),
             ("DELETE", "/worker/sessions", "sign-out", self._sign_out),
             ("POST", "/worker/tasks/next", "next", self._next),
+            ("POST", "/worker/tasks/ahead", "ahead", self._ahead),
+            ("GET", "/worker/tasks/{task}", "task", self._task),
             ("POST", "/worker/tasks/{task}/answer", "answer", self._answer),
+            ("PUT", "/worker/tasks/{task}/answer", "correct", self._correct),
             ("POST", "/worker/tasks/{task}/decline", "decline", self._decline),
+            ("POST", "/worker/tasks/{task}/return", "return", self._return),
             ("POST", "/worker/tasks/{task}/heartbeat", "heartbeat", self._heartbeat),
+            ("POST", "/worker/tasks/{task}/pause", "pause", self._pause),
+            ("POST", "/worker/tasks/{task}/resume", "resume", self._resume),
+            ("GET", "/worker/queue", "queue", self._queue),
+            ("GET", "/worker/answers", "answers", self._answers),
         ]
         return [
             Route(path, self._guarded(name, endpoint), methods=[method], name=f"worker-{name}")
@@ -108,44 +138,92 @@ class WorkerApi:
 
     async def _next(self, request: Request) -> Response:
         worker = await self._worker(request)
+        view = (await _json_body(request)).get("view")
+        if view not in (None, "frame"):
+            raise InvalidRequest('"view" must be "frame" or left out.')
         task = await run_in_threadpool(tasks.next_task, self._desk, worker)
         if task is None:
             return Response(status_code=204)
+        answer = _task_json(task)
+        if view is None:
+            html, task_input = await run_in_threadpool(tasks.page_and_input, self._desk, worker, task.task)
+            answer |= {"html": html, "input": task_input}
+        return JSONResponse(answer)
+
+    async def _ahead(self, request: Request) -> Response:
+        loop = await run_in_threadpool(assignment.ahead, self._desk, await self._worker(request))
+        if loop is None:
+            return Response(status_code=204)
+        return JSONResponse({"loop": loop, "frame": f"/frames/ahead/{loop}"})
+
+    async def _task(self, request: Request) -> Response:
+        worker = await self._worker(request)
+        task = await run_in_threadpool(tasks.own_task, self._desk, worker, _task_key(request))
         return JSONResponse(
-            {
-                "task": task.task,
-                "loop": task.loop,
-                "flow": task.flow,
-                "title": task.title,
-                "description": task.description,
-                "input": task.task_input,
-                "html": task.html,
-                "accepted": as_iso(task.accepted_ms),
-                "lease_expires": as_iso(task.lease_expires_ms),
-            }
+            _task_json(task)
+            | {"answerContent": task.answer, "correctable_until": _moment(task.correctable_until_ms)}
         )
 
     async def _answer(self, request: Request) -> Response:
         worker = await self._worker(request)
         body = await _json_body(request)
-        if "answerContent" not in body:
-            raise BadAnswer('The request must have "answerContent".')
-        task = request.path_params["task"]
-        return JSONResponse(
-            await run_in_threadpool(tasks.answer, self._desk, worker, task, body["answerContent"])
+        correctable = body.get("correctable", False)
+        if not isinstance(correctable, bool):
+            raise InvalidRequest('"correctable" must be true or false.')
+        done = await run_in_threadpool(
+            submission.answer,
+            self._desk,
+            worker,
+            _task_key(request),
+            _answer_content(body),
+            correctable=correctable,
+        )
+        return _acknowledged(done)
+
+    async def _correct(self, request: Request) -> Response:
+        worker = await self._worker(request)
+        content = _answer_content(await _json_body(request))
+        return _acknowledged(
+            await run_in_threadpool(submission.correct, self._desk, worker, _task_key(request), content)
         )
 
     async def _decline(self, request: Request) -> Response:
         worker = await self._worker(request)
         body = await _json_body(request)
         reason = _text(body, "reason") if "reason" in body else ""
-        task = request.path_params["task"]
-        return JSONResponse(await run_in_threadpool(tasks.decline, self._desk, worker, task, reason))
+        return JSONResponse(
+            await run_in_threadpool(tasks.decline, self._desk, worker, _task_key(request), reason)
+        )
+
+    async def _return(self, request: Request) -> Response:
+        worker = await self._worker(request)
+        return JSONResponse(await run_in_threadpool(tasks.hand_back, self._desk, worker, _task_key(request)))
 
     async def _heartbeat(self, request: Request) -> Response:
+        return await self._lease(request, tasks.heartbeat, paused=False)
+
+    async def _pause(self, request: Request) -> Response:
+        return await self._lease(request, tasks.pause, paused=True)
+
+    async def _resume(self, request: Request) -> Response:
+        return await self._lease(request, tasks.resume, paused=False)
+
+    async def _lease(
+        self, request: Request, change: Callable[[Desk, workers.Worker, str], int], *, paused: bool
+    ) -> Response:
+        expires_ms = await run_in_threadpool(
+            change, self._desk, await self._worker(request), _task_key(request)
+        )
+        return JSONResponse({"lease_expires": as_iso(expires_ms), "paused": paused})
+
+    async def _queue(self, request: Request) -> Response:
         worker = await self._worker(request)
-        expires_ms = await run_in_threadpool(tasks.heartbeat, self._desk, worker, request.path_params["task"])
-        return JSONResponse({"lease_expires": as_iso(expires_ms)})
+        return JSONResponse(asdict(await run_in_threadpool(standing.queue, self._desk, worker)))
+
+    async def _answers(self, request: Request) -> Response:
+        worker = await self._worker(request)
+        given = await run_in_threadpool(standing.latest_answers, self._desk, worker)
+        return JSONResponse({"answers": [_given_json(answer) for answer in given]})
 
     async def _worker(self, request: Request) -> workers.Worker:
         header = request.headers.get("authorization")
@@ -158,6 +236,54 @@ class WorkerApi:
                 "Sign in at POST /worker/sessions and send its token as Authorization: Bearer <token>."
             )
         return await run_in_threadpool(workers.authenticate, self._desk, token.strip())
+
+
+def _task_key(request: Request) -> str:
+    return str(request.path_params["task"])
+
+
+def _answer_content(body: dict[str, Any]) -> Any:
+    if "answerContent" not in body:
+        raise BadAnswer('The request must have "answerContent".')
+    return body["answerContent"]
+
+
+def _moment(time_ms: int | None) -> str | None:
+    return None if time_ms is None else as_iso(time_ms)
+
+
+def _acknowledged(done: submission.Acknowledgement) -> JSONResponse:
+    until = _moment(done.correctable_until_ms)
+    return JSONResponse({"loop": done.loop, "status": done.status, "correctable_until": until})
+
+
+def _task_json(task: tasks.Task) -> dict[str, Any]:
+    return {
+        "task": task.task,
+        "loop": task.loop,
+        "flow": task.flow,
+        "title": task.title,
+        "description": task.description,
+        "state": task.state,
+        "paused": task.paused,
+        "accepted": as_iso(task.accepted_ms),
+        "limit": as_iso(task.limit_ms),
+        "lease_expires": as_iso(task.lease_expires_ms),
+        "frame": f"/frames/{task.task}",
+    }
+
+
+def _given_json(answer: standing.GivenAnswer) -> dict[str, Any]:
+    return {
+        "task": answer.task,
+        "loop": answer.loop,
+        "flow": answer.flow,
+        "title": answer.title,
+        "submitted": as_iso(answer.submitted_ms),
+        "seconds": answer.seconds,
+        "correctable_until": _moment(answer.correctable_until_ms),
+        "corrections": answer.corrections,
+    }
 
 
 def _error_response(error: DeskError) -> JSONResponse:

@@ -1,0 +1,174 @@
+"""Links by which people make their account themselves: 256 random bits, stored hashed, good once."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from include.review_desk.errors import Forbidden, InvalidRequest, InvitationGone, NameInUse
+from include.review_desk.people import teams, workers
+from include.review_desk.people.passwords import check_password, hash_password
+from include.review_desk.storage import schema
+
+if TYPE_CHECKING:
+    from include.review_desk.context import Desk
+    from include.review_desk.people.workers import Session, Worker
+    from include.review_desk.storage.database import Database
+
+DEFAULT_HOURS = 72
+MAX_HOURS = 30 * 24
+_KEEP_MS = 30 * 24 * 3600 * 1000
+
+_invitations = schema.invitations
+
+
+@dataclass(frozen=True)
+class NewInvitation:
+    """An invitation just made; the only place that ever holds its token."""
+
+    token: str
+    team: str
+    expires_ms: int
+
+    def link(self, public_url: str) -> str:
+        """The address to send to the person who is invited."""
+        return f"{public_url.rstrip('/')}/join/{self.token}"
+
+
+@dataclass(frozen=True)
+class Invitation:
+    """What an invitation that is still good offers. Without ``name`` the person chooses one."""
+
+    team: str
+    name: str | None
+    lead: bool
+    expires_ms: int
+
+
+def create(
+    database: Database,
+    now_ms: int,
+    *,
+    team: str,
+    name: str | None = None,
+    lead: bool = False,
+    hours: int = DEFAULT_HOURS,
+) -> NewInvitation:
+    """Make an invitation into ``team``, which is made when missing.
+
+    Raises
+    ------
+    InvalidRequest
+        Team or person with an impossible name, or a life that is not 1 hour to 30 days.
+    NameInUse
+        There is an account of this name already.
+    """
+    teams.check_team_name(team)
+    if not 1 <= hours <= MAX_HOURS:
+        raise InvalidRequest(f"An invitation is good for 1 to {MAX_HOURS} hours, not {hours}.")
+    if name is not None:
+        workers.check_name(name)
+    token = secrets.token_urlsafe(32)
+    expires_ms = now_ms + hours * 3600 * 1000
+    with database.write() as connection:
+        taken = select(schema.workers.c.id).where(schema.workers.c.name == name)
+        if name is not None and connection.scalar(taken) is not None:
+            raise NameInUse(f"There is an account {name!r} already: put it into the team with add-worker.")
+        connection.execute(delete(_invitations).where(_invitations.c.expires_ms < now_ms - _KEEP_MS))
+        connection.execute(
+            insert(_invitations).values(
+                token_sha256=workers.hash_token(token),
+                team_id=teams.ensure_team(connection, team, now_ms),
+                name=name,
+                lead=lead,
+                created_ms=now_ms,
+                expires_ms=expires_ms,
+            )
+        )
+    return NewInvitation(token, team, expires_ms)
+
+
+def create_as_lead(
+    desk: Desk, worker: Worker, *, team: str, name: str | None = None, hours: int = DEFAULT_HOURS
+) -> NewInvitation:
+    """An invitation from somebody who leads ``team``. Leads are made by command only.
+
+    Raises
+    ------
+    Forbidden
+        The person does not lead this team.
+    InvalidRequest, NameInUse
+        See ``create``.
+    """
+    if not any(member.lead and member.team == team for member in teams.memberships(desk, worker)):
+        raise Forbidden(f"Only somebody who leads the team {team!r} can invite people to it.")
+    return create(desk.database, desk.clock(), team=team, name=name, hours=hours)
+
+
+def look_up(desk: Desk, token: str) -> Invitation:
+    """What the link offers; opening the page does not use it up.
+
+    Raises
+    ------
+    InvitationGone
+        Unknown, used or expired.
+    """
+    query = (
+        select(_invitations, schema.workteams.c.name.label("team"))
+        .join(schema.workteams, schema.workteams.c.id == _invitations.c.team_id)
+        .where(*_good(token, desk.clock()))
+    )
+    with desk.database.read() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise _gone()
+    return Invitation(row.team, row.name, row.lead, row.expires_ms)
+
+
+def accept(desk: Desk, token: str, *, name: str, password: str) -> Session:
+    """Make the account, put it into the team, use the invitation up and sign in: all of it or nothing.
+
+    ``name`` is left aside when the invitation has one.
+
+    Raises
+    ------
+    InvitationGone
+        Unknown, used or expired; also when somebody else was faster.
+    InvalidRequest, NameInUse
+        The name or password will not do: the invitation stays good.
+    """
+    name = look_up(desk, token).name or name
+    workers.check_name(name)
+    check_password(password)
+    password_hash = hash_password(password)
+    now_ms = desk.clock()
+    try:
+        with desk.database.write() as connection:
+            good = _good(token, now_ms)
+            used = connection.execute(update(_invitations).where(*good).values(used_ms=now_ms))
+            if used.rowcount == 0:
+                raise _gone()
+            worker_id = workers.insert_worker(connection, now_ms, name=name, password_hash=password_hash)
+            mine = _invitations.c.token_sha256 == workers.hash_token(token)
+            row = connection.execute(select(_invitations).where(mine)).one()
+            connection.execute(update(_invitations).where(mine).values(worker_id=worker_id))
+            teams.ensure_member(connection, row.team_id, worker_id, lead=row.lead)
+            return workers.start_session(desk, connection, worker_id=worker_id, name=name)
+    except IntegrityError:
+        raise NameInUse(f"The name {name!r} is taken: choose another one.") from None
+
+
+def _good(token: str, now_ms: int) -> tuple[ColumnElement[bool], ...]:
+    return (
+        _invitations.c.token_sha256 == workers.hash_token(token),
+        _invitations.c.used_ms.is_(None),
+        _invitations.c.expires_ms > now_ms,
+    )
+
+
+def _gone() -> InvitationGone:
+    return InvitationGone("This invitation was used or has expired: ask whoever sent it for a new one.")

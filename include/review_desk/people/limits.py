@@ -1,0 +1,59 @@
+"""How often somebody may guess a password."""
+
+from __future__ import annotations
+
+import threading
+
+from include.review_desk.errors import TooManyAttempts
+
+_MAX_KEYS = 20_000
+
+
+class SignInLimiter:
+    """Counts failed sign-ins by name and by address; in memory, since a restart takes longer than a guess.
+
+    An attempt counts from its beginning, so that many at once cannot slip through together; ``succeeded``
+    takes it back.
+    """
+
+    def __init__(self, *, window_seconds: int = 300, per_name: int = 8, per_address: int = 60) -> None:
+        self._window_ms = window_seconds * 1000
+        self._limits = {"name": per_name, "address": per_address}
+        self._attempts: dict[tuple[str, str], list[int]] = {}
+        self._lock = threading.Lock()
+
+    def begin(self, name: str, address: str, now_ms: int) -> None:
+        """Count an attempt, or raise TooManyAttempts while too many failures lie in the window."""
+        with self._lock:
+            keys = self._keys(name, address)
+            for key in keys:
+                recent = self._recent(key, now_ms)
+                if len(recent) >= self._limits[key[0]]:
+                    wait = (recent[0] + self._window_ms - now_ms + 999) // 1000
+                    raise TooManyAttempts(f"Too many failed sign-ins: try again in {wait} seconds.", wait)
+            if len(self._attempts) > _MAX_KEYS:
+                self._attempts = {
+                    key: times for key in self._attempts if (times := self._recent(key, now_ms))
+                }
+            for key in keys:
+                self._attempts.setdefault(key, []).append(now_ms)
+
+    def succeeded(self, name: str, address: str, begun_ms: int) -> None:
+        """Take the attempt back that began at ``begun_ms``."""
+        with self._lock:
+            for key in self._keys(name, address):
+                times = self._attempts.get(key, [])
+                if begun_ms in times:
+                    times.remove(begun_ms)
+
+    def _keys(self, name: str, address: str) -> list[tuple[str, str]]:
+        # A name is limited per address, so that nobody can lock another person out from elsewhere.
+        return [("name", f"{address} {name[:200]}"), ("address", address)]
+
+    def _recent(self, key: tuple[str, str], now_ms: int) -> list[int]:
+        recent = [time for time in self._attempts.get(key, []) if time > now_ms - self._window_ms]
+        if recent:
+            self._attempts[key] = recent
+        else:
+            self._attempts.pop(key, None)
+        return recent

@@ -1,0 +1,54 @@
+"""Passwords: the rules they must keep, and Argon2id hashes of them (parameters as OWASP advises)."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+
+from include.review_desk.errors import InvalidRequest
+
+MIN_PASSWORD_CHARACTERS = 8
+MAX_PASSWORD_CHARACTERS = 1024
+
+_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
+# Each hash takes 19 MiB and a core for a moment: a crowd signing in at once waits its turn.
+_hashing = threading.BoundedSemaphore(2)
+# Verified when there is no such account, so that the answer takes as long as with a known one.
+_nobody = _hasher.hash(secrets.token_hex(16))
+
+
+def check_password(password: str) -> None:
+    """Raise InvalidRequest when the password is too short, too long or not text."""
+    if not MIN_PASSWORD_CHARACTERS <= len(password) <= MAX_PASSWORD_CHARACTERS:
+        raise InvalidRequest(
+            f"The password must have {MIN_PASSWORD_CHARACTERS} to {MAX_PASSWORD_CHARACTERS} characters."
+        )
+    if _encoded(password) is None:
+        raise InvalidRequest("The password holds characters that are not Unicode text.")
+
+
+def hash_password(password: str) -> str:
+    """What the database keeps of a password that ``check_password`` let through."""
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def password_fits(password_hash: str | None, password: str) -> bool:
+    """Whether the password is the one of this hash; takes equally long without a hash, and is then False."""
+    given = _encoded(password[: MAX_PASSWORD_CHARACTERS + 1])
+    with _hashing:
+        try:
+            fits = _hasher.verify(password_hash or _nobody, given or b"")
+        except (VerificationError, InvalidHashError):
+            return False
+    return fits and password_hash is not None and given is not None
+
+
+def _encoded(password: str) -> bytes | None:
+    try:
+        return password.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
