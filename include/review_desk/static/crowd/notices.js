@@ -1,0 +1,56 @@
+/** Plain notices at the top of the frame: what the worker should know about this page, not about the task. */
+
+import { make } from "./base.js";
+
+let shelf = null;
+const said = new Set();
+
+/**
+ * Show a sentence, once.
+ * @param {string} lead a few words in bold
+ * @param {string} text
+ */
+export function notice(lead, text) {
+  if (said.has(lead + text)) return;
+  said.add(lead + text);
+  if (shelf === null) {
+    shelf = make("div", { role: "status" });
+    document.body.prepend(shelf);
+  }
+  shelf.append(make("p", { class: "crowd-notice" }, make("strong", {}, lead), " ", text));
+}
+
+/** Tell what the Content-Security-Policy refused, by kind and host and not one by one. */
+export function watchRefusals() {
+  const tell = () => {
+    for (const { directive, address } of window.crowdRefused ?? []) {
+      notice("Left out:", `${what(directive)} ${where(address)}. The Review Desk loads nothing from outside into a task.`);
+    }
+  };
+  document.addEventListener("crowd-refused", tell);
+  tell();
+}
+
+function what(directive) {
+  const kind = directive.replace(/-(elem|attr)$/, "");
+  const names = {
+    "script-src": "a script",
+    "style-src": "a style sheet",
+    "img-src": "an image",
+    "font-src": "a font",
+    "media-src": "sound or video",
+    "connect-src": "a connection",
+    "frame-src": "an embedded page",
+    "form-action": "a form sent",
+  };
+  return names[kind] ?? "something";
+}
+
+function where(address) {
+  try {
+    const host = new URL(address).host;
+    return host ? `from ${host}` : "of the template";
+  } catch {
+    return "of the template";
+  }
+}
