@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, 
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.aws_api.loops import DEFAULT_TIME_LIMIT_SECONDS, IN_PROGRESS
+from include.review_desk.errors import MissingTask
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def held_task(desk: Desk, worker: Worker) -> str | None:
     held = and_(
         _assignments.c.worker_id == worker.id,
         _assignments.c.state == "working",
+        # Not yet submitted, so that the person's index leads past all their answers.
+        _assignments.c.submitted_ms.is_(None),
         _assignments.c.lease_expires_ms > now_ms,
         or_(_assignments.c.session_sha256 == worker.session, ~alive),
     )
@@ -71,23 +74,77 @@ def claim_task(desk: Desk, worker: Worker) -> str | None:
             return None
 
 
-def _candidates(desk: Desk, connection: Connection, worker: Worker) -> list[AnyRow]:
+def ahead(desk: Desk, worker: Worker) -> str | None:
+    """The name of the loop that this person would be given after the present one; claims nothing."""
+    with desk.database.read() as connection:
+        candidates = _candidates(desk, connection, worker, limit=1)
+        if not candidates:
+            return None
+        name = connection.scalar(select(_loops.c.name).where(_loops.c.id == candidates[0].id))
+    return str(name)
+
+
+def takeable_page(desk: Desk, worker: Worker, loop: str) -> AnyRow:
+    """What the page of a loop is made of, if this person could take the loop now.
+
+    ``loop_name``, ``input_content``, ``template`` and the flow definition's ``config``.
+
+    Raises
+    ------
+    MissingTask
+    """
+    templates = schema.templates
+    query = (
+        _queue(worker, desk.clock())
+        .add_columns(
+            _loops.c.name.label("loop_name"), _loops.c.input_content, templates.c.content.label("template")
+        )
+        .join(templates, templates.c.sha256 == _loops.c.template_sha256)
+        .where(_loops.c.live_name == loop, _loops.c.team_id.in_(_teams(worker)))
+    )
+    with desk.database.read() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None:
+        raise MissingTask(f"The loop {loop[:64]} is not one that you could take now.")
+    return row
+
+
+def _candidates(
+    desk: Desk, connection: Connection, worker: Worker, *, limit: int = _CANDIDATES
+) -> list[AnyRow]:
     """The oldest loops that this person may take, over all teams.
 
     One query for each team: the index then gives the order, and nothing is sorted however long the queue is.
     """
-    members, now_ms = schema.team_members, desk.clock()
-    teams = connection.scalars(select(members.c.team_id).where(members.c.worker_id == worker.id)).all()
+    query = _queue(worker, desk.clock()).limit(limit)
     rows = [
         row
-        for team_id in teams
-        for row in connection.execute(_queue(team_id, worker, now_ms).limit(_CANDIDATES)).all()
+        for team_id in team_ids(connection, worker)
+        for row in connection.execute(query.where(_loops.c.team_id == team_id)).all()
     ]
-    return sorted(rows, key=lambda row: (row.created_ms, row.id))[:_CANDIDATES]
+    return sorted(rows, key=lambda row: (row.created_ms, row.id))[:limit]
 
 
-def _queue(team_id: int, worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]]:
-    """Loops of one team that this person may take, oldest first."""
+def takeable_flows(
+    connection: Connection, worker: Worker, team_id: int, now_ms: int, *, limit: int
+) -> list[int]:
+    """The flow definition's id of each loop of a team that this person could take, the oldest ``limit``."""
+    query = _queue(worker, now_ms).with_only_columns(_loops.c.flow_id).where(_loops.c.team_id == team_id)
+    return list(connection.scalars(query.limit(limit)))
+
+
+def team_ids(connection: Connection, worker: Worker) -> list[int]:
+    """The teams that this person belongs to."""
+    return list(connection.scalars(_teams(worker)))
+
+
+def _teams(worker: Worker) -> Select[*tuple[Any, ...]]:
+    members = schema.team_members
+    return select(members.c.team_id).where(members.c.worker_id == worker.id)
+
+
+def _queue(worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]]:
+    """Loops that this person may take, whatever their team, oldest first."""
     taken = exists().where(
         _assignments.c.loop_id == _loops.c.id,
         _assignments.c.worker_id == worker.id,
@@ -99,7 +156,6 @@ def _queue(team_id: int, worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]
         .where(
             # Literal, so that the partial index serves.
             text("human_loops.open_slots > 0"),
-            _loops.c.team_id == team_id,
             _loops.c.status == IN_PROGRESS,
             _loops.c.available_until_ms > now_ms,
             ~taken,
@@ -108,11 +164,15 @@ def _queue(team_id: int, worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]
     )
 
 
+def time_limit_seconds(config: str) -> int:
+    """How long a person has for one task of a flow definition with this ``config`` (JSON)."""
+    loop_config = json.loads(config)["HumanLoopConfig"]
+    return int(loop_config.get("TaskTimeLimitInSeconds", DEFAULT_TIME_LIMIT_SECONDS))
+
+
 def _claim_loop(desk: Desk, connection: Connection, worker: Worker, candidate: AnyRow) -> str | None:
     now_ms = desk.clock()
-    limit = json.loads(candidate.config)["HumanLoopConfig"].get(
-        "TaskTimeLimitInSeconds", DEFAULT_TIME_LIMIT_SECONDS
-    )
+    limit = time_limit_seconds(candidate.config)
     task = secrets.token_urlsafe(24)
     values = {
         "task": task,

@@ -19,6 +19,7 @@ from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
 from include.review_desk.storage.object_store import StoreUnavailable
 from include.review_desk.storage.s3_uri import split_uri
+from include.review_desk.work.task_rows import spent_ms
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
@@ -37,9 +38,9 @@ _outbox = schema.outbox
 
 
 def forget_claims(desk: Desk) -> None:
-    """At start: whatever was being written when the desk last ended is due now."""
+    """At start: whatever was being written when the desk last ended is due now; held answers wait on."""
     with desk.database.write() as connection:
-        connection.execute(update(_outbox).values(next_attempt_ms=desk.clock()))
+        connection.execute(update(_outbox).where(_outbox.c.attempts > 0).values(next_attempt_ms=desk.clock()))
 
 
 def deliver_due(desk: Desk) -> int:
@@ -95,7 +96,7 @@ def _human_answer(desk: Desk, row: AnyRow) -> dict[str, Any]:
         "acceptanceTime": as_iso(row.accepted_ms),
         "answerContent": json.loads(row.answer),
         "submissionTime": as_iso(row.submitted_ms),
-        "timeSpentInSeconds": (row.submitted_ms - row.accepted_ms) / 1000,
+        "timeSpentInSeconds": spent_ms(row) / 1000,
         "workerId": row.public_id,
         "workerMetadata": {
             "identityData": {

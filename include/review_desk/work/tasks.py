@@ -1,8 +1,8 @@
-"""A worker's tasks: take, answer, decline, say that one is still at it.
+"""A worker's tasks: take, look at, say that one is still at it, pause, hand back, decline.
 
 A person takes a task for TaskTimeLimitInSeconds at most. A client that sends heartbeats gives it back
-sooner when it falls silent. Whoever declined or answered a loop never sees it again; whoever let the time
-run out may.
+sooner when it falls silent, unless it paused. Whoever declined or answered a loop never sees it again;
+whoever handed it back or let the time run out may.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
-from include.review_desk.aws_api.loops import (
-    COMPLETED,
-    IN_PROGRESS,
-    STOPPED,
-    STOPPING,
-    settle_stopping,
-)
-from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
+from include.review_desk.aws_api.loops import IN_PROGRESS, settle_stopping
 from include.review_desk.storage import schema
-from include.review_desk.work.answers import canonical_answer, check_answer
-from include.review_desk.work.assignment import claim_task, held_task, is_working
-from include.review_desk.worker_templates.crowd import find_elements
+from include.review_desk.work import task_rows
+from include.review_desk.work.assignment import (
+    claim_task,
+    held_task,
+    is_working,
+    takeable_page,
+    time_limit_seconds,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from include.review_desk.context import Desk
     from include.review_desk.people.workers import Worker
     from include.review_desk.storage.database import AnyRow
@@ -35,22 +35,27 @@ _MAX_REASON_CHARACTERS = 500
 
 _loops = schema.human_loops
 _assignments = schema.assignments
-_flows = schema.flow_definitions
 
 
 @dataclass(frozen=True)
 class Task:
-    """What a worker is given. ``task`` is the key to answer with; times are milliseconds since 1970 UTC."""
+    """What a worker is given. ``task`` is the key to answer with; times are milliseconds since 1970 UTC.
+
+    ``answer`` is the answerContent once there is one; ``correctable_until_ms`` is None when it stands.
+    """
 
     task: str
     loop: str
     flow: str
     title: str
     description: str
-    task_input: Any
-    html: str
+    state: str
+    paused: bool
     accepted_ms: int
+    limit_ms: int
     lease_expires_ms: int
+    answer: Any
+    correctable_until_ms: int | None
 
 
 def next_task(desk: Desk, worker: Worker) -> Task | None:
@@ -59,29 +64,67 @@ def next_task(desk: Desk, worker: Worker) -> Task | None:
     Asking twice is therefore safe: a lost response costs nobody a task.
     """
     task = held_task(desk, worker) or claim_task(desk, worker)
-    return _load(desk, worker, task) if task else None
+    return own_task(desk, worker, task) if task else None
 
 
-def answer(desk: Desk, worker: Worker, task: str, content: Any) -> dict[str, str]:
-    """Commit an answer; with the last one output.json is queued in the same transaction.
-
-    Returns the loop's name and status. The same answer again is answered the same.
+def own_task(desk: Desk, worker: Worker, task: str) -> Task:
+    """One of this person's tasks, whatever became of it.
 
     Raises
     ------
-    MissingTask, TaskGone, BadAnswer
+    MissingTask
     """
-    stored = canonical_answer(content)
     with desk.database.read() as connection:
-        row = _find(connection, worker, task)
-    if row.state == "working":
-        check_answer(content, find_elements(_render(desk, row)))
-        row = _commit_answer(desk, worker, task, stored)
-    if row.state != "answered":
-        raise _gone(row.state, task)
-    if row.answer != stored:
-        raise TaskGone(f"The task {task} was answered already, and differently: the first answer stands.")
-    return {"loop": row.loop_name, "status": row.status}
+        row = task_rows.find_row(connection, worker, task)
+    config = json.loads(row.config)["HumanLoopConfig"]
+    return Task(
+        task=row.task,
+        loop=row.loop_name,
+        flow=row.flow_name,
+        title=config["TaskTitle"],
+        description=config["TaskDescription"],
+        state=row.state,
+        paused=row.state == "working" and row.paused_since_ms is not None,
+        accepted_ms=row.accepted_ms,
+        limit_ms=row.limit_ms,
+        lease_expires_ms=row.lease_expires_ms,
+        answer=json.loads(row.answer) if row.answer is not None else None,
+        correctable_until_ms=task_rows.correctable_until(row, desk.clock()),
+    )
+
+
+def render_task(desk: Desk, worker: Worker, task: str) -> str:
+    """The page of a task that this person works on or has answered.
+
+    Raises
+    ------
+    MissingTask, TaskGone
+    """
+    return _render(desk, _shown(desk, worker, task))
+
+
+def page_and_input(desk: Desk, worker: Worker, task: str) -> tuple[str, Any]:
+    """The page of a task, and the input it was made of.
+
+    Raises
+    ------
+    MissingTask, TaskGone
+    """
+    row = _shown(desk, worker, task)
+    return _render(desk, row), json.loads(row.input_content)
+
+
+def render_ahead(desk: Desk, worker: Worker, loop: str) -> str:
+    """The page that this person would be given for a loop which they could take now; claims nothing.
+
+    Its links are those of the task itself, if that is taken soon (storage.links).
+
+    Raises
+    ------
+    MissingTask
+    """
+    row = takeable_page(desk, worker, loop)
+    return task_rows.render(desk, row, seconds=time_limit_seconds(row.config))
 
 
 def decline(desk: Desk, worker: Worker, task: str, reason: str) -> dict[str, str]:
@@ -91,37 +134,76 @@ def decline(desk: Desk, worker: Worker, task: str, reason: str) -> dict[str, str
     ------
     MissingTask, TaskGone
     """
-    with desk.database.write() as connection:
-        row = _find(connection, worker, task)
-        if not release(desk, connection, row.id, "declined", desk.clock(), reason[:_MAX_REASON_CHARACTERS]):
-            state = _find(connection, worker, task).state
-            if state != "declined":
-                raise _gone(state, task)
-        row = _find(connection, worker, task)
-    return {"loop": row.loop_name, "status": row.status}
+    return _leave(desk, worker, task, "declined", reason[:_MAX_REASON_CHARACTERS])
+
+
+def hand_back(desk: Desk, worker: Worker, task: str) -> dict[str, str]:
+    """Give the task back to everybody, this person included.
+
+    Raises
+    ------
+    MissingTask, TaskGone
+    """
+    return _leave(desk, worker, task, "returned", None)
 
 
 def heartbeat(desk: Desk, worker: Worker, task: str) -> int:
     """Say that the person is still at it; returns when the task goes back (milliseconds since 1970 UTC).
+
+    Ends a pause.
 
     Raises
     ------
     MissingTask, TaskGone
     """
     now_ms = desk.clock()
-    with desk.database.write() as connection:
-        row = _find(connection, worker, task)
-        expires_ms = min(row.limit_ms, now_ms + desk.config.silence_seconds * 1000)
-        result = connection.execute(
-            update(_assignments).where(is_working(row.id, now_ms)).values(lease_expires_ms=expires_ms)
-        )
-        if result.rowcount == 0:
-            raise _gone("expired" if row.state == "working" else row.state, task)
-    return int(expires_ms)
+
+    def lease(row: AnyRow) -> dict[str, Any]:
+        return _resumed(now_ms) | {
+            "lease_expires_ms": min(row.limit_ms, now_ms + desk.config.silence_seconds * 1000)
+        }
+
+    return int(_change(desk, worker, task, now_ms, lease).lease_expires_ms)
+
+
+def pause(desk: Desk, worker: Worker, task: str) -> int:
+    """Stop the person's time: silence does not give the task back, the time limit still does.
+
+    Returns that limit (milliseconds since 1970 UTC). Pausing twice is pausing once.
+
+    Raises
+    ------
+    MissingTask, TaskGone
+    """
+    now_ms = desk.clock()
+
+    def paused(row: AnyRow) -> dict[str, Any]:
+        since_ms = now_ms if row.paused_since_ms is None else row.paused_since_ms
+        return {"paused_since_ms": since_ms, "lease_expires_ms": row.limit_ms}
+
+    return int(_change(desk, worker, task, now_ms, paused).limit_ms)
+
+
+def resume(desk: Desk, worker: Worker, task: str) -> int:
+    """Go on after a pause; the lease lasts to the time limit until the next heartbeat.
+
+    Returns when the task goes back (milliseconds since 1970 UTC).
+
+    Raises
+    ------
+    MissingTask, TaskGone
+    """
+    now_ms = desk.clock()
+    return int(_change(desk, worker, task, now_ms, lambda _row: _resumed(now_ms)).lease_expires_ms)
 
 
 def release(
-    desk: Desk, connection: Connection, assignment_id: int, state: str, now_ms: int, reason: str | None = None
+    desk: Desk,
+    connection: Connection,
+    assignment_id: int,
+    state: str,
+    now_ms: int,
+    reason: str | None = None,
 ) -> bool:
     """End a piece of work without an answer and offer the loop again; False when it had ended already."""
     result = connection.execute(
@@ -141,112 +223,42 @@ def release(
     return True
 
 
-def _load(desk: Desk, worker: Worker, task: str) -> Task | None:
-    with desk.database.read() as connection:
-        row = _find(connection, worker, task)
-    config = json.loads(row.config)["HumanLoopConfig"]
-    return Task(
-        task=task,
-        loop=row.loop_name,
-        flow=row.flow_name,
-        title=config["TaskTitle"],
-        description=config["TaskDescription"],
-        task_input=json.loads(row.input_content),
-        html=_render(desk, row),
-        accepted_ms=row.accepted_ms,
-        lease_expires_ms=row.lease_expires_ms,
-    )
-
-
-def _commit_answer(desk: Desk, worker: Worker, task: str, stored: str) -> AnyRow:
-    now_ms = desk.clock()
+def _leave(desk: Desk, worker: Worker, task: str, state: str, reason: str | None) -> dict[str, str]:
     with desk.database.write() as connection:
-        row = _find(connection, worker, task)
-        taken = connection.execute(
-            update(_assignments)
-            .where(is_working(row.id, now_ms))
-            .values(state="answered", answer=stored, submitted_ms=now_ms)
+        row = task_rows.find_row(connection, worker, task)
+        if not release(desk, connection, row.id, state, desk.clock(), reason):
+            now = task_rows.find_row(connection, worker, task).state
+            if now != state:
+                raise task_rows.gone(now, task)
+        row = task_rows.find_row(connection, worker, task)
+    return {"loop": row.loop_name, "status": row.status}
+
+
+def _change(
+    desk: Desk, worker: Worker, task: str, now_ms: int, values: Callable[[AnyRow], dict[str, Any]]
+) -> AnyRow:
+    """Change a task that is still being worked on, by compare-and-swap; returns it as it is then."""
+    with desk.database.write() as connection:
+        row = task_rows.find_row(connection, worker, task)
+        changed = connection.execute(
+            update(_assignments).where(is_working(row.id, now_ms)).values(values(row))
         )
-        if taken.rowcount == 0 and row.state == "working":
-            raise _gone("expired", task)
-        if taken.rowcount:
-            connection.execute(
-                update(_loops).where(_loops.c.id == row.loop_id).values(answers=_loops.c.answers + 1)
-            )
-            _queue_output(connection, row.loop_id, now_ms)
-        row = _find(connection, worker, task)
-    desk.outbox_changed.set()
-    return row
+        if changed.rowcount == 0:
+            raise task_rows.gone("expired" if row.state == "working" else row.state, task)
+        return task_rows.find_row(connection, worker, task)
 
 
-def _queue_output(connection: Connection, loop_id: int, now_ms: int) -> None:
-    """Queue output.json once all have answered, or the last one at work on a loop that is being stopped."""
-    loop = connection.execute(
-        select(_loops.c.status, _loops.c.answers, _loops.c.task_count).where(_loops.c.id == loop_id)
-    ).one()
-    at_work = connection.scalar(
-        select(_assignments.c.id)
-        .where(_assignments.c.loop_id == loop_id, _assignments.c.state == "working")
-        .limit(1)
-    )
-    if loop.status == STOPPING:
-        complete, final_status = at_work is None, STOPPED
-    else:
-        complete, final_status = loop.answers >= loop.task_count, COMPLETED
-    if complete:
-        connection.execute(
-            insert(schema.outbox).values(
-                loop_id=loop_id,
-                final_status=final_status,
-                attempts=0,
-                next_attempt_ms=now_ms,
-                queued_ms=now_ms,
-            )
-        )
+def _resumed(now_ms: int) -> dict[str, Any]:
+    return {"paused_ms": task_rows.paused_until(now_ms), "paused_since_ms": None}
 
 
-def _find(connection: Connection, worker: Worker, task: str) -> AnyRow:
-    """The assignment with its loop, if it is this person's."""
-    templates = schema.templates
-    row = connection.execute(
-        select(
-            _assignments,
-            _loops.c.name.label("loop_name"),
-            _loops.c.flow_name,
-            _loops.c.status,
-            _loops.c.input_content,
-            _flows.c.config,
-            templates.c.content.label("template"),
-        )
-        .join(_loops, _loops.c.id == _assignments.c.loop_id)
-        .join(_flows, _flows.c.id == _loops.c.flow_id)
-        .join(templates, templates.c.sha256 == _loops.c.template_sha256)
-        .where(_assignments.c.task == task, _assignments.c.worker_id == worker.id)
-    ).one_or_none()
-    if row is None:
-        raise MissingTask(f"You have no task {task[:64]}.")
+def _shown(desk: Desk, worker: Worker, task: str) -> AnyRow:
+    with desk.database.read() as connection:
+        row = task_rows.find_page(connection, worker, task)
+    if row.state not in ("working", "answered"):
+        raise task_rows.gone(row.state, task)
     return row
 
 
 def _render(desk: Desk, row: AnyRow) -> str:
-    """The page of a task; its links live as long as the task."""
-    lifetime_seconds = (row.limit_ms - row.accepted_ms) // 1000 + 60
-    try:
-        return desk.renderer.render(
-            row.template, json.loads(row.input_content), link_seconds=lifetime_seconds
-        )
-    except RenderFailure as failure:
-        # It rendered when the loop started, and neither template nor input can change since.
-        raise RuntimeError(
-            f"The loop {row.loop_name} does not render any more: {failure.message}"
-        ) from failure
-
-
-def _gone(state: str, task: str) -> TaskGone:
-    why = {
-        "answered": "was answered already",
-        "declined": "was declined",
-        "expired": "ran out of time and was given back",
-        "withdrawn": "was withdrawn",
-    }
-    return TaskGone(f"The task {task} {why.get(state, 'is not open any more')}: ask for the next one.")
+    return task_rows.render(desk, row, seconds=task_rows.limit_seconds(row))

@@ -1,0 +1,148 @@
+"""An assignment as the database has it, and what follows from its row alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ColumnElement, Connection, Select, case, select
+
+from include.review_desk.aws_api.loops import IN_PROGRESS, STOPPING
+from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
+from include.review_desk.storage import schema
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.review_desk.context import Desk
+    from include.review_desk.people.workers import Worker
+    from include.review_desk.storage.database import AnyRow
+
+_loops = schema.human_loops
+_assignments = schema.assignments
+_flows = schema.flow_definitions
+_outbox = schema.outbox
+
+# Links to images outlive the task by this much, so that none dies under the last answer.
+_LINK_MARGIN_SECONDS = 60
+
+
+def find_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
+    """The assignment with its loop's state, if it is this person's.
+
+    Raises
+    ------
+    MissingTask
+    """
+    return _one(connection, _state_query(), worker, task)
+
+
+def find_page(connection: Connection, worker: Worker, task: str) -> AnyRow:
+    """As ``find_row``, with all that the task's page is made of: input and template may be large.
+
+    Raises
+    ------
+    MissingTask
+    """
+    templates = schema.templates
+    query = (
+        _state_query()
+        .add_columns(_loops.c.input_content, templates.c.content.label("template"))
+        .join(templates, templates.c.sha256 == _loops.c.template_sha256)
+    )
+    return _one(connection, query, worker, task)
+
+
+def latest_answered(connection: Connection, worker: Worker, limit: int) -> Sequence[AnyRow]:
+    """This person's last answers with their loops' states, newest first."""
+    query = (
+        _state_query()
+        .where(_assignments.c.worker_id == worker.id, _assignments.c.submitted_ms.is_not(None))
+        .order_by(_assignments.c.submitted_ms.desc(), _assignments.c.id.desc())
+    )
+    return connection.execute(query.limit(limit)).all()
+
+
+def render(desk: Desk, row: AnyRow, *, seconds: int) -> str:
+    """The page made of ``row.template`` and ``row.input_content``; links live for a task of ``seconds``."""
+    try:
+        return desk.renderer.render(
+            row.template, json.loads(row.input_content), link_seconds=seconds + _LINK_MARGIN_SECONDS
+        )
+    except RenderFailure as failure:
+        # It rendered when the loop started, and neither template nor input can change since.
+        raise RuntimeError(
+            f"The loop {row.loop_name} does not render any more: {failure.message}"
+        ) from failure
+
+
+def limit_seconds(row: AnyRow) -> int:
+    """How long the person has for the task in all."""
+    return int((row.limit_ms - row.accepted_ms) // 1000)
+
+
+def spent_ms(row: AnyRow) -> int:
+    """From acceptance to submission without the pauses; of rows that were submitted."""
+    return max(0, int(row.submitted_ms - row.accepted_ms - row.paused_ms))
+
+
+def paused_until(now_ms: int) -> ColumnElement[int]:
+    """All pauses in milliseconds, the present one taken as ending now."""
+    since = _assignments.c.paused_since_ms
+    return _assignments.c.paused_ms + case((since < now_ms, now_ms - since), else_=0)
+
+
+def correctable_until(row: AnyRow, now_ms: int) -> int | None:
+    """Until when this answer may be corrected, or None once it stands.
+
+    It stands when its time limit has passed, and as soon as S3 has been offered the output or it is due.
+    While other people's answers are missing, the last of them may end it sooner than said here, but never
+    before the hold that the answer itself asked for.
+    """
+    if row.state != "answered" or row.status not in (IN_PROGRESS, STOPPING):
+        return None
+    if row.output_attempts is None:
+        end_ms = row.available_until_ms
+    else:
+        end_ms = row.output_due_ms if row.output_attempts == 0 else now_ms
+    end_ms = min(end_ms, row.limit_ms)
+    return int(end_ms) if end_ms > now_ms else None
+
+
+def gone(state: str, task: str) -> TaskGone:
+    """Why the task is nobody's to work on any more, in one sentence."""
+    why = {
+        "answered": "was answered already",
+        "declined": "was declined",
+        "expired": "ran out of time and was given back",
+        "returned": "was handed back",
+        "withdrawn": "was withdrawn",
+    }
+    return TaskGone(f"The task {task} {why.get(state, 'is not open any more')}: ask for the next one.")
+
+
+def _state_query() -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            _assignments,
+            _loops.c.name.label("loop_name"),
+            _loops.c.flow_name,
+            _loops.c.status,
+            _loops.c.available_until_ms,
+            _flows.c.config,
+            _outbox.c.attempts.label("output_attempts"),
+            _outbox.c.next_attempt_ms.label("output_due_ms"),
+        )
+        .join(_loops, _loops.c.id == _assignments.c.loop_id)
+        .join(_flows, _flows.c.id == _loops.c.flow_id)
+        .outerjoin(_outbox, _outbox.c.loop_id == _assignments.c.loop_id)
+    )
+
+
+def _one(connection: Connection, query: Select[*tuple[Any, ...]], worker: Worker, task: str) -> AnyRow:
+    row = connection.execute(
+        query.where(_assignments.c.task == task, _assignments.c.worker_id == worker.id)
+    ).one_or_none()
+    if row is None:
+        raise MissingTask(f"You have no task {task[:64]}.")
+    return row
