@@ -10,8 +10,8 @@ What it does not do: presigned URLs, SigV4a, event streams, the query and XML pr
 
 from __future__ import annotations
 
-from include.aws_protocol.application import AwsApplication, Call, Handler
+from include.aws_protocol.application import AwsApplication, Call, Handler, SecretOf
 from include.aws_protocol.catalog import SERVICES
 from include.aws_protocol.errors import ServiceError
 
-__all__ = ["SERVICES", "AwsApplication", "Call", "Handler", "ServiceError"]
+__all__ = ["SERVICES", "AwsApplication", "Call", "Handler", "SecretOf", "ServiceError"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -24,8 +25,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 16 * 1024 * 1024
-"""No operation served here takes more; InvokeEndpoint's own limit is 6 MiB."""
+MAX_BODY_BYTES = 40 * 1024 * 1024
+"""No operation served here takes more: StartHumanLoop's 3 MiB of text, every character escaped twice by the
+client (12 bytes each), and what stands around it."""
+
+_SHOWN_LENGTH = 200
+_TARGET = re.compile(r"[A-Za-z]\w{0,99}\.[A-Z]\w{0,99}", re.ASCII)
+_JSON_TYPES = ("application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1")
 
 
 @dataclass(frozen=True)
@@ -42,6 +48,8 @@ class Call:
 
 Result = Mapping[str, Any] | None
 Handler = Callable[[Call], Result | Awaitable[Result]]
+SecretOf = Callable[[str], Awaitable[str | None]]
+"""Access key id -> its secret access key, None for a key that may not call; asked anew at each request."""
 
 
 class AwsApplication:
@@ -58,7 +66,8 @@ class AwsApplication:
         ``(service, operation) -> handler``; services as botocore names them. Coroutine functions run on the
         event loop, plain functions in a thread.
     credentials
-        Access key id -> secret access key of those who may call.
+        Access key id -> secret access key of those who may call: a mapping, or a coroutine function where
+        keys come and go.
     region, account_id
         What the calls are told they run in; a signature for another region is refused.
     on_call
@@ -69,13 +78,13 @@ class AwsApplication:
         self,
         *,
         handlers: Mapping[tuple[str, str], Handler],
-        credentials: Mapping[str, str],
+        credentials: Mapping[str, str] | SecretOf,
         region: str,
         account_id: str,
         on_call: Callable[[Call, int], None] | None = None,
     ) -> None:
         self._handlers = dict(handlers)
-        self._credentials = dict(credentials)
+        self._secret_of = credentials if callable(credentials) else _fixed(credentials)
         self._region = region
         self._account_id = account_id
         self._on_call = on_call
@@ -110,15 +119,15 @@ class AwsApplication:
         operation = _resolve(scope, headers)
         try:
             body = await _read_body(receive)
-            identity = self._authenticate(operation, scope, headers, body)
+            identity = await self._authenticate(operation, scope, headers, body)
             if operation is None:
                 raise _unknown_operation(scope, headers)
         except ServiceError as error:
             return serialise_error(operation, error)
         params: dict[str, Any] = {}
         try:
-            params = parse(operation, scope["query_string"].decode("latin-1"), headers, body)
-            validate(operation, params)
+            _check_content_type(operation, headers, body)
+            params = _read_params(operation, scope, headers, body)
             answer = serialise(operation, await self._handle(operation, params, identity))
         except ServiceError as error:
             answer = serialise_error(operation, error)
@@ -128,7 +137,7 @@ class AwsApplication:
             self._on_call(self._call(operation, params, identity), answer.status)
         return answer
 
-    def _authenticate(
+    async def _authenticate(
         self, operation: Operation | None, scope: Scope, headers: Mapping[str, str], body: bytes
     ) -> signature.Identity:
         request = signature.SignedRequest(
@@ -138,7 +147,9 @@ class AwsApplication:
             headers=headers,
             body=body,
         )
-        identity = signature.verify(request, self._credentials)
+        key = signature.claimed_key(headers)
+        secret = await self._secret_of(key) if key else None
+        identity = signature.verify(request, {key: secret} if key and secret else {})
         if identity.region != self._region or (operation and identity.service != operation.signing_name):
             raise ServiceError(
                 "InvalidSignatureException",
@@ -176,22 +187,65 @@ class AwsApplication:
         )
 
 
+def _fixed(credentials: Mapping[str, str]) -> SecretOf:
+    secrets = dict(credentials)
+
+    async def secret_of(access_key_id: str) -> str | None:
+        return secrets.get(access_key_id)
+
+    return secret_of
+
+
 def _raw_path(scope: Scope) -> str:
     """Return the path as it was sent, before percent-decoding."""
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     return raw_path.decode("latin-1")
 
 
+def _is_rpc(scope: Scope) -> bool:
+    """JSON 1.1 knows one method and one path: what is asked stands in the header and the body."""
+    return bool(scope["method"] == "POST") and _raw_path(scope) == "/"
+
+
 def _resolve(scope: Scope, headers: Mapping[str, str]) -> Operation | None:
     target = headers.get("x-amz-target")
     if target is not None:
-        return catalog.resolve_target(target)
+        return catalog.resolve_target(target) if _is_rpc(scope) else None
     return catalog.resolve_path(scope["method"], _raw_path(scope))
 
 
 def _unknown_operation(scope: Scope, headers: Mapping[str, str]) -> ServiceError:
-    asked = headers.get("x-amz-target") or f"{scope['method']} {scope['path']}"
-    return ServiceError("UnknownOperationException", f"This server knows no operation {asked}.", 501)
+    asked = f"{scope['method']} {_raw_path(scope)} {headers.get('x-amz-target', '')}".strip()[:_SHOWN_LENGTH]
+    target = headers.get("x-amz-target", "")
+    # A client of another AWS service is told that this server does not do that, as for its own operations.
+    foreign = _TARGET.fullmatch(target) and not catalog.is_known_prefix(target.rpartition(".")[0])
+    status = 501 if foreign and _is_rpc(scope) else 404
+    return ServiceError("UnknownOperationException", f"This server knows no operation {asked}.", status)
+
+
+def _check_content_type(operation: Operation, headers: Mapping[str, str], body: bytes) -> None:
+    """Refuse a document that says it is something else than JSON; a blob may be anything."""
+    shape = operation.model.input_shape
+    given = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not body or not given or (shape is not None and shape.serialization.get("payload")):
+        return
+    if given not in _JSON_TYPES:
+        raise ServiceError(
+            "UnsupportedMediaTypeException",
+            f"The body is sent as {given[:_SHOWN_LENGTH]!r}: {operation.name} takes JSON.",
+            415,
+        )
+
+
+def _read_params(
+    operation: Operation, scope: Scope, headers: Mapping[str, str], body: bytes
+) -> dict[str, Any]:
+    try:
+        params = parse(operation, scope["query_string"].decode("latin-1"), headers, body)
+        validate(operation, params)
+    except RecursionError:
+        raise ServiceError("SerializationException", "The request is nested too deeply.") from None
+    return params
 
 
 def _internal_failure(operation: Operation) -> Answer:

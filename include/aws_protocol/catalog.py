@@ -102,6 +102,11 @@ def resolve_target(target: str) -> Operation | None:
     return Operation(service, name, _service_model(service).operation_model(name), {})
 
 
+def is_known_prefix(prefix: str) -> bool:
+    """Whether ``X-Amz-Target`` headers with this prefix are for a service of :data:`SERVICES`."""
+    return prefix in _target_prefixes()
+
+
 def resolve_path(method: str, raw_path: str) -> Operation | None:
     """Find the REST operation of an HTTP method and a path as sent: ``%2F`` does not separate segments."""
     for route in _routes():

@@ -1,6 +1,7 @@
 """From an HTTP request to an operation's parameters, as botocore's input shape describes them.
 
-Values of the wrong JSON type are handed on as they came: saying so is the validation's job.
+Values of the wrong JSON type are handed on as they came: saying so is the validation's job. Text that no
+database or file name could hold (a lone surrogate, a NUL) is refused here, for every operation.
 """
 
 from __future__ import annotations
@@ -74,18 +75,18 @@ def _from_text(member: Any, name: str, text: str) -> Any:
             return float(text)
         if member.type_name == "timestamp":
             return _timestamp(text)
-    except ValueError:
+    except (ValueError, OverflowError, OSError):
         raise ServiceError(
-            "SerializationException", f"{name} {text!r} is not a valid {member.type_name}."
+            "SerializationException", f"{name} {text[:100]!r} is not a valid {member.type_name}."
         ) from None
     if member.type_name == "boolean":
         return text.lower() == "true"
-    return text
+    return _checked_text(text)
 
 
 def _document(shape: Any, body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body) if body else {}
+        value = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant) if body else {}
     except (ValueError, RecursionError):
         raise ServiceError("SerializationException", "The request body is not valid JSON.") from None
     if not isinstance(value, dict):
@@ -101,12 +102,29 @@ def _value(shape: Any, value: Any) -> Any:
     if kind == "list" and isinstance(value, list):
         return [_value(shape.member, item) for item in value]
     if kind == "map" and isinstance(value, dict):
-        return {key: _value(shape.value, item) for key, item in value.items()}
+        return {_checked_text(key): _value(shape.value, item) for key, item in value.items()}
     if kind == "blob" and isinstance(value, str):
         return _blob(value)
     if kind == "timestamp" and not isinstance(value, bool):
         return _timestamp_or(value)
-    return value
+    return _checked_text(value) if isinstance(value, str) else value
+
+
+def _checked_text(text: str) -> str:
+    if "\0" in text:
+        raise ServiceError("SerializationException", "The request holds text with a NUL character.")
+    if not text.isascii():
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError:
+            raise ServiceError(
+                "SerializationException", "The request holds text that is not valid Unicode."
+            ) from None
+    return text
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _structure(shape: Any, value: dict[str, Any]) -> dict[str, Any]:

@@ -92,6 +92,12 @@ def verify(request: SignedRequest, credentials: Mapping[str, str], now: datetime
     return Identity(parts["key"], parts["region"], parts["service"])
 
 
+def claimed_key(headers: Mapping[str, str]) -> str | None:
+    """The access key id that a request says it was signed with, before anything is verified."""
+    parts = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
+    return parts["key"] if parts else None
+
+
 def canonical_request(request: SignedRequest, signed_headers: list[str]) -> str:
     """Write a request in the one form that both sides sign."""
     path = quote(normalize_url_path(request.raw_path), safe="/~")
@@ -138,7 +144,8 @@ def _check_coverage(signed: list[str], request: SignedRequest) -> None:
             "InvalidSignatureException", f"The signature must cover the headers {', '.join(sorted(needed))}."
         )
     declared = request.headers.get("x-amz-content-sha256")
-    if declared is not None and not hmac.compare_digest(declared, hashlib.sha256(request.body).hexdigest()):
+    actual = hashlib.sha256(request.body).hexdigest()
+    if declared is not None and not hmac.compare_digest(declared.encode(), actual.encode()):
         raise _refused(
             "InvalidSignatureException",
             "The body is not the one that the X-Amz-Content-SHA256 header describes.",

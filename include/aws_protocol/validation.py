@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from functools import cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import regex
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from include.aws_protocol.catalog import Operation
 
 _SHOWN_LENGTH = 200
+# A list of a million wrong items is told as well by its first ones.
+_SHOWN_FAULTS = 20
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
@@ -50,7 +53,7 @@ def validate(operation: Operation, params: dict[str, Any]) -> None:
     shape = operation.model.input_shape
     if shape is None:
         return
-    faults = list(_faults(shape, params, ""))
+    faults = list(islice(_faults(shape, params, ""), _SHOWN_FAULTS))
     if not faults:
         return
     code = "ValidationError" if operation.error_shape("ValidationError") else "ValidationException"
@@ -97,7 +100,7 @@ def _structure_faults(shape: Any, value: dict[str, Any], path: str) -> Iterator[
             member_path = _join(path, _camel(name))
             yield f"Value null at '{member_path}' failed to satisfy constraint: Member must not be null"
     for name, item in value.items():
-        member_path = _join(path, _camel(name))
+        member_path = _join(path, _camel(name[:_SHOWN_LENGTH]))
         if name in shape.members:
             yield from _faults(shape.members[name], item, member_path)
         else:
