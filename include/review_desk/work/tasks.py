@@ -117,7 +117,7 @@ def page_and_input(desk: Desk, worker: Worker, task: str) -> tuple[str, Any]:
 def render_ahead(desk: Desk, worker: Worker, loop: str) -> str:
     """The page that this person would be given for a loop which they could take now; claims nothing.
 
-    Its links are those of the task itself, if that is taken soon (storage.links).
+    Its links are those of the task itself, if that is taken soon (worker_templates.steady_links).
 
     Raises
     ------

@@ -27,14 +27,13 @@ from markupsafe import Markup
 from markupsafe import escape as escape_markup
 
 from include.review_desk.errors import RenderFailure
+from include.review_desk.worker_templates.steady_links import MAX_LINK_SECONDS, SteadyLinks
 
 Presigner = Callable[[str, str, int], str]
 """(bucket, key, lifetime in seconds) -> URL that reads the object."""
 
 _S3_URI = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
 _MAX_KEY_BYTES = 1024
-# A presigned URL lives seven days at most (Amazon S3 User Guide, presigned URLs).
-_MAX_LINK_SECONDS = 604_800
 
 _link_seconds: ContextVar[int] = ContextVar("link_seconds", default=3600)
 
@@ -59,7 +58,7 @@ class Renderer:
     """Renders worker templates; safe to use from several threads."""
 
     def __init__(self, presign: Presigner) -> None:
-        self._presign = presign
+        self._presign = SteadyLinks(presign)
         self._environment = LimitedEnvironment(autoescape=True)
         self._environment.add_filter("grant_read_access", self._grant_read_access)
         self._environment.add_filter("to_json", _to_json)
@@ -74,7 +73,7 @@ class Renderer:
         RenderFailure
             Syntax error, unknown filter, input that a filter refuses, or a limit passed.
         """
-        token = _link_seconds.set(max(1, min(link_seconds, _MAX_LINK_SECONDS)))
+        token = _link_seconds.set(max(1, min(link_seconds, MAX_LINK_SECONDS)))
         try:
             template: BoundTemplate = self._environment.from_string(content)
             return str(template.render(task={"input": task_input}))
