@@ -27,6 +27,10 @@ class NameInUse(DeskError):
     """A resource with this name exists already."""
 
 
+class LimitExceeded(DeskError):
+    """There may be no more resources of this kind."""
+
+
 class LoopConflict(DeskError):
     """A human loop of this name exists with other input."""
 

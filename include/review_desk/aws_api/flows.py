@@ -42,7 +42,7 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     arn = desk.config.arns.make(arns.FLOW_DEFINITION, name)
     loop_config = _checked_loop_config(params)
     check_role(desk.config, params["RoleArn"])
-    check_output_path(params["OutputConfig"]["S3OutputPath"])
+    check_output_path(params["OutputConfig"]["S3OutputPath"], desk.config.buckets)
     config = {key: params[key] for key in ("HumanLoopConfig", "OutputConfig", "RoleArn")}
     try:
         with desk.database.write() as connection:
@@ -114,7 +114,7 @@ def delete_flow(desk: Desk, name: str) -> None:
     now_ms = desk.clock()
     with desk.database.write() as connection:
         row = connection.execute(
-            select(_flows.c.id, _flows.c.status).where(_flows.c.live_name == name)
+            select(_flows.c.id, _flows.c.status).where(_flows.c.live_name == name).with_for_update()
         ).one_or_none()
         if row is None:
             raise _missing(desk, name)
@@ -173,7 +173,7 @@ def _checked_loop_config(params: Mapping[str, Any]) -> Mapping[str, Any]:
 def _team_id(desk: Desk, connection: Connection, arn: str) -> int:
     teams = schema.workteams
     name = desk.config.arns.name_of(arns.WORKTEAM, arn)
-    team_id = connection.scalar(select(teams.c.id).where(teams.c.name == name))
+    team_id = connection.scalar(select(teams.c.id).where(teams.c.name == name).with_for_update(read=True))
     if team_id is None:
         raise InvalidRequest(f"The work team {arn} does not exist in this account and Region.")
     return int(team_id)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.aws_protocol import Call, Handler, ServiceError
-from include.review_desk.aws_api import flows, loops, tagging, task_uis, teams
+from include.review_desk.aws_api import flows, loops, tagging, task_uis, teams, workforce
 from include.review_desk.context import Desk
 from include.review_desk.errors import (
     DeskError,
     InvalidRequest,
+    LimitExceeded,
     LoopConflict,
     MissingResource,
     NameInUse,
@@ -44,8 +45,13 @@ _CONTROL: dict[str, Operation] = {
     "ListWorkteams": teams.list_teams,
     "UpdateWorkteam": teams.update_team,
     "DeleteWorkteam": lambda desk, params: teams.delete_team(desk, params["WorkteamName"]),
-    "DescribeWorkforce": lambda desk, params: teams.describe_workforce(desk, params["WorkforceName"]),
-    "ListWorkforces": teams.list_workforces,
+    "CreateWorkforce": workforce.create,
+    "DescribeWorkforce": lambda desk, params: workforce.describe(desk, params["WorkforceName"]),
+    "ListWorkforces": workforce.list_workforces,
+    "UpdateWorkforce": workforce.update,
+    "DeleteWorkforce": lambda desk, params: workforce.delete(desk, params["WorkforceName"]),
+    "DescribeSubscribedWorkteam": workforce.describe_subscribed,
+    "ListSubscribedWorkteams": workforce.list_subscribed,
     "AddTags": tagging.add,
     "ListTags": tagging.list_tags,
     "DeleteTags": tagging.remove,
@@ -61,6 +67,7 @@ _CODES: dict[str, dict[type[DeskError], str]] = {
         InvalidRequest: "ValidationException",
         MissingResource: "ResourceNotFound",
         NameInUse: "ResourceInUse",
+        LimitExceeded: "ResourceLimitExceeded",
     },
 }
 
@@ -81,9 +88,7 @@ def _handler(desk: Desk, service: str, operation: Operation) -> Handler:
         try:
             return operation(desk, call.params) or {}
         except DeskError as error:
-            code = codes.get(type(error))
-            if code is None:
-                raise
-            raise ServiceError(code, error.message) from None
+            # Whatever else the caller can do something about was wrong with the request.
+            raise ServiceError(codes.get(type(error), "ValidationException"), error.message) from None
 
     return handle

@@ -139,7 +139,7 @@ def stop(desk: Desk, name: str) -> None:
         The loop has Completed or Failed.
     """
     with desk.database.write() as connection:
-        row = find(connection, name)
+        row = find(connection, name, lock=True)
         if row.status in (COMPLETED, FAILED):
             raise InvalidRequest(f"The human loop {name} has the status {row.status}: it cannot be stopped.")
         if row.status == IN_PROGRESS:
@@ -168,9 +168,10 @@ def delete_loop(desk: Desk, name: str) -> None:
             )
 
 
-def find(connection: Connection, name: str) -> AnyRow:
-    """The loop's summary row, or MissingResource."""
-    row = connection.execute(select(*_SUMMARY).where(_loops.c.live_name == name)).one_or_none()
+def find(connection: Connection, name: str, *, lock: bool = False) -> AnyRow:
+    """The loop's summary row, or MissingResource; ``lock`` keeps it as it is until the transaction ends."""
+    query = select(*_SUMMARY).where(_loops.c.live_name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise MissingResource(f"The human loop {name} does not exist.")
     return row
@@ -261,7 +262,8 @@ def _flow_for_start(desk: Desk, connection: Connection, flow_arn: str) -> tuple[
 
 def _check_flow_active(connection: Connection, flow_id: int, flow_arn: str) -> None:
     flows = schema.flow_definitions
-    if connection.scalar(select(flows.c.status).where(flows.c.id == flow_id)) != "Active":
+    status = select(flows.c.status).where(flows.c.id == flow_id).with_for_update(read=True)
+    if connection.scalar(status) != "Active":
         raise InvalidRequest(f"The flow definition {flow_arn} is being deleted: it takes no new loops.")
 
 

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from include.review_desk.storage.database import AnyRow
 
 DEFAULT_PAGE_SIZE = 100
+_MAX_INTEGER = 2**63 - 1
+_NOT_OURS = "NextToken is not one that this service gave out."
 _PAGING_MEMBERS = ("NextToken", "MaxResults")
 
 
@@ -31,16 +33,21 @@ class Order:
     descending: bool
 
 
-def sort_order(params: Mapping[str, Any], column: ColumnElement[Any], identity: ColumnElement[int]) -> Order:
-    """Order by ``column``, newest (or last) first unless SortOrder says Ascending."""
-    return Order(column, identity, params.get("SortOrder", "Descending") == "Descending")
+def sort_order(
+    params: Mapping[str, Any],
+    column: ColumnElement[Any],
+    identity: ColumnElement[int],
+    default: str = "Descending",
+) -> Order:
+    """Order by ``column`` in the direction of SortOrder, or of ``default`` where the call names none."""
+    return Order(column, identity, params.get("SortOrder", default) == "Descending")
 
 
 def created_between(params: Mapping[str, Any], column: ColumnElement[int]) -> list[ColumnElement[bool]]:
-    """Conditions of CreationTimeAfter and CreationTimeBefore."""
+    """Conditions of CreationTimeAfter (that moment or later) and CreationTimeBefore (earlier)."""
     conditions: list[ColumnElement[bool]] = []
     if "CreationTimeAfter" in params:
-        conditions.append(column > as_milliseconds(params["CreationTimeAfter"]))
+        conditions.append(column >= as_milliseconds(params["CreationTimeAfter"]))
     if "CreationTimeBefore" in params:
         conditions.append(column < as_milliseconds(params["CreationTimeBefore"]))
     return conditions
@@ -60,7 +67,7 @@ def fetch_page(
     """
     size = int(params.get("MaxResults", DEFAULT_PAGE_SIZE))
     if "NextToken" in params:
-        query = query.where(_after(order, *_read_token(params)))
+        query = query.where(_after(order, *_read_token(params, order.column.type.python_type)))
     if order.descending:
         query = query.order_by(order.column.desc(), order.identity.desc())
     else:
@@ -88,14 +95,21 @@ def _make_token(params: Mapping[str, Any], sort_key: Any, identity: int) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode()
 
 
-def _read_token(params: Mapping[str, Any]) -> tuple[Any, int]:
+def _read_token(params: Mapping[str, Any], kind: type) -> tuple[Any, int]:
     try:
         value = json.loads(base64.urlsafe_b64decode(str(params["NextToken"]).encode()))
         digest, sort_key, identity = value
-    except (ValueError, TypeError):
-        raise InvalidRequest("NextToken is not one that this service gave out.") from None
+    except (ValueError, TypeError, RecursionError):
+        raise InvalidRequest(_NOT_OURS) from None
     if digest != _filters_digest(params):
         raise InvalidRequest("NextToken belongs to a call with other filters: repeat them unchanged.")
-    if not isinstance(identity, int) or not isinstance(sort_key, int | str):
-        raise InvalidRequest("NextToken is not one that this service gave out.")
+    if not _is_key(identity, int) or not _is_key(sort_key, kind):
+        raise InvalidRequest(_NOT_OURS)
     return sort_key, identity
+
+
+def _is_key(value: Any, kind: type) -> bool:
+    """Whether the database can compare its own keys with this one."""
+    if kind is int:
+        return type(value) is int and 0 <= value <= _MAX_INTEGER
+    return isinstance(value, str) and value.isascii() and "\0" not in value

@@ -28,7 +28,7 @@ _TABLES = {
 def add(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """AddTags: new values replace old ones of the same key; returns all tags of the resource."""
     with desk.database.write() as connection:
-        kind, name = _existing(desk, connection, params["ResourceArn"])
+        kind, name = _existing(desk, connection, params["ResourceArn"], lock=True)
         put(connection, kind, name, params["Tags"])
         return {"Tags": _all(connection, kind, name)}
 
@@ -77,15 +77,16 @@ def forget(connection: Connection, kind: str, name: str) -> None:
 
 def _all(connection: Connection, kind: str, name: str) -> list[dict[str, str]]:
     rows = connection.execute(
-        select(_tags.c.key, _tags.c.value).where(_tags.c.resource == f"{kind}/{name}").order_by(_tags.c.key)
-    )
-    return [{"Key": row.key, "Value": row.value} for row in rows]
+        select(_tags.c.key, _tags.c.value).where(_tags.c.resource == f"{kind}/{name}")
+    ).all()
+    return [{"Key": row.key, "Value": row.value} for row in sorted(rows, key=lambda row: row.key)]
 
 
-def _existing(desk: Desk, connection: Connection, arn: str) -> tuple[str, str]:
+def _existing(desk: Desk, connection: Connection, arn: str, *, lock: bool = False) -> tuple[str, str]:
     resource = desk.config.arns.resource_of(arn)
     if resource is not None:
         column = _TABLES[resource[0]]
-        if connection.execute(select(column).where(column == resource[1])).first() is not None:
+        query = select(column).where(column == resource[1])
+        if connection.execute(query.with_for_update() if lock else query).first() is not None:
             return resource
     raise MissingResource(f"The resource {arn} does not exist or cannot carry tags.")

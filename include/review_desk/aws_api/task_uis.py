@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -36,9 +37,7 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     digest = template_digest(content)
     try:
         with desk.database.write() as connection:
-            known = select(_templates.c.sha256).where(_templates.c.sha256 == digest)
-            if connection.execute(known).first() is None:
-                connection.execute(insert(_templates).values(sha256=digest, content=content))
+            _keep_template(connection, digest, content)
             connection.execute(
                 insert(_uis).values(name=name, template_sha256=digest, created_ms=desk.clock())
             )
@@ -48,6 +47,14 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
             f"The human task UI {arn} exists already: a changed template needs a new name."
         ) from None
     return {"HumanTaskUiArn": arn}
+
+
+def _keep_template(connection: Connection, digest: str, content: str) -> None:
+    known = select(_templates.c.sha256).where(_templates.c.sha256 == digest)
+    if connection.execute(known).first() is None:
+        # Two programs may bring the same template under two names in one moment.
+        with contextlib.suppress(IntegrityError), connection.begin_nested():
+            connection.execute(insert(_templates).values(sha256=digest, content=content))
 
 
 def describe(desk: Desk, name: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Work teams and the one private workforce they belong to.
+"""Work teams of the one private workforce.
 
 Who is in a team is the desk's own business (``add-worker``); MemberDefinitions name Cognito or OIDC groups,
 which the API takes and gives back unchanged.
@@ -9,21 +9,20 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, collate, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk.aws_api import arns, paging, tagging
+from include.review_desk.aws_api import arns, paging, tagging, workforce
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from include.review_desk.context import Desk
     from include.review_desk.storage.database import AnyRow
 
-WORKFORCE_NAME = "default"
 _SETTINGS = ("MemberDefinitions", "NotificationConfiguration", "WorkerAccessConfiguration")
 
 _teams = schema.workteams
@@ -36,14 +35,15 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     ------
     NameInUse
     InvalidRequest
-        WorkforceName is not the workforce there is.
+        WorkforceName is not the workforce there is, or MemberDefinitions contradict each other.
     """
     name = params["WorkteamName"]
     arn = desk.config.arns.make(arns.WORKTEAM, name)
-    if params.get("WorkforceName", WORKFORCE_NAME) != WORKFORCE_NAME:
+    if params.get("WorkforceName", workforce.NAME) != workforce.NAME:
         raise InvalidRequest(
-            f"The workforce {params['WorkforceName']} does not exist: there is one, {WORKFORCE_NAME}."
+            f"The workforce {params['WorkforceName']} does not exist: there is one, {workforce.NAME}."
         )
+    _check_members(params["MemberDefinitions"])
     settings = {key: params[key] for key in _SETTINGS if key in params}
     now_ms = desk.clock()
     try:
@@ -70,12 +70,15 @@ def describe(desk: Desk, name: str) -> dict[str, Any]:
 
 
 def list_teams(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """ListWorkteams."""
-    column = _teams.c.name if params.get("SortBy") == "Name" else _teams.c.created_ms
-    order = paging.sort_order(params, column, _teams.c.id)
+    """ListWorkteams: by creation, oldest first, unless SortBy and SortOrder say otherwise."""
+    # PostgreSQL sorts text by the database's language unless told: names come by their bytes on both.
+    names = collate(_teams.c.name, "C" if desk.database.engine.dialect.name == "postgresql" else "BINARY")
+    column = names if params.get("SortBy") == "Name" else _teams.c.created_ms
+    order = paging.sort_order(params, column, _teams.c.id, default="Ascending")
     query = select(_teams, _teams.c.id.label("identity"), column.label("sort_key"))
     if "NameContains" in params:
-        query = query.where(_teams.c.name.contains(params["NameContains"], autoescape=True))
+        part = params["NameContains"].lower()
+        query = query.where(func.lower(_teams.c.name).contains(part, autoescape=True))
     with desk.database.read() as connection:
         rows, token = paging.fetch_page(connection, query, order, params)
     teams = [_as_workteam(desk, row) for row in rows]
@@ -83,10 +86,18 @@ def list_teams(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def update_team(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """UpdateWorkteam: what is given replaces what was."""
+    """UpdateWorkteam: what is given replaces what was.
+
+    Raises
+    ------
+    MissingResource
+    InvalidRequest
+        MemberDefinitions contradict each other.
+    """
     name = params["WorkteamName"]
+    _check_members(params.get("MemberDefinitions", []))
     with desk.database.write() as connection:
-        row = _find(desk, connection, name)
+        row = _find(desk, connection, name, lock=True)
         settings = json.loads(row.settings) | {key: params[key] for key in _SETTINGS if key in params}
         connection.execute(
             update(_teams)
@@ -110,7 +121,7 @@ def delete_team(desk: Desk, name: str) -> dict[str, Any]:
     """
     flows = schema.flow_definitions
     with desk.database.write() as connection:
-        row = _find(desk, connection, name)
+        row = _find(desk, connection, name, lock=True)
         used_by = connection.scalar(
             select(flows.c.name).where(flows.c.team_id == row.id, flows.c.live_name.is_not(None)).limit(1)
         )
@@ -124,39 +135,12 @@ def delete_team(desk: Desk, name: str) -> dict[str, Any]:
     return {"Success": True}
 
 
-def describe_workforce(desk: Desk, name: str) -> dict[str, Any]:
-    """DescribeWorkforce: one private workforce, ``default``, always Active."""
-    if name != WORKFORCE_NAME:
-        raise MissingResource(f"The workforce {name} does not exist: there is one, {WORKFORCE_NAME}.")
-    return {"Workforce": _workforce(desk)}
-
-
-def list_workforces(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """ListWorkforces."""
-    wanted = params.get("NameContains", "") in WORKFORCE_NAME and "NextToken" not in params
-    return {"Workforces": [_workforce(desk)] if wanted else []}
-
-
-def _workforce(desk: Desk) -> dict[str, Any]:
-    with desk.database.read() as connection:
-        first_ms = connection.scalar(select(func.min(_teams.c.created_ms)))
-    created = as_datetime(first_ms if first_ms is not None else desk.clock())
-    return {
-        "WorkforceName": WORKFORCE_NAME,
-        "WorkforceArn": desk.config.arns.make(arns.WORKFORCE, WORKFORCE_NAME),
-        "SubDomain": desk.config.public_host,
-        "CreateDate": created,
-        "LastUpdatedDate": created,
-        "Status": "Active",
-    }
-
-
 def _as_workteam(desk: Desk, row: AnyRow) -> dict[str, Any]:
     settings: dict[str, Any] = json.loads(row.settings)
     return settings | {
         "WorkteamName": row.name,
         "WorkteamArn": desk.config.arns.make(arns.WORKTEAM, row.name),
-        "WorkforceArn": desk.config.arns.make(arns.WORKFORCE, WORKFORCE_NAME),
+        "WorkforceArn": desk.config.arns.make(arns.WORKFORCE, workforce.NAME),
         "Description": row.description,
         "SubDomain": desk.config.public_host,
         "CreateDate": as_datetime(row.created_ms),
@@ -164,8 +148,24 @@ def _as_workteam(desk: Desk, row: AnyRow) -> dict[str, Any]:
     }
 
 
-def _find(desk: Desk, connection: Connection, name: str) -> AnyRow:
-    row = connection.execute(select(_teams).where(_teams.c.name == name)).one_or_none()
+def _check_members(definitions: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what the API reference rules out: both kinds at once, or Cognito groups of several pools."""
+    if any(len(definition) != 1 for definition in definitions):
+        raise InvalidRequest(
+            "Each of MemberDefinitions must have either CognitoMemberDefinition or OidcMemberDefinition."
+        )
+    if len({kind for definition in definitions for kind in definition}) > 1:
+        raise InvalidRequest(
+            "MemberDefinitions must be all CognitoMemberDefinition or all OidcMemberDefinition."
+        )
+    cognito = [definition.get("CognitoMemberDefinition", {}) for definition in definitions]
+    if len({(member.get("UserPool"), member.get("ClientId")) for member in cognito}) > 1:
+        raise InvalidRequest("All CognitoMemberDefinitions must have the same UserPool and ClientId.")
+
+
+def _find(desk: Desk, connection: Connection, name: str, *, lock: bool = False) -> AnyRow:
+    query = select(_teams).where(_teams.c.name == name)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         arn = desk.config.arns.make(arns.WORKTEAM, name)
         raise MissingResource(f"The work team {arn} does not exist in this account and Region.")

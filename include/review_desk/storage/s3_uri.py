@@ -10,11 +10,20 @@ from include.review_desk.errors import InvalidRequest
 _OUTPUT_PATH = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])(/.*)?")
 
 
-def check_output_path(path: str) -> None:
-    """Raise InvalidRequest unless ``path`` is ``s3://bucket`` or ``s3://bucket/prefix``."""
-    if _OUTPUT_PATH.fullmatch(path) is None:
+def check_output_path(path: str, buckets: tuple[str, ...] | None = None) -> None:
+    """Raise InvalidRequest unless ``path`` is ``s3://bucket`` or ``s3://bucket/prefix``.
+
+    ``buckets`` are the only ones that the desk may write to; None: any.
+    """
+    match = _OUTPUT_PATH.fullmatch(path)
+    if match is None:
         raise InvalidRequest(
             f"S3OutputPath {path!r} is not an S3 URI: write s3://bucket/prefix with a bucket that S3 allows."
+        )
+    if buckets is not None and match[1] not in buckets:
+        raise InvalidRequest(
+            f"S3OutputPath {path!r} lies in a bucket that the Review Desk was not started with: use one of "
+            f"{', '.join(buckets)}, or start it with --bucket {match[1]} too."
         )
 
 

@@ -114,7 +114,7 @@ class WorkerApi:
             try:
                 response = await endpoint(request)
             except DeskError as error:
-                response = _error_response(error)
+                response = error_response(error)
             response.headers["Cache-Control"] = "no-store"
             return response
 
@@ -286,7 +286,8 @@ def _given_json(answer: standing.GivenAnswer) -> dict[str, Any]:
     }
 
 
-def _error_response(error: DeskError) -> JSONResponse:
+def error_response(error: DeskError) -> JSONResponse:
+    """An error as JSON, with the status that belongs to its kind."""
     headers = {}
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.retry_after_seconds)
