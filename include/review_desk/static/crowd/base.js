@@ -94,20 +94,44 @@ export function deferred() {
 }
 
 /**
+ * What a script set before the element was defined: it would hide the element's own properties.
+ * @param {HTMLElement} element
+ * @returns {Object<string, *>} to be set again
+ */
+export function takeEarlyProperties(element) {
+  const early = {};
+  for (const name of Object.keys(element)) {
+    if (name in Object.getPrototypeOf(element)) {
+      early[name] = element[name];
+      delete element[name];
+    }
+  }
+  return early;
+}
+
+/**
  * Base of the elements a worker answers with.
  *
  * Subclasses write `build(shadow)`, called once, when the element and its children are in the document; `value`;
  * `getDraft`/`setDraft`; `setAnswer`; `problem`. They call `this.changed()` after each change by the user.
  */
 export class CrowdElement extends HTMLElement {
-  #built = false;
+  static observedAttributes = ["disabled"];
 
   connectedCallback() {
-    if (this.#built) return;
-    this.#built = true;
+    if (this.shadowRoot !== null) return;
     const shadow = this.attachShadow({ mode: "open", delegatesFocus: true });
     shadow.adoptedStyleSheets = [commonSheet];
+    const early = takeEarlyProperties(this);
     this.build(shadow);
+    this.attributeChangedCallback();
+    Object.assign(this, early);
+  }
+
+  attributeChangedCallback() {
+    for (const control of this.shadowRoot?.querySelectorAll("input, textarea, button") ?? []) {
+      control.disabled = this.disabled;
+    }
   }
 
   /**
@@ -144,6 +168,11 @@ export class CrowdElement extends HTMLElement {
   /** What stands under `name` in answerContent; undefined: nothing does. */
   get value() {
     return undefined;
+  }
+
+  /** What is submitted, where that is not `value`; undefined: nothing. */
+  get submitted() {
+    return this.value;
   }
 
   /** The name under which many templates for AWS read `value`. */

@@ -34,7 +34,7 @@ export function collect(form) {
   const answer = new Map();
   for (const { element, name } of fieldsOf(form)) {
     if (element.disabled) continue;
-    const value = element instanceof CrowdElement ? element.value : nativeValue(element);
+    const value = element instanceof CrowdElement ? element.submitted : nativeValue(element);
     if (value === undefined) continue;
     const before = answer.get(name);
     answer.set(name, isPlain(before) && isPlain(value) ? { ...before, ...value } : value);

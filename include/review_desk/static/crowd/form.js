@@ -17,6 +17,9 @@ const styles = sheet(`
   @media (pointer: coarse) { kbd { display: none; } .primary { flex: 1 1 auto; min-height: 44px; } }
 `);
 
+const SUBMITS = 'crowd-button[form-action="submit"], crowd-button[type="submit"]';
+const RESETS = 'crowd-button[form-action="reset"], crowd-button[type="reset"]';
+
 /**
  * The form of a task. SageMaker Developer Guide, crowd-form: without a crowd-button whose form-action is submit it
  * gets one; `onsubmit` and the cancelable `submit` event are those of an HTML form.
@@ -35,9 +38,10 @@ export class CrowdForm extends HTMLElement {
   connectedCallback() {
     if (this.shadowRoot !== null) return;
     const shadow = this.attachShadow({ mode: "open" });
+    this.tabIndex = -1;
     shadow.adoptedStyleSheets = [commonSheet, styles];
     const bar = make("div", { id: "bar", part: "bar" }, this.#message);
-    if (this.querySelector('crowd-button[form-action="submit"]') === null) {
+    if (this.querySelector(SUBMITS) === null) {
       this.#button = make("button", { type: "button", class: "button primary" }, "Submit");
       this.#button.append(make("kbd", { "aria-hidden": true }, "Ctrl+Enter"));
       this.#button.setAttribute("aria-keyshortcuts", "Control+Enter");
@@ -46,7 +50,7 @@ export class CrowdForm extends HTMLElement {
     }
     shadow.append(make("div", { id: "content", part: "content" }, make("slot")), bar);
     this.classList.toggle("fills", this.querySelector(":scope > crowd-bounding-box") !== null);
-    this.addEventListener("click", (event) => this.#nativeButton(event));
+    this.addEventListener("click", (event) => this.#onClick(event));
     this.addEventListener("crowd-change", () => this.say(""));
     this.addEventListener("input", () => this.say(""));
   }
@@ -123,20 +127,20 @@ export class CrowdForm extends HTMLElement {
       this.#button.disabled = busy;
       this.#button.firstChild.data = busy ? "Submitting…" : "Submit";
     }
-    for (const button of this.querySelectorAll('crowd-button[form-action="submit"]')) button.toggleAttribute("loading", busy);
+    for (const button of this.querySelectorAll(SUBMITS)) button.toggleAttribute("loading", busy);
   }
 
-  /** A template's own <button type="submit"> works as in any form. */
-  #nativeButton(event) {
-    const button = event.target.closest?.("button[type], input[type=submit], input[type=reset]");
-    if (button === null || button === undefined || event.defaultPrevented) return;
-    if (button.type === "submit") {
+  /** Submit and reset buttons, ours and the template's own, unless a script of the template prevents it. */
+  #onClick(event) {
+    const button = event.target.closest?.("crowd-button, button[type], input[type=submit], input[type=reset]");
+    if (!button || event.defaultPrevented || button.disabled) return;
+    const native = button.localName !== "crowd-button";
+    if (native ? button.type === "submit" : button.matches(SUBMITS)) {
       event.preventDefault();
       this.requestSubmit();
-    } else if (button.type === "reset") {
+    } else if (native ? button.type === "reset" : button.matches(RESETS)) {
       event.preventDefault();
       this.reset();
     }
   }
 }
-

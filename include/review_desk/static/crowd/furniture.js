@@ -1,0 +1,166 @@
+/** Buttons, alerts and instructions, and the notice for elements that the Review Desk does not have. */
+
+import { CrowdElement, commonSheet, make, sheet, takeEarlyProperties } from "./base.js";
+
+const alertStyles = sheet(`
+  :host { display: block; margin: 8px 0; }
+  #box {
+    display: flex; align-items: flex-start; gap: 16px; padding: 8px 16px; border: 1px solid var(--crowd-line);
+    border-inline-start: 4px solid var(--tone, var(--crowd-accent)); border-radius: 8px; background: var(--crowd-shade);
+  }
+  #box > div { flex: 1; min-width: 0; }
+  .success { --tone: var(--crowd-good); }
+  .warning { --tone: var(--crowd-busy); }
+  .error { --tone: var(--crowd-bad); }
+`);
+const instructionStyles = sheet(`
+  :host { display: block; margin: 0 0 8px; }
+  summary { min-height: 40px; padding: 8px 0; font-weight: 600; cursor: pointer; }
+  dialog {
+    width: min(46rem, calc(100vw - 32px)); max-height: calc(100vh - 32px); padding: 0; overflow: auto;
+    border: 1px solid var(--crowd-line); border-radius: 8px; background: var(--crowd-paper); color: var(--crowd-ink);
+  }
+  dialog::backdrop { background: rgb(0 0 0 / .5); }
+  dialog header {
+    position: sticky; top: 0; display: flex; align-items: center; gap: 16px; padding: 8px 16px;
+    border-bottom: 1px solid var(--crowd-line); background: var(--crowd-shade);
+  }
+  dialog header h1 { flex: 1; }
+  .text { padding: 0 16px 16px; }
+  ::slotted(*) { max-width: 100%; }
+`);
+const unknownStyles = sheet(`
+  :host { display: block; margin: 8px 0; }
+  p { margin: 0; padding: 8px 16px; border-radius: 8px; border: 1px dashed var(--crowd-busy); background: var(--crowd-shade); }
+`);
+
+class Furniture extends HTMLElement {
+  connectedCallback() {
+    if (this.shadowRoot !== null) return;
+    const shadow = this.attachShadow({ mode: "open", delegatesFocus: true });
+    shadow.adoptedStyleSheets = [commonSheet];
+    const early = takeEarlyProperties(this);
+    this.build(shadow);
+    Object.assign(this, early);
+  }
+}
+
+/**
+ * crowd-button (sms-ui-template-crowd-button). `form-action` submit and reset are the form's business. The icon set of
+ * AWS is not here: a button with nothing but an icon shows the icon's name.
+ */
+export class CrowdButton extends Furniture {
+  static observedAttributes = ["disabled", "loading"];
+
+  build(shadow) {
+    const primary = (this.getAttribute("variant") ?? "primary") === "primary";
+    const look = this.getAttribute("variant") === "link" ? "link" : primary ? "button primary" : "button";
+    const href = this.getAttribute("href");
+    this.control = href === null ? make("button", { type: "button", class: look }) : make("a", { href, class: look });
+    if (this.getAttribute("icon-url")) {
+      this.control.append(make("img", { src: this.getAttribute("icon-url"), alt: "", width: 20, height: 20 }));
+    }
+    this.control.append(make("slot", {}, iconName(this.getAttribute("icon"))));
+    shadow.append(this.control);
+    this.attributeChangedCallback();
+  }
+
+  attributeChangedCallback() {
+    if (!this.control) return;
+    const loading = this.hasAttribute("loading");
+    this.control.disabled = this.disabled || loading;
+    this.control.setAttribute("aria-busy", String(loading));
+  }
+
+  get disabled() {
+    return this.hasAttribute("disabled");
+  }
+
+  set disabled(on) {
+    this.toggleAttribute("disabled", Boolean(on));
+  }
+}
+
+/** iron-icon, which templates put into buttons: the name of the icon, as the pictures are not here. */
+export class IronIcon extends Furniture {
+  build(shadow) {
+    shadow.append(make("span", {}, iconName(this.getAttribute("icon"))));
+  }
+}
+
+function iconName(icon) {
+  return (icon ?? "").split(":").at(-1).replaceAll("-", " ");
+}
+
+/** crowd-alert: info, success, warning or error (sms-ui-template-crowd-alert). */
+export class CrowdAlert extends Furniture {
+  build(shadow) {
+    shadow.adoptedStyleSheets.push(alertStyles);
+    const type = this.getAttribute("type") ?? "info";
+    const urgent = type === "error" || type === "warning";
+    const box = make("div", { id: "box", class: type, role: urgent ? "alert" : "status" }, make("div", {}, make("slot")));
+    if (this.hasAttribute("dismissible")) {
+      const close = make("button", { type: "button", class: "link" }, "Close");
+      close.addEventListener("click", () => this.remove());
+      box.append(close);
+    }
+    shadow.append(box);
+  }
+}
+
+/** short-instructions: beside the task, folded away where there is little room. */
+export class ShortInstructions extends Furniture {
+  build(shadow) {
+    shadow.adoptedStyleSheets.push(instructionStyles);
+    const open = window.matchMedia("(min-width: 40rem)").matches;
+    const title = this.getAttribute("header") || "Instructions";
+    shadow.append(make("details", { open }, make("summary", {}, make("bdi", {}, title)), make("slot")));
+  }
+}
+
+/** full-instructions: behind a button, in a dialog. */
+export class FullInstructions extends Furniture {
+  build(shadow) {
+    shadow.adoptedStyleSheets.push(instructionStyles);
+    const title = this.getAttribute("header") || "Full instructions";
+    const opener = make("button", { type: "button", class: "link", "aria-haspopup": "dialog" }, "View full instructions");
+    const close = make("button", { type: "button", class: "button" }, "Close");
+    const heading = make("h1", { id: "title" }, make("bdi", {}, title));
+    this.dialog = make(
+      "dialog",
+      { "aria-labelledby": "title" },
+      make("header", {}, heading, close),
+      make("div", { class: "text" }, make("slot")),
+    );
+    opener.addEventListener("click", () => this.open());
+    close.addEventListener("click", () => this.dialog.close());
+    this.dialog.addEventListener("click", (event) => {
+      if (event.target === this.dialog) this.dialog.close();
+    });
+    shadow.append(opener, this.dialog);
+  }
+
+  /** Show the dialog. */
+  open() {
+    this.dialog.showModal();
+  }
+}
+
+/**
+ * Any other crowd element: a plain notice, and its content below. When it would be part of the answer nothing can be
+ * submitted: the program that asked would miss a part.
+ */
+export class UnknownElement extends CrowdElement {
+  build(shadow) {
+    shadow.adoptedStyleSheets.push(unknownStyles);
+    const end = this.name
+      ? "so this task cannot be answered here: decline it and tell who made it."
+      : "its content is shown as it is.";
+    shadow.append(make("p", { role: "note" }, make("code", {}, `<${this.localName}>`), ` is not known to the Review Desk: ${end}`));
+    shadow.append(make("slot"));
+  }
+
+  problem() {
+    return this.name ? `<${this.localName}> is not known to the Review Desk: decline this task.` : null;
+  }
+}

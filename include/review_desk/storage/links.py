@@ -1,0 +1,65 @@
+"""The same presigned link for the same object for a while, so that what was preloaded is used.
+
+A presigned URL holds the second it was made in, so that two of one object differ and the browser loads the
+image twice: once ahead, once for the task.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# A presigned URL lives seven days at most (Amazon S3 User Guide, presigned URLs).
+MAX_LINK_SECONDS = 604_800
+_KEPT = 10_000
+
+
+class SteadyLinks:
+    """A presigner, ``(bucket, key, lifetime in seconds) -> URL``, that repeats its links. Thread-safe.
+
+    Parameters
+    ----------
+    presign
+        Makes a link.
+    slack_seconds
+        Links are made to live this much longer than asked for, and repeated until that is used up.
+    now
+        Seconds, of any beginning.
+    """
+
+    def __init__(
+        self,
+        presign: Callable[[str, str, int], str],
+        *,
+        slack_seconds: int = 1800,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._presign = presign
+        self._slack_seconds = slack_seconds
+        self._now = now
+        self._lock = threading.Lock()
+        # (bucket, key) -> (URL, when it dies); the longest unused first.
+        self._links: OrderedDict[tuple[str, str], tuple[str, float]] = OrderedDict()
+
+    def __call__(self, bucket: str, key: str, lifetime_seconds: int) -> str:
+        """URL that reads the object for ``lifetime_seconds`` at least, seven days at most."""
+        now = self._now()
+        needed = min(lifetime_seconds, MAX_LINK_SECONDS - self._slack_seconds)
+        with self._lock:
+            url, dies = self._links.get((bucket, key), ("", 0.0))
+            if url and dies - now >= needed:
+                self._links.move_to_end((bucket, key))
+                return url
+        lifetime = min(lifetime_seconds + self._slack_seconds, MAX_LINK_SECONDS)
+        url = self._presign(bucket, key, lifetime)
+        with self._lock:
+            self._links[bucket, key] = (url, now + lifetime)
+            self._links.move_to_end((bucket, key))
+            if len(self._links) > _KEPT:
+                self._links.popitem(last=False)
+        return url

@@ -1,0 +1,158 @@
+"""The frame of a task: the rendered worker template as a document of its own, which reaches nothing else.
+
+``GET /frames/<task>`` and ``GET /frames/ahead/<loop>`` need the session cookie. What they answer is sandboxed
+by its own Content-Security-Policy, also when somebody opens it outside the portal: an opaque origin, so no
+cookie, no storage and no window of the desk; no request but for our own scripts and styles and for the task's
+images. The template talks to the portal by postMessage only (static/crowd/portal.js lists the messages).
+
+Navigation of the frame to other hosts, which no policy of its own can forbid, is refused by the frame-src of
+the portal's pages.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from include.review_desk.errors import DeskError, MissingTask, NotSignedIn
+from include.review_desk.web.browser import signed_in_worker
+from include.review_desk.work import tasks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.types import Scope
+
+    from include.review_desk.context import Desk
+    from include.review_desk.people.workers import Worker
+
+_STATIC = Path(__file__).parents[1] / "static"
+_CROWD = "/static/crowd/"
+_HEAD = (
+    '<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
+    f'<link rel="stylesheet" href="{_CROWD}crowd.css"><script src="{_CROWD}early.js"></script>'
+    f'<script type="module" src="{_CROWD}main.js"></script>'
+)
+_WHOLE = re.compile(r"\s*(?:<!--.{0,20000}?-->\s*)*<(?:!doctype|html|head)\b", re.IGNORECASE | re.DOTALL)
+_HEAD_PLACES = tuple(
+    re.compile(rf"<{tag}\b[^>]{{0,2000}}>", re.IGNORECASE) for tag in ("head", "html", "!doctype")
+)
+# The address as templates for Amazon A2I write it: any scheme, quotes and query.
+_AWS_SCRIPT = re.compile(
+    r"(<script\b[^>]{0,2000}?\ssrc\s{0,20}=\s{0,20}[\"']?)\s{0,20}(?:https?:)?//assets\.crowd\.aws"
+    r"/crowd-html-elements\.js(?:\?[^\"'\s>]{0,2000})?",
+    re.IGNORECASE,
+)
+_HOST = re.compile(r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
+# Tells the portal, which shows the sentence, as the frame itself may be hidden.
+_TELL = 'parent.postMessage({desk:1,type:"problem",message:document.querySelector("p").textContent},"*")'
+
+
+def routes(desk: Desk) -> list[Route | Mount]:
+    """The frames, and the files that templates in them may load."""
+
+    def task(request: Request, worker: Worker) -> str:
+        return tasks.render_task(desk, worker, request.path_params["task"])
+
+    def ahead(request: Request, worker: Worker) -> str:
+        return tasks.render_ahead(desk, worker, request.path_params["loop"])
+
+    return [
+        Route("/frames/ahead/{loop}", _framed(desk, ahead)),
+        Route("/frames/{task}", _framed(desk, task)),
+        Mount(_CROWD.rstrip("/"), CrowdFiles(directory=_STATIC / "crowd")),
+    ]
+
+
+class CrowdFiles(StaticFiles):
+    """The crowd elements. A document of opaque origin may load modules only where CORS allows it."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, revalidated each time so that modules of two versions never meet."""
+        response = await super().get_response(path, scope)
+        response.headers["Access-Control-Allow-Origin"] = "*"
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
+def document(page: str) -> str:
+    """A rendered worker template as a document whose crowd elements are ours.
+
+    A fragment is wrapped; a template that is a whole document stays one.
+    """
+    page = _AWS_SCRIPT.sub(rf"\g<1>{_CROWD}crowd-html-elements.js", page)
+    if not _WHOLE.match(page):
+        return f'<!doctype html><html lang="en"><head>{_HEAD}<title>Task</title></head><body>{page}'
+    for place in _HEAD_PLACES:
+        match = place.search(page)
+        if match:
+            whole = f"{page[: match.end()]}{_HEAD}{page[match.end() :]}"
+            return whole if "<!doctype" in whole[:20_000].lower() else f"<!doctype html>{whole}"
+    return page
+
+
+def content_security_policy(desk: Desk, request: Request) -> str:
+    """What a frame may load. Sources are named in full: 'self' of an opaque origin is nothing to rely on."""
+    files = " ".join(f"{origin}{_CROWD}" for origin in _own_origins(desk, request))
+    images = " ".join(("data:", "blob:", *desk.config.image_origins))
+    return "; ".join(
+        (
+            "sandbox allow-scripts allow-forms",
+            "default-src 'none'",
+            f"script-src {files} 'unsafe-inline'",
+            f"style-src {files} 'unsafe-inline'",
+            f"img-src {images}",
+            f"media-src {images}",
+            "connect-src 'none'",
+            "form-action 'none'",
+            "base-uri 'none'",
+            "frame-ancestors 'self'",
+        )
+    )
+
+
+def _own_origins(desk: Desk, request: Request) -> list[str]:
+    """Where the browser may have this page from: the address it asked for, and the public one."""
+    public = urlsplit(desk.config.public_url)
+    origins = [f"{public.scheme}://{public.netloc}"]
+    host = request.headers.get("host", "")
+    asked = f"{request.url.scheme}://{host}"
+    if _HOST.fullmatch(host) and asked not in origins:
+        origins.append(asked)
+    return origins
+
+
+def _framed(desk: Desk, render: Callable[[Request, Worker], str]) -> Callable[[Request], Response]:
+    # A plain function, so that Starlette runs it in a thread: it asks the database and renders.
+    def endpoint(request: Request) -> Response:
+        try:
+            status, content = 200, document(render(request, signed_in_worker(desk, request)))
+        except DeskError as error:
+            status, content = _refusal(error)
+        headers = {
+            "Content-Security-Policy": content_security_policy(desk, request),
+            "Cache-Control": "no-store",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        # Text without a partner in UTF-16 cannot be sent; the mark of the unreadable stands for it.
+        return HTMLResponse(content.encode("utf-8", "replace"), status, headers)
+
+    return endpoint
+
+
+def _refusal(error: DeskError) -> tuple[int, str]:
+    status = 401 if isinstance(error, NotSignedIn) else 404 if isinstance(error, MissingTask) else 409
+    page = (
+        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>No task</title>'
+        f'<link rel="stylesheet" href="{_CROWD}crowd.css"></head>'
+        f'<body><p class="crowd-notice">{html.escape(error.message)}</p><script>{_TELL}</script></body>'
+    )
+    return status, page
