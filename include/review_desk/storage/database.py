@@ -12,15 +12,17 @@ import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy import Connection, Engine, Row, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from include.review_desk.errors import DeskSetupError
-from include.review_desk.storage import schema
 from include.review_desk.storage.engines import describe, make_engine
+from include.review_desk.storage.storable import refuse_unstorable_values
+from include.review_desk.storage.upgrade import bring_up_to_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy import Connection, Engine, Row
 
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 """A row of whatever columns the query selected."""
@@ -31,6 +33,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        refuse_unstorable_values(engine)
         sqlite = engine.dialect.name == "sqlite"
         self._writer: contextlib.AbstractContextManager[Any] = (
             threading.Lock() if sqlite else contextlib.nullcontext()
@@ -56,23 +59,41 @@ class Database:
             with connection.begin():
                 yield connection
 
+    @contextlib.contextmanager
+    def migrate(self) -> Iterator[Connection]:
+        """As ``write``; SQLite can make tables anew in it without a thought for who refers to them."""
+        if self.engine.dialect.name != "sqlite":
+            with self.write() as connection:
+                yield connection
+            return
+        with self._writer, self.engine.connect() as connection:
+            connection = connection.execution_options(desk_writes=True)
+            # Within a transaction SQLite would ignore this.
+            connection.connection.cursor().execute("PRAGMA foreign_keys=OFF")
+            try:
+                with connection.begin():
+                    yield connection
+            finally:
+                # The next to have this connection has its references checked again.
+                connection.invalidate()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
 
 
 def open_database(url: str) -> Database:
-    """Open the database at ``url`` (SQLite or PostgreSQL) and create what is missing.
+    """Open the database at ``url`` (SQLite or PostgreSQL); make its tables or bring them up to date.
 
     Raises
     ------
     DeskSetupError
         Unreadable URL, folder that does not exist, file that is no database, server that does not answer or
-        lets nobody in, or tables of another version.
+        lets nobody in, or tables of a newer desk.
     """
     database = Database(make_engine(url))
     try:
-        _create_tables(database)
+        bring_up_to_date(database)
     except (SQLAlchemyError, sqlite3.Error) as error:
         database.close()
         raise DeskSetupError(
@@ -88,15 +109,3 @@ def _reason(error: Exception) -> str:
     """What the driver said, as one line."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return lines[0].strip().rstrip(".") if lines else type(error).__name__
-
-
-def _create_tables(database: Database) -> None:
-    with database.write() as connection:
-        schema.metadata.create_all(connection)
-        version = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == "schema_version"))
-        if version is None:
-            connection.execute(insert(schema.meta).values(key="schema_version", value=schema.SCHEMA_VERSION))
-        elif version != schema.SCHEMA_VERSION:
-            raise DeskSetupError(
-                f"The database has tables of version {version}, this desk needs {schema.SCHEMA_VERSION}."
-            )

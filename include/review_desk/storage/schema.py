@@ -26,18 +26,12 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = "2"
-
 metadata = MetaData()
 
 
 def _identity() -> Column[int]:
     return Column("id", Integer, primary_key=True, autoincrement=True)
 
-
-meta = Table(
-    "meta", metadata, Column("key", String(64), primary_key=True), Column("value", Text, nullable=False)
-)
 
 workers = Table(
     "workers",
