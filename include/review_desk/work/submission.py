@@ -8,7 +8,8 @@ people's answers are missing, the same person may replace it. The end of an answ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, func, insert, select, update
@@ -19,6 +20,7 @@ from include.review_desk.storage import schema
 from include.review_desk.work import task_rows
 from include.review_desk.work.answers import canonical_answer, check_answer
 from include.review_desk.work.assignment import is_working
+from include.review_desk.work.box_edits import count_answer
 from include.review_desk.worker_templates.crowd import find_elements
 
 if TYPE_CHECKING:
@@ -94,7 +96,8 @@ def _checked(desk: Desk, row: AnyRow, content: Any) -> str | None:
     """Check the answer against the rendered page; what became of the model's boxes (JSON), if it drew any."""
     elements = find_elements(task_rows.render(desk, row, seconds=task_rows.limit_seconds(row)))
     check_answer(content, elements)
-    return None
+    edits = count_answer(elements, content)
+    return None if edits is None else json.dumps(asdict(edits))
 
 
 def _commit_answer(

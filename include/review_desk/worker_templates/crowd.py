@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html.parser import HTMLParser
+from typing import Any
 
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
 
@@ -14,12 +15,14 @@ BOUNDING_BOX = "crowd-bounding-box"
 class CrowdElement:
     """One named crowd element; its answer stands under ``name`` in answerContent.
 
-    ``labels`` is None where the element has none or they cannot be read.
+    ``labels`` is None where the element has none or they cannot be read, and so is ``initial_value``: what
+    the element begins with.
     """
 
     tag: str
     name: str
     labels: tuple[str, ...] | None
+    initial_value: Any = None
 
 
 def find_elements(html: str) -> list[CrowdElement]:
@@ -39,16 +42,20 @@ class _ElementParser(HTMLParser):
         attributes = dict(attrs)
         name = attributes.get("name")
         if tag.startswith("crowd-") and name:
-            self.elements.append(CrowdElement(tag, name, _labels(attributes.get("labels"))))
+            labels, initial = _literal(attributes.get("labels")), _literal(attributes.get("initial-value"))
+            self.elements.append(CrowdElement(tag, name, _labels(labels), initial))
 
 
-def _labels(text: str | None) -> tuple[str, ...] | None:
+def _literal(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        value = read_literal(text)
+        return read_literal(text)
     except LiteralError:
         return None
+
+
+def _labels(value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list) or not all(isinstance(label, str) for label in value):
         return None
     return tuple(value)
