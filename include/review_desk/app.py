@@ -8,21 +8,21 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
 from include.aws_protocol import AwsApplication, Call
 from include.review_desk.aws_api import handlers
+from include.review_desk.background import background_threads
 from include.review_desk.counts import OperationCounts
-from include.review_desk.periodic import Periodic
-from include.review_desk.web import pages, portal
-from include.review_desk.web.status import status_report
+from include.review_desk.events import delivery
+from include.review_desk.web import pages, portal, status
+from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.worker_api import WorkerApi
-from include.review_desk.work import housekeeping, outbox
+from include.review_desk.work import outbox
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from include.review_desk.context import Desk
+    from include.review_desk.periodic import Periodic
 
 logger = logging.getLogger(__name__)
 
@@ -43,10 +44,6 @@ _SECURITY_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
-_SWEEP_SECONDS = 0.5
-_OUTBOX_SECONDS = 0.25
-_COUNTS_SECONDS = 1.0
-_PURGE_SECONDS = 3600.0
 
 
 def create_app(desk: Desk, credentials: Mapping[str, str]) -> ASGIApp:
@@ -57,10 +54,12 @@ def create_app(desk: Desk, credentials: Mapping[str, str]) -> ASGIApp:
     credentials
         Access key id -> secret of the programs that may call the AWS API.
     """
-    counts = OperationCounts(desk.database)
+    counts, metrics = OperationCounts(desk.database), Metrics(desk)
+    threads = background_threads(desk, counts)
 
     def on_call(call: Call, http_status: int) -> None:
         counts.add(call.operation)
+        metrics.count_call(call.operation, http_status)
         logger.info("call", extra={"operation": call.operation, "http_status": http_status})
 
     aws = AwsApplication(
@@ -75,21 +74,22 @@ def create_app(desk: Desk, credentials: Mapping[str, str]) -> ASGIApp:
             *WorkerApi(desk, counts.add).routes(),
             *portal.routes(desk),
             *pages.routes(desk),
-            *_status_routes(desk, counts, aws.implemented),
+            *status.routes(desk, counts, aws.implemented, metrics, threads),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
-        lifespan=_lifespan(desk, counts),
+        lifespan=_lifespan(desk, counts, threads),
         exception_handlers={404: _not_found, 405: _wrong_method, 500: _server_error},
     )
-    return _Entrance(web, aws)
+    return _Entrance(web, aws, metrics)
 
 
 class _Entrance:
-    """Tells AWS calls from everything else, to which it adds security headers and a line in the log."""
+    """Tells AWS calls from everything else, which it counts, logs and gives security headers."""
 
-    def __init__(self, web: ASGIApp, aws: AwsApplication) -> None:
+    def __init__(self, web: ASGIApp, aws: AwsApplication, metrics: Metrics) -> None:
         self._web = web
         self._aws = aws
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._aws.matches(scope):
@@ -105,36 +105,32 @@ class _Entrance:
                 given = {name.lower() for name, _ in message["headers"]}
                 added = [header for header in _SECURITY_HEADERS if header[0] not in given]
                 message = {**message, "headers": [*message["headers"], *added]}
-                _log_request(scope, message["status"], time.monotonic() - started)
+                self._note(scope, message["status"], time.monotonic() - started)
             await send(message)
 
         await self._web(scope, receive, send_with_headers)
 
 
-def _log_request(scope: Scope, status: int, seconds: float) -> None:
-    """One line per request: the route it took, not its path, which may hold a task's key or a loop's name."""
-    route = getattr(scope.get("route"), "path", None) or "unknown"
-    logger.info(
-        "request",
-        extra={
-            "method": scope["method"],
-            "route": route,
-            "http_status": status,
-            "milliseconds": round(seconds * 1000, 1),
-        },
-    )
+    def _note(self, scope: Scope, http_status: int, seconds: float) -> None:
+        """Count and log: the route taken, not its path, which may hold a task's key or a loop's name."""
+        route = getattr(scope.get("route"), "path", None) or "unknown"
+        self._metrics.count_request(scope["method"], route, http_status, seconds)
+        logger.info(
+            "request",
+            extra={
+                "method": scope["method"],
+                "route": route,
+                "http_status": http_status,
+                "milliseconds": round(seconds * 1000, 1),
+            },
+        )
 
 
-def _lifespan(desk: Desk, counts: OperationCounts) -> Callable[[Starlette], Any]:
+def _lifespan(desk: Desk, counts: OperationCounts, threads: list[Periodic]) -> Callable[[Starlette], Any]:
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
         await run_in_threadpool(outbox.forget_claims, desk)
-        threads = [
-            Periodic("sweep", lambda: housekeeping.sweep(desk), _SWEEP_SECONDS),
-            Periodic("outbox", lambda: outbox.deliver_due(desk), _OUTBOX_SECONDS, desk.outbox_changed),
-            Periodic("counts", counts.flush, _COUNTS_SECONDS),
-            Periodic("purge", lambda: housekeeping.purge(desk), _PURGE_SECONDS),
-        ]
+        await run_in_threadpool(delivery.forget_claims, desk)
         for thread in threads:
             thread.start()
         try:
@@ -146,22 +142,6 @@ def _lifespan(desk: Desk, counts: OperationCounts) -> Callable[[Starlette], Any]
             desk.database.close()
 
     return lifespan
-
-
-def _status_routes(desk: Desk, counts: OperationCounts, implemented: list[str]) -> list[Route]:
-    def health(_request: Request) -> Response:
-        try:
-            with desk.database.read() as connection:
-                connection.execute(select(1))
-        except Exception:
-            logger.exception("the database does not answer")
-            return JSONResponse({"status": "database unavailable"}, status_code=503)
-        return JSONResponse({"status": "ok"})
-
-    def status(_request: Request) -> Response:
-        return JSONResponse(status_report(desk, counts, implemented))
-
-    return [Route("/healthz", health), Route("/_status", status)]
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

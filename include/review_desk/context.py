@@ -12,6 +12,7 @@ from include.review_desk.people.limits import SignInLimiter
 
 if TYPE_CHECKING:
     from include.review_desk.clock import Clock
+    from include.review_desk.events.destinations import Destination
     from include.review_desk.storage.database import Database
     from include.review_desk.storage.object_store import ObjectStore
     from include.review_desk.worker_templates.rendering import Renderer
@@ -35,8 +36,6 @@ class DeskConfig:
         How long an answer given on the page can still be corrected before its output is written.
     buckets
         The only buckets that images are read from and output.json is written to; None: any.
-    event_destinations
-        Where ended loops are announced: ``webhook``, ``queue``, both or none.
     image_origins
         Origins (``https://host:port``) that browsers load a task's images from, for the frame's
         Content-Security-Policy.
@@ -50,7 +49,6 @@ class DeskConfig:
     silence_seconds: int = 180
     correction_seconds: int = 30
     buckets: tuple[str, ...] | None = None
-    event_destinations: tuple[str, ...] = ()
     image_origins: tuple[str, ...] = ("https://*.amazonaws.com",)
 
     @property
@@ -75,5 +73,7 @@ class Desk:
     store: ObjectStore
     # One for all ways in, so that guesses on the page and on the worker API count together.
     sign_in_limiter: SignInLimiter = field(default_factory=SignInLimiter)
+    # Where ended loops are announced.
+    destinations: tuple[Destination, ...] = ()
     # Set when an answer waits for S3, so that nobody polls for it.
     outbox_changed: threading.Event = field(default_factory=threading.Event)

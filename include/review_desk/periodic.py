@@ -38,6 +38,16 @@ class Periodic:
         self._wake.set()
         self._thread.join(timeout_seconds)
 
+    @property
+    def name(self) -> str:
+        """What the thread is for."""
+        return self._thread.name
+
+    @property
+    def alive(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._thread.is_alive()
+
     def _run(self) -> None:
         while not self._stopping:
             self._wake.clear()

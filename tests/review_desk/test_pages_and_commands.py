@@ -72,8 +72,9 @@ def test_the_style_sheet_is_the_desks_own(site):
 
 
 def test_health_and_wrong_methods(site):
-    assert site.get("/healthz")[:2] == (200, '{"status":"ok"}')
-    assert site.get("/worker/tasks/next")[0] == 405
+    status, body, _ = site.get("/healthz")
+    assert (status, json.loads(body)) == (200, {"status": "ok", "database": "ok", "stopped_threads": []})
+    assert site.get("/worker/sessions")[0] == 405
 
 
 def test_logs_are_json_without_names_or_tokens(flow):

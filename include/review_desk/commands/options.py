@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-def add_database_option(parser: argparse.ArgumentParser) -> None:
+def add_database_option(parser: argparse._ActionsContainer) -> None:
     """``--database``, which every command needs."""
     parser.add_argument(
         "--database",

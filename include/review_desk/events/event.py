@@ -30,16 +30,15 @@ def record_end(desk: Desk, connection: Connection, loop_id: int) -> None:
 
     Call it in the transaction that ended the loop: then there is an event exactly if the loop ended.
     """
-    destinations = desk.config.event_destinations
-    if not destinations:
+    if not desk.destinations:
         return
     loop = connection.execute(select(_loops).where(_loops.c.id == loop_id)).one()
     body = event_body(desk.config, loop)
     now_ms = desk.clock()
-    for destination in destinations:
+    for destination in desk.destinations:
         connection.execute(
             insert(schema.events).values(
-                destination=destination,
+                destination=destination.name,
                 loop_id=loop_id,
                 body=body,
                 attempts=0,

@@ -70,6 +70,23 @@ class S3Store:
         )
         return url
 
+    def head_bucket(self, bucket: str) -> None:
+        """Ask S3 whether the bucket can be reached.
+
+        Raises
+        ------
+        StoreUnavailable
+            It does not exist (``404``), access is refused (``403``), or S3 cannot be reached.
+        """
+        try:
+            self._client.head_bucket(Bucket=bucket)
+        except ClientError as error:
+            raise StoreUnavailable(
+                str(error.response.get("Error", {}).get("Code", "Unknown")), away=False
+            ) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(type(error).__name__, away=True) from error
+
     def put_json(self, bucket: str, key: str, body: bytes) -> None:
         """Write one JSON document.
 

@@ -1,19 +1,68 @@
-"""Numbers about the desk for machines and for the status page; nothing here names a person."""
+"""The desk for machines: /healthz, /metrics and /_status; nothing here names a person."""
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from include.review_desk.aws_api import loops
 from include.review_desk.storage import schema
+from include.review_desk.web.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
+    from starlette.requests import Request
+
     from include.review_desk.context import Desk
     from include.review_desk.counts import OperationCounts
+    from include.review_desk.periodic import Periodic
+    from include.review_desk.web.metrics import Metrics
+
+logger = logging.getLogger(__name__)
 
 _WORKER = "worker:"
+
+
+def routes(
+    desk: Desk, counts: OperationCounts, implemented: list[str], metrics: Metrics, threads: list[Periodic]
+) -> list[Route]:
+    """GET /healthz, /metrics and /_status. All may be asked by anybody who reaches the port."""
+
+    def health(_request: Request) -> Response:
+        report = health_report(desk, threads)
+        return JSONResponse(report, status_code=200 if report["status"] == "ok" else 503)
+
+    def exposition(_request: Request) -> Response:
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    def status(_request: Request) -> Response:
+        return JSONResponse(status_report(desk, counts, implemented))
+
+    return [Route("/healthz", health), Route("/metrics", exposition), Route("/_status", status)]
+
+
+def health_report(desk: Desk, threads: list[Periodic]) -> dict[str, Any]:
+    """Whether the desk can work: the database answers, and every thread behind it runs."""
+    stopped = [thread.name for thread in threads if not thread.alive]
+    database = _database_answers(desk)
+    return {
+        "status": "ok" if database and not stopped else "unavailable",
+        "database": "ok" if database else "unavailable",
+        "stopped_threads": stopped,
+    }
+
+
+def _database_answers(desk: Desk) -> bool:
+    try:
+        with desk.database.read() as connection:
+            connection.execute(select(1))
+    except Exception:
+        logger.exception("the database does not answer")
+        return False
+    return True
 
 
 def status_report(desk: Desk, counts: OperationCounts, implemented: list[str]) -> dict[str, Any]:
