@@ -12,15 +12,17 @@ from include.review_desk.work import housekeeping, outbox
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.counts import OperationCounts
+    from include.review_desk.people.api_keys import ApiKeys
 
 _SWEEP_SECONDS = 0.5
 _OUTBOX_SECONDS = 0.25
 _EVENTS_SECONDS = 0.5
 _COUNTS_SECONDS = 1.0
+_KEYS_SECONDS = 5.0
 _PURGE_SECONDS = 3600.0
 
 
-def background_threads(desk: Desk, counts: OperationCounts) -> list[Periodic]:
+def background_threads(desk: Desk, counts: OperationCounts, api_keys: ApiKeys) -> list[Periodic]:
     """The desk's threads, not started yet. Each destination of events has its own: none delays another."""
     return [
         Periodic("sweep", partial(housekeeping.sweep, desk), _SWEEP_SECONDS),
@@ -34,6 +36,7 @@ def background_threads(desk: Desk, counts: OperationCounts) -> list[Periodic]:
             for destination in desk.destinations
         ),
         Periodic("counts", counts.flush, _COUNTS_SECONDS),
+        Periodic("api-keys", api_keys.flush, _KEYS_SECONDS),
         Periodic("purge", partial(_purge, desk), _PURGE_SECONDS),
     ]
 

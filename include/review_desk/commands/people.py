@@ -1,4 +1,4 @@
-"""``add-worker``: accounts and teams."""
+"""``add-worker``, ``invite``, ``remove-worker``, ``list-workers``: accounts and teams."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import getpass
 import sys
 from typing import TYPE_CHECKING
 
-from include.review_desk.clock import system_clock
+from include.review_desk.clock import as_iso, system_clock
 from include.review_desk.commands.options import add_database_option
+from include.review_desk.commands.serve_options import public_url
+from include.review_desk.people import accounts, invitations
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.database import open_database
 
@@ -16,21 +18,68 @@ if TYPE_CHECKING:
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add ``add-worker`` to the command line."""
+    """Add the commands about people to the command line."""
+    _add_add_worker(commands)
+    _add_invite(commands)
+    remove = commands.add_parser(
+        "remove-worker",
+        help="close an account; its answers stay",
+        description="Close a reviewer's account, also while the desk is running: sessions end at once, tasks "
+        "in hand go back to the queue, answers stay. add-worker opens it again.",
+    )
+    remove.set_defaults(run=_remove_worker)
+    add_database_option(remove)
+    remove.add_argument("--name", required=True, help="name the person signs in with")
+    listing = commands.add_parser(
+        "list-workers",
+        help="show all accounts with their teams",
+        description="Show all accounts, one line each: name, teams (* where the person leads), state.",
+    )
+    listing.set_defaults(run=_list_workers)
+    add_database_option(listing)
+
+
+def _add_add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     add = commands.add_parser(
         "add-worker",
         help="make an account, put it into a team, set its password",
         description="Make a reviewer's account and team where missing and set the password. May be repeated, "
-        "also while the desk is running.",
+        "also while the desk is running: for another team, for a new password, to open a closed account.",
     )
     add.set_defaults(run=_add_worker)
     add_database_option(add)
     add.add_argument("--team", required=True, help="work team; made when missing")
     add.add_argument("--name", required=True, help="name to sign in with")
     add.add_argument(
+        "--lead", action="store_true", help="the person leads the team: sees its overview, invites people"
+    )
+    add.add_argument(
         "--password-stdin",
         action="store_true",
         help="read the password (8 characters or more) from standard input instead of asking for it",
+    )
+
+
+def _add_invite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    invite = commands.add_parser(
+        "invite",
+        help="print a link by which one person makes an account",
+        description="Print a link to send to one person, who chooses name and password there and is then "
+        "signed in. It serves once; whoever has it can use it.",
+    )
+    invite.set_defaults(run=_invite)
+    add_database_option(invite)
+    invite.add_argument("--team", required=True, help="work team; made when missing")
+    invite.add_argument("--name", help="name to sign in with (default: the person chooses)")
+    invite.add_argument("--lead", action="store_true", help="the person will lead the team")
+    invite.add_argument(
+        "--hours",
+        type=int,
+        default=invitations.DEFAULT_HOURS,
+        help=f"how long the link serves (default {invitations.DEFAULT_HOURS})",
+    )
+    invite.add_argument(
+        "--public-url", required=True, metavar="URL", help="where browsers reach the desk, as told to serve"
     )
 
 
@@ -40,7 +89,49 @@ def _add_worker(options: argparse.Namespace) -> int:
     else:
         password = getpass.getpass(f"Password for {options.name}: ")
     database = open_database(options.database)
-    created = add_worker(database, system_clock(), team=options.team, name=options.name, password=password)
+    created = add_worker(
+        database,
+        system_clock(),
+        team=options.team,
+        name=options.name,
+        password=password,
+        lead=options.lead,
+    )
     database.close()
     print(f"{'Added' if created else 'Updated'} {options.name} in the team {options.team}.")
+    return 0
+
+
+def _invite(options: argparse.Namespace) -> int:
+    url = public_url(options.public_url)
+    database = open_database(options.database)
+    invitation = invitations.create(
+        database,
+        system_clock(),
+        team=options.team,
+        name=options.name,
+        lead=options.lead,
+        hours=options.hours,
+    )
+    database.close()
+    print(invitation.link(url))
+    return 0
+
+
+def _remove_worker(options: argparse.Namespace) -> int:
+    database = open_database(options.database)
+    was_open = accounts.remove_worker(database, system_clock(), options.name)
+    database.close()
+    print(f"Closed the account {options.name}." if was_open else f"{options.name} was closed already.")
+    return 0
+
+
+def _list_workers(options: argparse.Namespace) -> int:
+    database = open_database(options.database)
+    for account in accounts.list_workers(database):
+        state = f"closed {as_iso(account.disabled_ms)}" if account.disabled_ms is not None else "open"
+        if account.single_sign_on:
+            state += ", single sign-on"
+        print(f"{account.name}\t{', '.join(account.teams) or 'no team'}\t{state}")
+    database.close()
     return 0

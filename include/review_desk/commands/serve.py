@@ -12,7 +12,7 @@ import uvicorn
 
 from include.review_desk.app import create_app
 from include.review_desk.clock import system_clock
-from include.review_desk.commands import serve_options
+from include.review_desk.commands import serve_options, sign_in_options
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.events.destinations import Queue, Webhook, queue_region
@@ -66,16 +66,20 @@ def _serve(options: argparse.Namespace) -> int:
         store=store,
         destinations=_destinations(options, credentials),
     )
+    keys = sign_in_options.api_keys(options, database, credentials)
     with only_server(database):
         # In a thread: an S3 that does not answer must not keep people from their page.
         threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()
         server = uvicorn.Config(
-            create_app(desk, credentials),
+            create_app(desk, keys, sign_in_options.provider(options)),
             host=options.host,
             port=options.port,
             log_config=None,
             access_log=False,
             server_header=False,
+            # Without this option uvicorn would believe any program on this machine about addresses.
+            proxy_headers=bool(options.behind_proxy),
+            forwarded_allow_ips=options.behind_proxy,
             timeout_graceful_shutdown=5,
         )
         uvicorn.Server(server).run()

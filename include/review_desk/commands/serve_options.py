@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from include.review_desk.commands import sign_in_options
+from include.review_desk.commands.keys import add_secret_key_option
 from include.review_desk.commands.options import add_database_option
 from include.review_desk.errors import DeskSetupError
 
@@ -33,6 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_storage(parser.add_argument_group("storage"))
     _add_callers(parser.add_argument_group("callers (programs that use the AWS API)"))
     _add_people(parser.add_argument_group("people"))
+    sign_in_options.add_oidc_options(parser.add_argument_group("single sign-on (OpenID Connect)"))
     _add_events(parser.add_argument_group("events (tell others that a human loop has ended)"))
     parser.add_argument(
         "--log-level", default="info", choices=["debug", "info", "warning", "error"], help="default info"
@@ -49,6 +52,7 @@ def _add_addresses(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--public-url", metavar="URL", help="where browsers reach the desk (default http://<host>:<port>)"
     )
+    sign_in_options.add_proxy_option(group)
 
 
 def _add_storage(group: argparse._ArgumentGroup) -> None:
@@ -81,8 +85,10 @@ def _add_callers(group: argparse._ArgumentGroup) -> None:
         "--credentials",
         type=Path,
         metavar="FILE",
-        help='who may call the API: a JSON file {"<access key id>": "<secret access key>", ...}',
+        help="who may call the API besides the keys of create-key: a JSON file "
+        '{"<access key id>": "<secret access key>", ...}',
     )
+    add_secret_key_option(group)
     group.add_argument(
         "--region", default="us-east-1", help="Region in ARNs and signatures (default us-east-1)"
     )

@@ -1,7 +1,8 @@
 """Keys of the programs that call the AWS API: one for each client, revoked one by one.
 
 The database knows which keys there are, never a secret: that is derived from the desk's own key and the
-access key id. Whether a key is good is asked of the database, at most a quarter of a second ago.
+access key id, whose last four characters tell which desk key it belongs to. Whether a key is good was asked
+of the database at most a quarter of a second ago.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import insert, or_, select, update
 from starlette.concurrency import run_in_threadpool
 
 from include.review_desk.errors import DeskSetupError, InvalidRequest
@@ -36,8 +37,7 @@ _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _FORM = re.compile(_PREFIX + "[A-Z2-7]{16}")
 _CACHE_SECONDS = 0.25
 _USE_MS = 60_000
-# Which desk key the database's API keys were derived from, without telling it.
-_CHECK = "api_key_check"
+_CHECK_CHARACTERS = 4
 
 _keys = schema.api_keys
 
@@ -67,15 +67,10 @@ def create_key(database: Database, desk_key: DeskKey, now_ms: int, client: str) 
         raise InvalidRequest(f"The client's name must be 1 to {MAX_CLIENT_CHARACTERS} printable characters.")
     if not desk_key.exists() and not has_keys(database):
         desk_key.make()
-    access_key_id = _PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(16))
-    check = desk_key.derive(_CHECK).hex()
+    check_desk_key(database, desk_key)
+    access_key_id = _PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(16 - _CHECK_CHARACTERS))
+    access_key_id += _check_characters(desk_key, access_key_id)
     with database.write() as connection:
-        good = connection.scalar(select(_keys.c.access_key_id).where(_keys.c.revoked_ms.is_(None)).limit(1))
-        known = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _CHECK))
-        if good is not None and known != check:
-            raise _wrong_key(desk_key)
-        connection.execute(delete(schema.meta).where(schema.meta.c.key == _CHECK))
-        connection.execute(insert(schema.meta).values(key=_CHECK, value=check))
         connection.execute(
             insert(_keys).values(access_key_id=access_key_id, client=client, created_ms=now_ms)
         )
@@ -113,19 +108,32 @@ def revoke_key(database: Database, now_ms: int, access_key_id: str) -> bool:
 
 def has_keys(database: Database) -> bool:
     """Whether any key is good."""
-    query = select(_keys.c.access_key_id).where(_keys.c.revoked_ms.is_(None)).limit(1)
-    with database.read() as connection:
-        return connection.scalar(query) is not None
+    return _latest_good(database) is not None
 
 
 def check_desk_key(database: Database, desk_key: DeskKey) -> None:
     """Raise DeskSetupError when there are keys and this desk key is not the one they were made with."""
-    if not has_keys(database):
-        return
+    access_key_id = _latest_good(database)
+    if access_key_id is not None and not _belongs(desk_key, access_key_id):
+        raise DeskSetupError(
+            f"The desk's key {desk_key.path} is not the one that the database's API keys were made with: "
+            "use that one, or revoke all keys and make new ones."
+        )
+
+
+def _latest_good(database: Database) -> str | None:
+    query = select(_keys.c.access_key_id).where(_keys.c.revoked_ms.is_(None))
     with database.read() as connection:
-        known = connection.scalar(select(schema.meta.c.value).where(schema.meta.c.key == _CHECK))
-    if known != desk_key.derive(_CHECK).hex():
-        raise _wrong_key(desk_key)
+        return connection.scalar(query.order_by(_keys.c.created_ms.desc()).limit(1))
+
+
+def _check_characters(desk_key: DeskKey, start: str) -> str:
+    return base64.b32encode(desk_key.derive(start)).decode()[:_CHECK_CHARACTERS]
+
+
+def _belongs(desk_key: DeskKey, access_key_id: str) -> bool:
+    start, check = access_key_id[:-_CHECK_CHARACTERS], access_key_id[-_CHECK_CHARACTERS:]
+    return _check_characters(desk_key, start) == check
 
 
 class ApiKeys:
@@ -188,10 +196,3 @@ class ApiKeys:
             return None
         self._good[access_key_id] = (secret, asked + _CACHE_SECONDS)
         return secret
-
-
-def _wrong_key(desk_key: DeskKey) -> DeskSetupError:
-    return DeskSetupError(
-        f"The desk's key {desk_key.path} is not the one that the database's API keys were made with: "
-        "use that one, or revoke all keys and make new ones."
-    )

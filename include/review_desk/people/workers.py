@@ -156,6 +156,46 @@ def sign_out(desk: Desk, worker: Worker) -> None:
         connection.execute(delete(schema.sessions).where(schema.sessions.c.token_sha256 == worker.session))
 
 
+def end_session(desk: Desk, token: str) -> None:
+    """End the session with this token, if there is one."""
+    with desk.database.write() as connection:
+        connection.execute(delete(schema.sessions).where(schema.sessions.c.token_sha256 == hash_token(token)))
+
+
+def has_password(desk: Desk, worker: Worker) -> bool:
+    """Whether the person can sign in without the OpenID Connect provider."""
+    query = select(schema.workers.c.password_hash).where(schema.workers.c.id == worker.id)
+    with desk.database.read() as connection:
+        return connection.scalar(query) is not None
+
+
+def change_password(desk: Desk, worker: Worker, *, old: str, new: str, address: str) -> None:
+    """Set another password and end the person's other sessions.
+
+    Raises
+    ------
+    NotSignedIn
+        ``old`` is not the present password.
+    InvalidRequest
+        ``new`` will not do.
+    TooManyAttempts
+        See SignInLimiter: a stolen session must not serve to guess the password.
+    """
+    check_password(new)
+    now_ms = desk.clock()
+    desk.sign_in_limiter.begin(worker.name, address, now_ms)
+    mine = schema.workers.c.id == worker.id
+    with desk.database.read() as connection:
+        password_hash = connection.scalar(select(schema.workers.c.password_hash).where(mine))
+    if not password_fits(password_hash, old):
+        raise NotSignedIn("The present password is not right.")
+    desk.sign_in_limiter.succeeded(worker.name, address, now_ms)
+    new_hash = hash_password(new)
+    with desk.database.write() as connection:
+        connection.execute(update(schema.workers).where(mine).values(password_hash=new_hash))
+    sign_out_elsewhere(desk, worker)
+
+
 def sign_out_elsewhere(desk: Desk, worker: Worker) -> int:
     """End this person's other sessions; returns how many there were."""
     sessions = schema.sessions

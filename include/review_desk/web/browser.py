@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 from typing import TYPE_CHECKING
 
 from include.review_desk.errors import Forbidden, NotSignedIn
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
     from include.review_desk.people.workers import Session, Worker
 
 COOKIE = "desk_session"
+# Held by whoever has opened a page with a form before signing in.
+VISITOR_COOKIE = "desk_visitor"
+_VISITOR_SECONDS = 12 * 3600
+_VISITOR_CHARACTERS = 43
 CSRF_HEADER = "x-csrf-token"
 CSRF_FIELD = "csrf"
 
@@ -45,13 +50,51 @@ def signed_in_worker(desk: Desk, request: Request) -> Worker:
 
 def csrf_token(token: str) -> str:
     """The CSRF token of the session with this cookie."""
-    return hmac.new(token.encode(), b"csrf", hashlib.sha256).hexdigest()
+    return hmac.new(token.encode("utf-8", "replace"), b"csrf", hashlib.sha256).hexdigest()
 
 
 def check_csrf(request: Request, given: str | None) -> None:
     """Raise Forbidden unless ``given`` (header or form field) is the CSRF token of the request's session."""
-    token = session_token(request)
-    if token is None or not hmac.compare_digest(csrf_token(token).encode(), (given or "").encode()):
+    _compare(session_token(request), given)
+
+
+def visitor_token(request: Request) -> str:
+    """What stands in for the session on pages before sign-in: the visitor's cookie, or a new one for it."""
+    token = request.cookies.get(VISITOR_COOKIE, "")
+    return token if len(token) == _VISITOR_CHARACTERS else secrets.token_urlsafe(32)
+
+
+def check_visitor_csrf(request: Request, given: str | None) -> None:
+    """Raise Forbidden unless ``given`` fits the visitor's cookie: nobody is signed in from another site."""
+    _compare(request.cookies.get(VISITOR_COOKIE), given)
+
+
+def set_visitor(desk: Desk, response: Response, token: str) -> None:
+    """Give the browser the cookie that its form will be compared with."""
+    response.set_cookie(
+        VISITOR_COOKIE,
+        token,
+        max_age=_VISITOR_SECONDS,
+        httponly=True,
+        samesite="lax",
+        secure=is_secure(desk),
+    )
+
+
+def is_secure(desk: Desk) -> bool:
+    """Whether browsers reach the desk by https, so that cookies need never travel otherwise."""
+    return desk.config.public_url.startswith("https://")
+
+
+def client_address(request: Request) -> str:
+    """Whom attempts to sign in are counted for; behind a proxy that serve was told of, the proxy's client."""
+    return request.client.host if request.client else "unknown"
+
+
+def _compare(token: str | None, given: str | None) -> None:
+    if not token or not hmac.compare_digest(
+        csrf_token(token).encode(), (given or "").encode("utf-8", "replace")
+    ):
         raise Forbidden("The page is out of date: reload it and try again.")
 
 
@@ -63,7 +106,7 @@ def set_session(desk: Desk, response: Response, session: Session) -> None:
         max_age=desk.config.session_seconds,
         httponly=True,
         samesite="lax",
-        secure=desk.config.public_url.startswith("https://"),
+        secure=is_secure(desk),
     )
 
 

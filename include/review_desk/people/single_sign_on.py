@@ -1,0 +1,87 @@
+"""Accounts of people whom an OpenID Connect provider vouches for.
+
+The account belongs to the provider's issuer and subject, never to a name: who comes with a name that is taken
+gets another one, not the other person's account.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import Connection, select
+from sqlalchemy.exc import IntegrityError
+
+from include.review_desk.errors import NotSignedIn
+from include.review_desk.people import teams, workers
+from include.review_desk.storage import schema
+
+if TYPE_CHECKING:
+    from include.review_desk.context import Desk
+    from include.review_desk.people.workers import Session
+
+_FALLBACK_NAME = "reviewer"
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a verified id_token says. ``name`` is a wish, ``groups`` decide about teams."""
+
+    issuer: str
+    subject: str
+    name: str
+    groups: frozenset[str]
+
+
+def sign_in(desk: Desk, identity: Identity) -> Session:
+    """Start a session; the first makes the account. Teams follow the groups, see ``teams.follow_groups``.
+
+    Raises
+    ------
+    NotSignedIn
+        The account is closed.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            with desk.database.write() as connection:
+                return _sign_in(desk, connection, identity)
+        except IntegrityError:
+            # Somebody else took the name, or this person signed in twice, in this very moment.
+            if attempt == _ATTEMPTS - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _sign_in(desk: Desk, connection: Connection, identity: Identity) -> Session:
+    accounts = schema.workers
+    row = connection.execute(
+        select(accounts.c.id, accounts.c.name, accounts.c.disabled_ms).where(
+            accounts.c.oidc_issuer == identity.issuer, accounts.c.oidc_subject == identity.subject
+        )
+    ).one_or_none()
+    if row is None:
+        name = _free_name(connection, identity.name)
+        worker_id = workers.insert_worker(
+            connection,
+            desk.clock(),
+            name=name,
+            oidc_issuer=identity.issuer,
+            oidc_subject=identity.subject,
+        )
+    elif row.disabled_ms is not None:
+        raise NotSignedIn("This account is closed: ask whoever leads your team.")
+    else:
+        worker_id, name = row.id, row.name
+    teams.follow_groups(connection, worker_id, identity.groups)
+    return workers.start_session(desk, connection, worker_id=worker_id, name=name)
+
+
+def _free_name(connection: Connection, wish: str) -> str:
+    plain = "".join(character for character in wish if character.isprintable()).strip()
+    plain = plain[: workers.MAX_NAME_CHARACTERS - 12].strip() or _FALLBACK_NAME
+    name, number = plain, 1
+    while connection.scalar(select(schema.workers.c.id).where(schema.workers.c.name == name)) is not None:
+        number += 1
+        name = f"{plain} ({number})"
+    return name

@@ -1,0 +1,275 @@
+"""The pages before and around a session: sign in, join by invitation, one's account, sign out.
+
+``GET /sign-in?next=<path>``, ``POST /sign-in``, ``GET`` and ``POST /join/<token>``, ``GET /account``,
+``POST /account/password``, ``POST /account/sessions`` (end the others), ``POST /sign-out`` and
+``POST /overview/invitations`` (leads only). Every form carries a CSRF token: of the session, or of the
+visitor's cookie before there is one. A session always begins with a new token; the one that the browser held
+before ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from include.review_desk.errors import (
+    DeskError,
+    Forbidden,
+    InvitationGone,
+    NameInUse,
+    NotSignedIn,
+    SingleSignOnFailed,
+    TooManyAttempts,
+)
+from include.review_desk.people import invitations, teams, workers
+from include.review_desk.people.passwords import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
+from include.review_desk.web import browser
+from include.review_desk.web.forms import local_path, read_form
+from include.review_desk.web.html import page
+from include.review_desk.web.portal import sign_in_redirect
+
+if TYPE_CHECKING:
+    from include.review_desk.context import Desk
+    from include.review_desk.people.workers import Session, Worker
+
+_STATUS: dict[type[DeskError], int] = {
+    NotSignedIn: 401,
+    Forbidden: 403,
+    NameInUse: 409,
+    InvitationGone: 410,
+    TooManyAttempts: 429,
+    SingleSignOnFailed: 502,
+}
+_RULES = {"min_characters": MIN_PASSWORD_CHARACTERS, "max_characters": MAX_PASSWORD_CHARACTERS}
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+class SignInPages:
+    """The routes. ``single_sign_on`` is what the provider's button says, None without a provider."""
+
+    def __init__(self, desk: Desk, single_sign_on: str | None = None) -> None:
+        self._desk = desk
+        self._single_sign_on = single_sign_on
+
+    def routes(self) -> list[Route]:
+        """The routes, to be mounted at the root."""
+        return [
+            Route("/sign-in", self._sign_in_page),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/join/{token}", self._join_page),
+            Route("/join/{token}", self._join, methods=["POST"]),
+            Route("/account", self._account_page),
+            Route("/account/password", self._signed_in(self._change_password), methods=["POST"]),
+            Route("/account/sessions", self._signed_in(self._end_other_sessions), methods=["POST"]),
+            Route("/overview/invitations", self._signed_in(self._invite), methods=["POST"]),
+        ]
+
+    def sign_in_form(
+        self, request: Request, *, name: str = "", next_path: str = "/", error: DeskError | None = None
+    ) -> Response:
+        """The sign-in page, with what went wrong."""
+        return self._form(
+            "sign_in.html",
+            request,
+            error,
+            name=name,
+            next=next_path,
+            single_sign_on=self._single_sign_on,
+        )
+
+    def enter(self, request: Request, session: Session, next_path: str) -> Response:
+        """Give the browser its new session; the one it held before ends. Asks the database: use a thread."""
+        before = browser.session_token(request)
+        if before is not None:
+            workers.end_session(self._desk, before)
+        response = RedirectResponse(next_path, status_code=303)
+        browser.set_session(self._desk, response, session)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def _sign_in_page(self, request: Request) -> Response:
+        next_path = local_path(request.query_params.get("next"))
+        if await self._worker(request) is not None:
+            return RedirectResponse(next_path, status_code=303)
+        return self.sign_in_form(request, next_path=next_path)
+
+    async def _sign_in(self, request: Request) -> Response:
+        form: dict[str, str] = {}
+        next_path = "/"
+        try:
+            form = await read_form(request)
+            next_path = local_path(form.get("next"))
+            browser.check_visitor_csrf(request, form.get(browser.CSRF_FIELD))
+            return await run_in_threadpool(self._enter_with_password, request, form, next_path)
+        except DeskError as error:
+            return self.sign_in_form(request, name=form.get("name", ""), next_path=next_path, error=error)
+
+    def _enter_with_password(self, request: Request, form: dict[str, str], next_path: str) -> Response:
+        session = workers.sign_in(
+            self._desk,
+            self._desk.sign_in_limiter,
+            name=form.get("name", "").strip(),
+            password=form.get("password", ""),
+            address=browser.client_address(request),
+        )
+        return self.enter(request, session, next_path)
+
+    async def _sign_out(self, request: Request) -> Response:
+        worker = await self._worker(request)
+        if worker is not None:
+            try:
+                form = await read_form(request)
+                browser.check_csrf(request, form.get(browser.CSRF_FIELD))
+            except DeskError as error:
+                return self._problem(request, worker, error)
+            await run_in_threadpool(workers.sign_out, self._desk, worker)
+        response = RedirectResponse("/sign-in", status_code=303)
+        browser.forget_session(response)
+        return response
+
+    async def _join_page(self, request: Request) -> Response:
+        return await self._join_form(request)
+
+    async def _join(self, request: Request) -> Response:
+        form: dict[str, str] = {}
+        try:
+            form = await read_form(request)
+            browser.check_visitor_csrf(request, form.get(browser.CSRF_FIELD))
+            return await run_in_threadpool(self._enter_by_invitation, request, form)
+        except DeskError as error:
+            return await self._join_form(request, name=form.get("name", ""), error=error)
+
+    def _enter_by_invitation(self, request: Request, form: dict[str, str]) -> Response:
+        session = invitations.accept(
+            self._desk,
+            request.path_params["token"],
+            name=form.get("name", "").strip(),
+            password=form.get("password", ""),
+        )
+        return self.enter(request, session, "/")
+
+    async def _join_form(
+        self, request: Request, *, name: str = "", error: DeskError | None = None
+    ) -> Response:
+        token = request.path_params["token"]
+        try:
+            invitation = await run_in_threadpool(invitations.look_up, self._desk, token)
+        except InvitationGone as gone:
+            return self._problem(request, await self._worker(request), gone)
+        return self._form("join.html", request, error, name=name, invitation=invitation, **_RULES)
+
+    async def _account_page(self, request: Request) -> Response:
+        worker = await self._worker(request)
+        if worker is None:
+            return sign_in_redirect(request)
+        done = "Your password was changed." if request.query_params.get("done") == "password" else None
+        return await self._account(request, worker, done=done)
+
+    async def _account(
+        self, request: Request, worker: Worker, *, error: DeskError | None = None, done: str | None = None
+    ) -> Response:
+        return page(
+            "account.html",
+            request=request,
+            worker=worker,
+            status=_status(error),
+            error=error.message if error else None,
+            done=done,
+            memberships=await run_in_threadpool(teams.memberships, self._desk, worker),
+            sessions=await run_in_threadpool(workers.open_sessions, self._desk, worker),
+            has_password=await run_in_threadpool(workers.has_password, self._desk, worker),
+            **_RULES,
+        )
+
+    async def _change_password(self, request: Request, worker: Worker, form: dict[str, str]) -> Response:
+        try:
+            await run_in_threadpool(
+                workers.change_password,
+                self._desk,
+                worker,
+                old=form.get("old", ""),
+                new=form.get("password", ""),
+                address=browser.client_address(request),
+            )
+        except DeskError as error:
+            return await self._account(request, worker, error=error)
+        return RedirectResponse("/account?done=password", status_code=303)
+
+    async def _end_other_sessions(self, request: Request, worker: Worker, form: dict[str, str]) -> Response:
+        await run_in_threadpool(workers.sign_out_elsewhere, self._desk, worker)
+        return RedirectResponse("/account", status_code=303)
+
+    async def _invite(self, request: Request, worker: Worker, form: dict[str, str]) -> Response:
+        try:
+            invitation = await run_in_threadpool(
+                invitations.create_as_lead,
+                self._desk,
+                worker,
+                team=form.get("team", ""),
+                name=form.get("name", "").strip() or None,
+            )
+        except DeskError as error:
+            return self._problem(request, worker, error)
+        return page(
+            "invited.html",
+            request=request,
+            worker=worker,
+            link=invitation.link(self._desk.config.public_url),
+            invitation=invitation,
+        )
+
+    def _signed_in(
+        self, handler: Callable[[Request, Worker, dict[str, str]], Awaitable[Response]]
+    ) -> Endpoint:
+        """A form of somebody who is signed in: session and CSRF token are checked first."""
+
+        async def endpoint(request: Request) -> Response:
+            worker = await self._worker(request)
+            try:
+                if worker is None:
+                    raise NotSignedIn("You are not signed in any more: sign in and try again.")
+                form = await read_form(request)
+                browser.check_csrf(request, form.get(browser.CSRF_FIELD))
+            except DeskError as error:
+                return self._problem(request, worker, error)
+            return await handler(request, worker, form)
+
+        return endpoint
+
+    def _form(self, template: str, request: Request, error: DeskError | None, **values: Any) -> Response:
+        """A page whose form is tied to the visitor's cookie."""
+        token = browser.visitor_token(request)
+        response = page(
+            template,
+            request=request,
+            status=_status(error),
+            error=error.message if error else None,
+            form_csrf=browser.csrf_token(token),
+            **values,
+        )
+        browser.set_visitor(self._desk, response, token)
+        if isinstance(error, TooManyAttempts):
+            response.headers["Retry-After"] = str(error.retry_after_seconds)
+        return response
+
+    def _problem(self, request: Request, worker: Worker | None, error: DeskError) -> Response:
+        return page(
+            "problem.html", request=request, worker=worker, status=_status(error), error=error.message
+        )
+
+    async def _worker(self, request: Request) -> Worker | None:
+        try:
+            return await run_in_threadpool(browser.signed_in_worker, self._desk, request)
+        except NotSignedIn:
+            return None
+
+
+def _status(error: DeskError | None) -> int:
+    return _STATUS.get(type(error), 400) if error else 200
