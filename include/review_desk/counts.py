@@ -7,10 +7,13 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from include.review_desk.storage.database import Database
 
 _counts = schema.operation_counts
@@ -53,11 +56,17 @@ class OperationCounts:
 
     def _write(self, pending: Counter[str]) -> None:
         with self._database.write() as connection:
-            for operation, increment in pending.items():
-                result = connection.execute(
-                    update(_counts)
-                    .where(_counts.c.operation == operation)
-                    .values(count=_counts.c.count + increment)
-                )
-                if result.rowcount == 0:
-                    connection.execute(insert(_counts).values(operation=operation, count=increment))
+            # Always in the same order: two processes that count at once wait for each other, no more.
+            for operation, increment in sorted(pending.items()):
+                _add(connection, operation, increment)
+
+
+def _add(connection: Connection, operation: str, increment: int) -> None:
+    more = update(_counts).where(_counts.c.operation == operation).values(count=_counts.c.count + increment)
+    if connection.execute(more).rowcount == 0:
+        try:
+            with connection.begin_nested():
+                connection.execute(insert(_counts).values(operation=operation, count=increment))
+        except IntegrityError:
+            # Another process counted its first call in this moment.
+            connection.execute(more)

@@ -18,6 +18,7 @@ from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, LoopConflict, MissingResource, RenderFailure
 from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
+from include.review_desk.storage.locks import lock_loop
 from include.review_desk.storage.s3_uri import output_uri
 from include.review_desk.strict_json import JsonFault, parse_json
 
@@ -179,6 +180,7 @@ def find(connection: Connection, name: str, *, lock: bool = False) -> AnyRow:
 
 def close(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None:
     """Hand the loop out no more; Stopped when nobody works on it. An answered loop is left to complete."""
+    lock_loop(connection, loop_id)
     waiting = select(schema.outbox.c.loop_id).where(schema.outbox.c.loop_id == loop_id)
     if connection.execute(waiting).first() is not None:
         return
@@ -191,7 +193,10 @@ def close(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None
 
 
 def settle_stopping(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None:
-    """Stopping becomes Stopped once nobody works on the loop and no output waits to be written."""
+    """Stopping becomes Stopped once nobody works on the loop and no output waits to be written.
+
+    The caller has locked the loop (storage.locks).
+    """
     at_work = select(schema.assignments.c.id).where(
         schema.assignments.c.loop_id == loop_id, schema.assignments.c.state == "working"
     )

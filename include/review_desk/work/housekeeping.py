@@ -10,6 +10,7 @@ from sqlalchemy import delete, exists, select, text, update
 from include.review_desk.aws_api.loops import FAILED, IN_PROGRESS, STOPPING
 from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
+from include.review_desk.storage.locks import lock_loop
 from include.review_desk.work.tasks import release
 
 if TYPE_CHECKING:
@@ -43,17 +44,18 @@ def purge(desk: Desk) -> None:
 
 def _end_leases(desk: Desk) -> None:
     now_ms = desk.clock()
-    query = select(_assignments.c.id).where(
+    query = select(_assignments.c.id, _assignments.c.loop_id).where(
         text("assignments.state = 'working'"), _assignments.c.lease_expires_ms <= now_ms
     )
     with desk.database.read() as connection:
-        ended = connection.scalars(query.limit(_BATCH)).all()
-    for assignment_id in ended:
+        ended = connection.execute(query.limit(_BATCH)).all()
+    for row in ended:
         with desk.database.write() as connection:
+            lock_loop(connection, row.loop_id)
             # A heartbeat may have come since it was read.
-            still = connection.scalar(query.where(_assignments.c.id == assignment_id))
+            still = connection.scalar(query.where(_assignments.c.id == row.id))
             if still is not None:
-                release(desk, connection, assignment_id, "expired", now_ms)
+                release(desk, connection, row.id, "expired", now_ms)
 
 
 def _expire_loops(desk: Desk) -> None:
@@ -77,6 +79,7 @@ def _expire_loops(desk: Desk) -> None:
         ).all()
     for row in rows:
         with desk.database.write() as connection:
+            lock_loop(connection, row.id)
             expired = connection.execute(
                 update(_loops)
                 .where(_loops.c.id == row.id, *due)

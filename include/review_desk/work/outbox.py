@@ -17,6 +17,7 @@ from include.review_desk.aws_api import arns
 from include.review_desk.clock import as_iso
 from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
+from include.review_desk.storage.locks import lock_loop
 from include.review_desk.storage.object_store import StoreUnavailable
 from include.review_desk.storage.s3_uri import split_uri
 from include.review_desk.work.task_rows import spent_ms
@@ -126,6 +127,7 @@ def _deliver(desk: Desk, entry: AnyRow) -> None:
     bucket, key = split_uri(str(uri))
     desk.store.put_json(bucket, key, body)
     with desk.database.write() as connection:
+        lock_loop(connection, entry.loop_id)
         written = connection.execute(delete(_outbox).where(_outbox.c.loop_id == entry.loop_id))
         if written.rowcount:
             connection.execute(

@@ -105,7 +105,7 @@ def _commit_answer(
 ) -> AnyRow:
     now_ms = desk.clock()
     with desk.database.write() as connection:
-        row = task_rows.find_row(connection, worker, task)
+        row = task_rows.lock_row(connection, worker, task)
         taken = connection.execute(
             update(_assignments)
             .where(is_working(row.id, now_ms))
@@ -134,9 +134,7 @@ def _commit_answer(
 def _commit_correction(desk: Desk, worker: Worker, seen: AnyRow, stored: str, edits: str | None) -> AnyRow:
     now_ms = desk.clock()
     with desk.database.write() as connection:
-        # On PostgreSQL the loop's row keeps the last missing answer out until this one is committed.
-        connection.execute(select(_loops.c.id).where(_loops.c.id == seen.loop_id).with_for_update())
-        row = task_rows.find_row(connection, worker, seen.task)
+        row = task_rows.lock_row(connection, worker, seen.task)
         if row.answer == stored:
             return row
         hold_ms = _hold_end(desk, row, now_ms)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, case, select
 from include.review_desk.aws_api.loops import IN_PROGRESS, STOPPING
 from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
 from include.review_desk.storage import schema
+from include.review_desk.storage.locks import lock_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,22 @@ def find_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
     MissingTask
     """
     return _one(connection, _state_query(), worker, task)
+
+
+def lock_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
+    """As ``find_row``; nobody else changes the assignment or its loop until the transaction ends.
+
+    Raises
+    ------
+    MissingTask
+    """
+    mine = select(_assignments.c.loop_id).where(
+        _assignments.c.task == task, _assignments.c.worker_id == worker.id
+    )
+    loop_id = connection.scalar(mine)
+    if loop_id is not None:
+        lock_loop(connection, loop_id)
+    return find_row(connection, worker, task)
 
 
 def find_page(connection: Connection, worker: Worker, task: str) -> AnyRow:

@@ -205,7 +205,10 @@ def release(
     now_ms: int,
     reason: str | None = None,
 ) -> bool:
-    """End a piece of work without an answer and offer the loop again; False when it had ended already."""
+    """End a piece of work without an answer and offer the loop again; False when it had ended already.
+
+    The caller has locked the loop (storage.locks).
+    """
     result = connection.execute(
         update(_assignments)
         .where(_assignments.c.id == assignment_id, _assignments.c.state == "working")
@@ -225,7 +228,7 @@ def release(
 
 def _leave(desk: Desk, worker: Worker, task: str, state: str, reason: str | None) -> dict[str, str]:
     with desk.database.write() as connection:
-        row = task_rows.find_row(connection, worker, task)
+        row = task_rows.lock_row(connection, worker, task)
         if not release(desk, connection, row.id, state, desk.clock(), reason):
             now = task_rows.find_row(connection, worker, task).state
             if now != state:
@@ -239,7 +242,7 @@ def _change(
 ) -> AnyRow:
     """Change a task that is still being worked on, by compare-and-swap; returns it as it is then."""
     with desk.database.write() as connection:
-        row = task_rows.find_row(connection, worker, task)
+        row = task_rows.lock_row(connection, worker, task)
         changed = connection.execute(
             update(_assignments).where(is_working(row.id, now_ms)).values(values(row))
         )
