@@ -33,5 +33,6 @@ def configure_logging(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for quiet in ("uvicorn.access", "botocore", "boto3", "urllib3"):
+    # httpx would log the webhook's address, which may hold a secret.
+    for quiet in ("uvicorn.access", "botocore", "boto3", "urllib3", "httpx", "httpcore"):
         logging.getLogger(quiet).setLevel(logging.WARNING)

@@ -159,7 +159,7 @@ class S3Server(ServerProcess):
             "S3_DATA_DIR": str(folder / "s3"),
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(self.port),
-            "SERVICES": "s3",
+            "SERVICES": "s3,sqs",
         }
         command = [str(Path(sys.executable).parent / "ministack")]
         health = f"http://127.0.0.1:{self.port}/_ministack/health"
