@@ -27,6 +27,7 @@ up: setup ## the same services, kept running until Ctrl-C; state in build/up sur
 	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) $(if $(DATA),--data "$(DATA)")
 
 test: setup ## all tests, against real servers on this machine
+	@bash tests/system_packages.sh
 	$(BIN)/python -m pytest
 
 check: setup ## lint, format, types, Dockerfile
