@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
@@ -20,7 +21,7 @@ from include.review_desk.background import background_threads
 from include.review_desk.counts import OperationCounts
 from include.review_desk.errors import DeskError
 from include.review_desk.events import delivery
-from include.review_desk.web import frames, origins, pages, portal, status
+from include.review_desk.web import frames, origins, overview, pages, portal, status
 from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.sign_in import SignInPages
 from include.review_desk.web.worker_api import WorkerApi, error_response
@@ -81,6 +82,7 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
         routes=[
             *WorkerApi(desk, counts.add).routes(),
             *portal.routes(desk),
+            *overview.routes(desk),
             *_sign_in_routes(desk, single_sign_on),
             *frames.routes(desk),
             *pages.routes(desk),
@@ -88,8 +90,16 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
         ],
         lifespan=_lifespan(desk, counts, api_keys, threads),
-        exception_handlers={404: _not_found, 405: _wrong_method, 500: _server_error, DeskError: _refused},
+        exception_handlers={
+            404: _not_found,
+            405: _wrong_method,
+            500: _server_error,
+            DeskError: _refused,
+            ClientDisconnect: _gone_away,
+        },
     )
+    # An address is right or wrong: guessing at a slash would answer path tricks with a redirect.
+    web.router.redirect_slashes = False
     return _Entrance(web, aws, metrics, desk.config.public_url)
 
 
@@ -185,6 +195,10 @@ async def _wrong_method(_request: Request, _error: Exception) -> Response:
 async def _refused(_request: Request, error: Exception) -> Response:
     """What no page caught: the caller can do something about it, so it is told."""
     return error_response(error) if isinstance(error, DeskError) else await _server_error(_request, error)
+
+
+async def _gone_away(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "The client went away before the request was complete."}, status_code=400)
 
 
 async def _server_error(_request: Request, _error: Exception) -> Response:
