@@ -1,6 +1,7 @@
 /** Which element is which: the one place that defines them. */
 
 import { CrowdElement } from "./base.js";
+import { CrowdBoundingBox } from "./bounding-box/element.js";
 import { CrowdCheckbox, CrowdRadioButton, CrowdRadioGroup } from "./choices.js";
 import { CrowdClassifier, CrowdImageClassifier, listenForDigits } from "./classifiers.js";
 import { CrowdForm } from "./form.js";
@@ -21,6 +22,7 @@ const KNOWN = [
   ["crowd-radio-button", CrowdRadioButton],
   ["crowd-radio-group", CrowdRadioGroup],
   ["crowd-slider", CrowdSlider],
+  ["crowd-bounding-box", CrowdBoundingBox],
   ["crowd-classifier", CrowdClassifier],
   ["crowd-image-classifier", CrowdImageClassifier],
   ["crowd-form", CrowdForm],

@@ -1,0 +1,52 @@
+/** The help with the keys, and a question before boxes are removed. */
+
+import { make } from "./dom.js";
+import { HELP } from "./keyboard.js";
+
+/**
+ * @param {(on: boolean) => void} setWheelZooms
+ * @returns {HTMLDialogElement}
+ */
+export function helpDialog(setWheelZooms) {
+  const rows = HELP.flatMap(([keys, meaning]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, meaning)]);
+  const wheel = make("input", { type: "checkbox", onchange: () => setWheelZooms(!wheel.checked) });
+  const dialog = make(
+    "dialog",
+    { class: "bb-dialog", "aria-labelledby": "bb-help-title" },
+    make("h2", { id: "bb-help-title" }, "Mouse, touch and keys"),
+    make("p", {}, "Drag on the image to draw a box. Drag a box to move it, its edges to resize it. With a finger, tap a box first; two fingers zoom and pan. A double click opens the labels."),
+    make("dl", { class: "bb-help" }, ...rows),
+    make("label", { class: "bb-nothing" }, wheel, make("span", {}, "Plain wheel scrolls (zoom with Ctrl and wheel)")),
+    make("form", { method: "dialog" }, make("button", { class: "bb-plain bb-first" }, "Close")),
+  );
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+  return dialog;
+}
+
+/** A question with two answers. */
+export class Question {
+  constructor() {
+    this.text = make("p", { id: "bb-question" });
+    this.yes = make("button", { value: "yes", class: "bb-plain bb-first" });
+    const no = make("button", { value: "no", class: "bb-plain" }, "Keep them");
+    this.node = make(
+      "dialog",
+      { class: "bb-dialog", role: "alertdialog", "aria-labelledby": "bb-question" },
+      this.text,
+      make("form", { method: "dialog", class: "bb-answers" }, this.yes, no),
+    );
+  }
+
+  /** @returns {Promise<boolean>} */
+  ask(question, yes) {
+    this.text.textContent = question;
+    this.yes.textContent = yes;
+    this.node.returnValue = "";
+    this.node.showModal();
+    return new Promise((resolve) => {
+      this.node.addEventListener("close", () => resolve(this.node.returnValue === "yes"), { once: true });
+    });
+  }
+}
