@@ -1,0 +1,265 @@
+"""A thousand hostile requests: each is refused in one sentence, none is a 500, and nothing changes.
+
+Refused means a 4xx that says why, as JSON or on a page; a page that needs a session may send to the sign-in
+page instead (303). What uvicorn itself cannot read as HTTP it answers with a bare 400; that is counted apart.
+501, "known but not done here", counts for operations of other services only, and none is asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import json
+import re
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from include.review_desk.clock import system_clock
+from include.review_desk.context import Desk, DeskConfig
+from include.review_desk.storage import schema
+from include.review_desk.storage.database import open_database
+from include.review_desk.storage.object_store import S3Store
+from include.review_desk.worker_templates.rendering import Renderer
+from tests.review_desk.conftest import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Site, box, wait_for
+from tests.review_desk.hostile import models, protocol, signing
+from tests.review_desk.hostile import people as hostile_people
+
+SEED = 20_261_122
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def victim(request: pytest.FixtureRequest, tmp_path_factory, desk_s3):
+    """A desk of its own, so that nothing else changes it meanwhile."""
+    url = None
+    if request.param == "postgresql":
+        url = request.getfixturevalue("postgres_server").create_database()
+    site = Site(tmp_path_factory.mktemp(f"hostile-{request.param}"), desk_s3, url)
+    try:
+        site.desk.start()
+        yield site
+    finally:
+        site.close()
+
+
+@pytest.fixture(scope="module")
+def people(victim: Site) -> hostile_people.People:
+    flow, theirs = victim.make_flow(TaskCount=2), victim.make_flow()
+    ada, eve = flow.reviewer("ada"), theirs.reviewer("eve")
+    answered = flow.start()
+    first = ada.next()
+    assert ada.answer(first, [box()])[0] == 200
+    flow.start("held")
+    held = ada.next()
+    waiting = flow.start()
+    theirs.start()
+    names = models.Names(flow.team, flow.ui, flow.name, "held")
+    own = eve.next()
+    assert (first["loop"], held["loop"]) == (answered, "held")
+    return hostile_people.People(
+        names, ada.token, held["task"], first["task"], eve.token, own["task"], waiting
+    )
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory):
+    """The route table of a desk in this process."""
+    store = S3Store(region=REGION, access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY)
+    database = open_database(f"sqlite:///{tmp_path_factory.mktemp('routes')}/desk.db")
+    desk = Desk(DeskConfig(), database, system_clock, Renderer(store.presign_get), store)
+    yield hostile_people.pages_of(desk)
+    database.close()
+
+
+@dataclass
+class Answer:
+    status: int
+    location: str
+    body: bytes
+
+    @property
+    def sentence(self) -> str:
+        with contextlib.suppress(ValueError):
+            document = json.loads(self.body)
+            return str(document.get("message") or document.get("error") or "")
+        page = self.body.decode("utf-8", "replace")
+        text = re.sub(r"(?s)<(script|style|head|nav|header).*?</\1>|<[^>]*>", " ", page)
+        return " ".join(text.split())
+
+
+class Attacker:
+    """Sends requests one after the other on one connection."""
+
+    def __init__(self, site: Site) -> None:
+        self._port = site.port
+        self._connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
+
+    def send(self, request: signing.Request) -> Answer:
+        for attempt in (1, 2):
+            try:
+                self._connection.request(request.method, request.path, request.body or None, request.headers)
+                response = self._connection.getresponse()
+                return Answer(response.status, response.headers.get("Location", ""), response.read())
+            except (OSError, http.client.HTTPException):
+                # Whoever is refused before the body was read loses the connection: once is no fault.
+                self._connection.close()
+                if attempt == 2:
+                    raise
+        raise AssertionError
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def everything(site: Site) -> dict[str, Any]:
+    """The database but for its counters and its notes of last use, and what lies in S3."""
+    ignored = {("api_keys", "last_used_ms")}
+    found: dict[str, Any] = {}
+    with site.database.read() as connection:
+        for table in schema.metadata.sorted_tables:
+            if table.name == "operation_counts":
+                continue
+            columns = [column for column in table.columns if (table.name, column.name) not in ignored]
+            found[table.name] = sorted(map(repr, connection.execute(select(*columns)).all()))
+    objects = site.client("s3").list_objects_v2(Bucket=BUCKET).get("Contents", [])
+    found["S3"] = sorted((item["Key"], item["ETag"]) for item in objects)
+    return found
+
+
+def public_pages(attacker: Attacker, pages: list[hostile_people.Page], flow: str) -> set[str]:
+    """Routes that anybody may read."""
+    found = set()
+    for page in pages:
+        request = signing.Request("public", page.method, page.at(name=flow, sha256="x", token="x"))
+        if page.method == "GET" and attacker.send(request).status == 200:
+            found.add(page.path)
+    assert not [path for path in found if path.startswith(("/worker", "/frames", "/overview", "/answers"))]
+    return found
+
+
+def all_requests(people, pages, folders, public) -> Iterator[signing.Request]:
+    names = people.names
+    yield from protocol.broken_documents(names)
+    yield from protocol.wrong_addresses(names)
+    yield from protocol.bad_signatures(names)
+    yield from hostile_people.strangers(pages, people, public)
+    yield from hostile_people.without_csrf(pages, people)
+    yield from hostile_people.other_peoples_tasks(pages, people)
+    yield from hostile_people.bad_answers(people)
+    yield from hostile_people.lost(pages, folders, people)
+    yield from models.fuzzed(names, SEED, 500)
+
+
+def is_refused(request: signing.Request, answer: Answer) -> bool:
+    if answer.status == 303:
+        return answer.location.startswith("/sign-in") and not request.path.startswith("/worker")
+    said = request.method == "HEAD" or " " in answer.sentence
+    return 400 <= answer.status < 500 and said
+
+
+def test_a_thousand_hostile_requests_are_refused_and_change_nothing(victim, people, pages, record_property):
+    routes, folders = pages
+    attacker = Attacker(victim)
+    try:
+        public = public_pages(attacker, routes, people.names.flow)
+        before = everything(victim)
+        wrong, counts, started = [], Counter(), time.monotonic()
+        for request in all_requests(people, routes, folders, public):
+            answer = attacker.send(request)
+            counts[request.kind, answer.status] += 1
+            if not is_refused(request, answer):
+                what = f"{request.kind}: {request.method} {request.path[:90]} {request.body[:200]!r}"
+                headers = {name: value[:60] for name, value in request.headers.items()}
+                wrong.append(f"{what} {headers} -> {answer.status} {answer.sentence[:200]!r}")
+    finally:
+        attacker.close()
+    record_property("hostile", {f"{kind} {status}": count for (kind, status), count in counts.items()})
+    print(f"{counts.total()} requests in {time.monotonic() - started:.1f} s", sorted(counts.items()))
+    assert not wrong, f"{len(wrong)} were not refused:\n" + "\n".join(wrong[:40])
+    assert counts.total() >= 1000
+    assert everything(victim) == before
+
+
+RAW = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"\x00" * 100,
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /worker/queue\xff HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /human-loops/\xe9 HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /x y HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://elsewhere/worker/queue HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET http://elsewhere/human-loops HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n",
+    b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
+    b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nCookie: desk_session=\xe9; =; ;;\r\n\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\n" + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\n" + b"X-Many: a\r\n" * 3000 + b"\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b'GET /work HTTP/1.1\r\nHost: \xe9"<script>\r\n\r\n',
+    b"GET /sign-in/.. HTTP/1.1\r\nHost: \r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: \xff\r\nContent-Length: 0\r\n\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: AWS4-HMAC-SHA256 \xff\r\nContent-Length: 0\r\n\r\n",
+]
+
+
+def test_what_is_hardly_http_is_refused_and_changes_nothing(victim, people, record_property):
+    before, statuses = everything(victim), Counter()
+    for raw in RAW:
+        with socket.create_connection(("127.0.0.1", victim.port), timeout=10) as connection:
+            connection.sendall(raw)
+            connection.shutdown(socket.SHUT_WR)
+            connection.settimeout(10)
+            answer = b""
+            with contextlib.suppress(ConnectionResetError):
+                while chunk := connection.recv(65_536):
+                    answer += chunk
+        lines = re.findall(rb"HTTP/1\.1 (\d{3})", answer)
+        by_uvicorn = b"Invalid HTTP request" in answer
+        statuses[lines[0].decode() if lines else "closed", "uvicorn" if by_uvicorn else "desk"] += 1
+        assert not [line for line in lines if line[:1] in b"5"], (raw[:100], answer[:300])
+        assert all(line[:1] == b"4" or line == b"303" for line in lines), (raw[:100], answer[:300])
+    record_property("raw", {" ".join(key): count for key, count in statuses.items()})
+    print(sorted(statuses.items()))
+    assert everything(victim) == before
+
+
+def test_a_body_beyond_every_limit_is_refused(victim, people):
+    attacker, before = Attacker(victim), everything(victim)
+    huge = b'{"HumanLoopName": "' + b"x" * (40 * 1024 * 1024) + b'"}'
+    start = signing.sign(signing.runtime("huge", "POST", "/human-loops", huge))
+    answer = attacker.send(start)
+    attacker.close()
+    assert (answer.status, " bytes, more than " in answer.sentence) == (413, True)
+    assert everything(victim) == before
+
+
+def test_the_desk_is_well_afterwards(victim, people):
+    """Whoever was attacked goes on as if nothing had been."""
+    assert wait_for(lambda: victim.get("/healthz")[0] == 200)
+    ada = signing.Request(
+        "good",
+        "POST",
+        f"/worker/tasks/{people.victims_task}/heartbeat",
+        b"{}",
+        {"Authorization": f"Bearer {people.victim_token}"},
+    )
+    attacker = Attacker(victim)
+    assert attacker.send(ada).status == 200
+    attacker.close()
+    log = victim.desk.log.read_text("utf-8", "replace")
+    assert "Traceback" not in log, log[log.index("Traceback") - 300 :][:3000]
