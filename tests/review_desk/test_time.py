@@ -54,8 +54,8 @@ def person(desk):
     return sign_in(desk, "ada")
 
 
-def sign_in(desk, name: str) -> workers.Worker:
-    workers.add_worker(desk.database, desk.clock(), team="team", name=name, password=PASSWORD)
+def sign_in(desk, name: str, team: str = "team") -> workers.Worker:
+    workers.add_worker(desk.database, desk.clock(), team=team, name=name, password=PASSWORD)
     session = workers.sign_in(desk, SignInLimiter(), name=name, password=PASSWORD, address="here")
     return workers.authenticate(desk, session.token)
 
