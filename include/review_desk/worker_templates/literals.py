@@ -1,12 +1,14 @@
 """Reader of the array and object literals in crowd element attributes, as lenient as AWS's own.
 
 The SageMaker documentation writes ``labels="['Cat', 'Dog']"`` and initial values with unquoted keys and
-trailing commas: JavaScript, not JSON. This reads both, evaluating nothing.
+trailing commas: JavaScript, not JSON. This reads both, evaluating nothing. The page reads the same texts with
+static/crowd/literals.js.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any
 
@@ -16,13 +18,14 @@ _TOKEN = re.compile(
       | (?P<single>'(?:[^'\\]|\\.)*')
       | (?P<double>"(?:[^"\\]|\\.)*")
       | (?P<number>-?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
-      | (?P<word>[A-Za-z_$][\w$-]*)
+      | (?P<word>(?:[^\W\d]|\$)[\w$-]*)
     )""",
     re.VERBOSE | re.DOTALL,
 )
 _WORDS = {"true": True, "false": False, "null": None, "undefined": None}
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _MAX_DEPTH = 32
+_MAX_DIGITS = 300
 
 
 class LiteralError(ValueError):
@@ -38,7 +41,7 @@ def read_literal(text: str) -> Any:
         With the position of what was not understood.
     """
     try:
-        return json.loads(text)
+        return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         reader = _Reader(text)
         value = reader.value(0)
@@ -69,7 +72,7 @@ class _Reader:
         if kind in ("single", "double"):
             return _unquote(token)
         if kind == "number":
-            return float(token) if set(token) & set(".eE") else int(token)
+            return _number(token)
         if kind == "word" and token in _WORDS:
             return _WORDS[token]
         raise LiteralError(f"unexpected {token!r} before position {self._position}")
@@ -117,6 +120,22 @@ class _Reader:
             raise LiteralError(f"{punctuation!r} is missing at position {self._position}")
 
 
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _number(token: str) -> int | float:
+    if not set(token) & set(".eE"):
+        # Python refuses to read numbers of thousands of digits.
+        if len(token) > _MAX_DIGITS:
+            raise LiteralError("a number has too many digits")
+        return int(token)
+    number = float(token)
+    if not math.isfinite(number):
+        raise LiteralError(f"the number {token!r} is too large")
+    return number
+
+
 def _unquote(token: str) -> str:
     def replace(match: re.Match[str]) -> str:
         escape = match[1]
@@ -124,4 +143,6 @@ def _unquote(token: str) -> str:
             return chr(int(escape[1:], 16))
         return _ESCAPES.get(escape, escape)
 
-    return re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, token[1:-1], flags=re.DOTALL)
+    text = re.sub(r"\\(u[0-9a-fA-F]{4}|.)", replace, token[1:-1], flags=re.DOTALL)
+    # Two escapes may make one character beyond the first 65,536.
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

@@ -106,3 +106,100 @@ def browse(chromium: Browser) -> Iterator[Any]:
     for visit in visits:
         visit.context.close()
     assert unexpected == [], "errors in the browser's console"
+
+
+# What the portal does for a frame, without its looks: starts it, keeps what it says.
+_HOST_PAGE = """<!doctype html><html><head><meta charset="utf-8"><style>
+html, body { margin: 0; height: 100% } iframe { border: 0; display: block; width: 100%; height: 100% }
+</style></head><body><iframe sandbox="allow-scripts allow-forms" title="Task"></iframe></body></html>"""
+_HOST_SCRIPT = """(settings) => {
+  window.said = [];
+  const frame = document.querySelector("iframe");
+  window.tell = (message) => frame.contentWindow.postMessage({ desk: 1, ...message }, "*");
+  window.addEventListener("message", (event) => {
+    if (event.source !== frame.contentWindow) return;
+    window.said.push(event.data);
+    if (event.data && event.data.type === "loaded") {
+      window.tell({ type: "start", draft: null, answer: null, theme: "light", ...settings.start });
+    }
+  });
+  frame.src = settings.src;
+}"""
+PORTAL_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; frame-src 'self'; connect-src 'self'"
+)
+
+
+@dataclass
+class Framed:
+    """A task in its frame, on a bare page of the desk's origin."""
+
+    visit: Visit
+    reviewer: Reviewer
+    task: dict[str, Any]
+    frame: Any
+
+    @property
+    def page(self) -> Page:
+        return self.visit.page
+
+    def said(self, kind: str) -> list[dict[str, Any]]:
+        """All messages of one type so far."""
+        messages: list[Any] = self.page.evaluate("window.said")
+        return [message for message in messages if isinstance(message, dict) and message.get("type") == kind]
+
+    def wait_for(self, kind: str, count: int = 1) -> dict[str, Any]:
+        """The last message of a type, once there are ``count``."""
+        self.page.wait_for_function(
+            "([kind, count]) => window.said.filter((m) => m && m.type === kind).length >= count",
+            arg=[kind, count],
+        )
+        return self.said(kind)[-1]
+
+    def tell(self, kind: str, **members: Any) -> None:
+        self.page.evaluate("(message) => window.tell(message)", {"type": kind, **members})
+
+    def submit(self) -> dict[str, Any]:
+        """Submit by keyboard, hand the answer to the desk, and return it."""
+        before = len(self.said("submit"))
+        self.frame.locator("crowd-form").press("Control+Enter")
+        answer: dict[str, Any] = self.wait_for("submit", before + 1)["answer"]
+        status, body = self.reviewer.call(
+            f"/worker/tasks/{self.task['task']}/answer", {"answerContent": answer}
+        )
+        assert status == 200, body
+        self.tell("accepted")
+        return answer
+
+
+@pytest.fixture
+def open_frame(site: Site, browse: Any) -> Any:
+    """``open_frame(reviewer, start={...}, wait="ready", **browse options) -> Framed``."""
+
+    def open_it(
+        reviewer: Reviewer,
+        *,
+        start: dict[str, Any] | None = None,
+        wait: str | None = "ready",
+        src: str | None = None,
+        **options: Any,
+    ) -> Framed:
+        task = reviewer.next()
+        assert task is not None
+        visit: Visit = browse(**options).sign_in(site, reviewer)
+        visit.context.route(
+            f"{site.url}/test-portal",
+            lambda route: route.fulfill(
+                body=_HOST_PAGE,
+                headers={"content-type": "text/html", "content-security-policy": PORTAL_POLICY},
+            ),
+        )
+        visit.page.goto(f"{site.url}/test-portal")
+        settings = {"src": src or f"/frames/{task['task']}", "start": start or {}}
+        visit.page.evaluate(_HOST_SCRIPT, settings)
+        framed = Framed(visit, reviewer, task, visit.page.frame_locator("iframe"))
+        if wait:
+            framed.wait_for(wait)
+        return framed
+
+    return open_it
