@@ -43,7 +43,7 @@ function showState(cell, answer) {
 function countDown() {
   const now = serverNow();
   for (const { cell, answer, untilMs, left } of correctable) {
-    if (untilMs > now) left.textContent = `${Math.ceil((untilMs - now) / 1000)} s left`;
+    if (untilMs > now) left.textContent = `${duration(Math.ceil((untilMs - now) / 1000))} left`;
     else showState(cell, answer);
   }
   correctable = correctable.filter((entry) => entry.untilMs > now);

@@ -1,7 +1,7 @@
 /** Answers on their way to the desk: kept in the browser until it has them, sent as often as it takes. */
 
 import { call, Gone, insist, Refused } from "./api.js";
-import { dropUnsent, forgetDraft, keepUnsent, unsentAnswers } from "./store.js";
+import { dropUnsent, forgetDraft, keepUnsent, saveDraft, unsentAnswers } from "./store.js";
 
 /**
  * @typedef {object} Outcome
@@ -31,6 +31,8 @@ export async function deliver(entry, onTrouble) {
   } catch (error) {
     if (error instanceof Gone || error instanceof Refused) {
       dropUnsent(entry.task);
+      // Too late: should the loop come again, this is where the person had got to.
+      if (!entry.correction) saveDraft(entry.task, { loop: entry.loop, draft: null, answer: entry.answer });
       return { kind: error instanceof Gone ? "gone" : "refused", message: error.message };
     }
     // Signed out, or another session took over: the answer stays for the next sign-in.

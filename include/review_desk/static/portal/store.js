@@ -64,8 +64,8 @@ function keys(prefix) {
 }
 
 /**
- * Keep what stands in the editor. `pausedMs`: how long the task was paused so far.
- * @param {string} task @param {{loop: string, draft?: object|null, pausedMs?: number}} entry
+ * Keep what stands in the editor. `answer`: one that came too late; `pausedMs`: how long the task was paused so far.
+ * @param {string} task @param {{loop: string, draft?: object|null, answer?: object, pausedMs?: number}} entry
  */
 export function saveDraft(task, entry) {
   write(DRAFT + task, { ...read(DRAFT + task), ...entry, savedMs: Date.now() });
@@ -74,17 +74,17 @@ export function saveDraft(task, entry) {
 /**
  * The draft of this task, or of an earlier turn at the same loop that ran out of time.
  * @param {string} task @param {string} loop
- * @returns {{draft?: object|null, pausedMs?: number}|null}
+ * @returns {{draft?: object|null, answer?: object, pausedMs?: number}|null}
  */
 export function draftFor(task, loop) {
   forgetOldDrafts();
   const own = read(DRAFT + task);
-  if (own?.draft) return own;
+  if (own?.draft || own?.answer) return own;
   const earlier = keys(DRAFT)
     .map((key) => read(key))
-    .filter((entry) => entry?.loop === loop && entry.draft)
+    .filter((entry) => entry?.loop === loop && (entry.draft || entry.answer))
     .sort((one, other) => other.savedMs - one.savedMs)[0];
-  return earlier ? { draft: earlier.draft, pausedMs: own?.pausedMs } : own;
+  return earlier ? { ...earlier, pausedMs: own?.pausedMs } : own;
 }
 
 /** Forget what was kept for this task, and for earlier turns at its loop. @param {string} task @param {string} [loop] */

@@ -1,36 +1,38 @@
 /** The task page: one task after another, in a frame that is not trusted. Puts the other modules together. */
 
-import { call, Gone, insist, Refused, serverNow, SignedOut, StalePage, tryNow } from "./api.js";
+import { call, Gone, insist, Refused, serverNow, SignedOut, StalePage } from "./api.js";
 import { TaskClock } from "./clock.js";
+import { setUpControls } from "./controls.js";
 import { cover } from "./covers.js";
 import { closeDialog, dialogOpen, onDialogClosed, openDialog, setUpDecline } from "./dialogs.js";
-import { counted, moment } from "./format.js";
+import { moment } from "./format.js";
+import { idle } from "./idle.js";
 import { notice, unnotice } from "./notices.js";
 import { deliver, deliverUnsent } from "./outbox.js";
+import { whyGone } from "./reasons.js";
+import {
+  clearNotices, reload, tellProblem, tellSaved, tellSlow, tellTimeLeft, tellTrouble,
+} from "./sentences.js";
 import { Stage } from "./stage.js";
 import { draftFor, forgetDraft, saveDraft } from "./store.js";
 import { onTheme, shownTheme } from "./themes.js";
 
 const at = (id) => document.getElementById(id);
 const correcting = new URLSearchParams(location.search).get("correct");
-const LOOK_MS = 5_000;
 const SLOW_FRAME_MS = 12_000;
-const SAVED_MS = 30_000;
 
 /** loading | working | saving | paused | empty | over */
 let state = "loading";
 /** @type {object|null} */
 let task = null;
 let slow = 0;
-let looking = 0;
-let savedTimer = 0;
 
 const stage = new Stage(at("stage"), hear);
 const clock = new TaskClock({
   onElapsed: (text) => put("elapsed", text),
-  onWarning: warn,
+  onWarning: (seconds) => tellTimeLeft(seconds, task.limit, correcting !== null),
   onOver: () => over(correcting ? "The time for corrections is over: the answer stands as it was." : undefined),
-  onHeartbeat: () => ask("heartbeat").catch(fail),
+  onHeartbeat: () => correcting === null && ask("heartbeat").catch(fail),
 });
 
 function put(id, text) {
@@ -52,11 +54,7 @@ function enter(next) {
 }
 
 function troubled(seconds) {
-  const text = state === "saving" ? "Not saved yet: no connection." : "No connection to the Review Desk.";
-  notice("trouble", `${text} Trying again in ${seconds} s.`, {
-    level: "busy",
-    actions: [{ label: "Try now", run: tryNow }],
-  });
+  tellTrouble(state === "saving", seconds);
 }
 
 /** What the desk's refusals mean for the page. */
@@ -69,17 +67,6 @@ function fail(error) {
   } else if (error instanceof StalePage) reload();
   else if (error instanceof Gone) over();
   else if (error instanceof Refused) notice("refused", error.message, { level: "bad" });
-}
-
-/** Another session has replaced the one of this page: a fresh page knows it. But not again and again. */
-function reload() {
-  const last = Number(sessionStorage.getItem("desk.reloaded"));
-  if (Date.now() - last < 20_000) {
-    notice("stale", "This page is out of date: reload it.", { level: "bad" });
-    return;
-  }
-  sessionStorage.setItem("desk.reloaded", String(Date.now()));
-  location.reload();
 }
 
 /** The task is not ours any more: say why, in one sentence, and what comes next. */
@@ -96,24 +83,11 @@ async function over(reason) {
     // Then without the reason.
   }
   if (now === "answered" && !correcting) forgetDraft(key, loop);
-  put("over-text", reason ?? WHY[now] ?? WHY.expired);
+  put("over-text", reason ?? whyGone(now));
   put("over-title", correcting ? "This answer is final" : "This task is no longer yours");
   put("over-next", correcting ? "Back to the tasks" : "Next task");
   stage.clear();
   cover("over");
-}
-
-const KEPT = " Your changes stay in this browser for a day, should you get it again.";
-const WHY = {
-  answered: "You answered it already, perhaps in another window: the first answer stands.",
-  declined: "You declined it, perhaps in another window: other people get it.",
-  returned: `You handed it back, perhaps in another window: it waits in the queue again.${KEPT}`,
-  withdrawn: "Whoever asked for it has withdrawn it: nothing more is needed.",
-  expired: `Its time ran out and it went back to the queue.${KEPT}`,
-};
-
-function clearNotices() {
-  for (const key of ["trouble", "refused", "warning", "problem", "restored"]) unnotice(key);
 }
 
 /** Take the next task and show it. */
@@ -160,8 +134,8 @@ function startFrame() {
   unnotice("slow");
   const kept = draftFor(task.task, task.loop);
   const draft = kept?.draft ?? null;
-  stage.frame.post("start", { draft, answer: task.answerContent ?? null, theme: shownTheme() });
-  if (draft) notice("restored", "Your changes from before are back.", { level: "good" });
+  stage.frame.post("start", { draft, answer: task.answerContent ?? kept?.answer ?? null, theme: shownTheme() });
+  if (draft || kept?.answer) notice("restored", "Your changes from before are back.", { level: "good" });
   if (state === "working" && !dialogOpen()) showFrame();
 }
 
@@ -175,13 +149,6 @@ function settle() {
   if (correcting === null) stage.lookAhead();
 }
 
-function tellSlow() {
-  notice("slow", "The page of this task does not show.", {
-    level: "busy",
-    actions: [{ label: "Load again", run: () => location.reload() }],
-  });
-}
-
 async function countWaiting() {
   const shown = task;
   try {
@@ -192,7 +159,6 @@ async function countWaiting() {
   }
 }
 
-/** Nothing waits: look now and then, but take nothing before somebody asks for it. */
 async function nothing() {
   task = null;
   stage.clear();
@@ -201,31 +167,8 @@ async function nothing() {
   put("title", "No task");
   put("place", "");
   document.title = "No task · Review Desk";
-  put("empty-text", "You are done. This page looks again every few seconds.");
-  at("go-on").hidden = true;
   enter("empty");
-  cover("empty");
-  clearInterval(looking);
-  looking = setInterval(look, LOOK_MS);
-  await look();
-}
-
-async function look() {
-  if (state !== "empty" || document.visibilityState !== "visible") return;
-  try {
-    const queue = await call("GET", "/queue");
-    if (state !== "empty") return;
-    const some = queue.waiting + queue.mine;
-    const done = `You answered ${queue.answered_today} today.`;
-    put("empty-title", some ? `${counted(some, "task", "tasks")} for you` : "Nothing waits for you now");
-    put("empty-text", some ? done : `${done} This page looks again every few seconds.`);
-    if (some && at("go-on").hidden) {
-      at("go-on").hidden = false;
-      at("go-on").focus();
-    } else if (!some) at("go-on").hidden = true;
-  } catch (error) {
-    fail(error);
-  }
+  await idle(() => state === "empty", fail);
 }
 
 /** Save, whatever it takes; then the next. */
@@ -259,28 +202,6 @@ async function save(answer) {
     if (state === "saving") enter("working");
     fail(error);
   }
-}
-
-function tellSaved(key, until) {
-  const leftMs = Date.parse(until ?? "") - serverNow();
-  if (!(leftMs > 1_000)) return;
-  clearTimeout(savedTimer);
-  savedTimer = setTimeout(() => unnotice("saved"), Math.min(leftMs, SAVED_MS));
-  unnotice("saved");
-  notice("saved", "Saved.", { level: "good", actions: [{ label: "Correct it", href: correctAddress(key) }] });
-}
-
-function correctAddress(key) {
-  return `/work?correct=${encodeURIComponent(key)}`;
-}
-
-function warn(seconds) {
-  const left = seconds > 90 ? `${Math.round(seconds / 60)} minutes` : `${Math.ceil(seconds)} seconds`;
-  const handBack = { label: "Hand back…", run: () => openDialog("return") };
-  notice("warning", correcting ? `${left} left to correct this.` : `${left} left for this task: save it or hand it back.`, {
-    level: "busy",
-    actions: correcting ? [] : [handBack],
-  });
 }
 
 function covered() {
@@ -353,10 +274,7 @@ function hear(frame, type, content) {
   else if (type === "draft") keepDraft(content.draft);
   else if (type === "submit") save(content.answer);
   else if (type === "shortcut") shortcut(content.name);
-  else if (type === "problem") {
-    const reason = content.message || "Something of this task did not load.";
-    notice("problem", reason, { level: "bad", actions: [{ label: "Decline…", run: () => openDialog("decline") }] });
-  }
+  else if (type === "problem") tellProblem(content.message, correcting === null);
 }
 
 function keepDraft(draft) {
@@ -370,21 +288,6 @@ function shortcut(name) {
   else if (name === "pause") state === "paused" ? resume() : pause();
   else if (name === "decline" && !at("to-decline").disabled) openDialog("decline");
   else if (name === "next" && state === "working") stage.frame?.post("submit");
-}
-
-/** The desk's page itself has the focus. */
-function onKey(event) {
-  const command = event.ctrlKey || event.metaKey;
-  if (event.key === "Enter" && command) {
-    if (!dialogOpen()) shortcut("next");
-    return;
-  }
-  const writing = event.target.closest?.("input, textarea, select, dialog");
-  if (command || event.altKey || writing) return;
-  const name = { p: "pause", x: "decline", "?": "help" }[event.key];
-  if (!name) return;
-  event.preventDefault();
-  shortcut(name);
 }
 
 async function correct(key) {
@@ -421,14 +324,13 @@ async function open() {
   }
 }
 
-at("pause").addEventListener("click", () => shortcut("pause"));
-at("resume").addEventListener("click", resume);
-at("to-decline").addEventListener("click", () => openDialog("decline"));
-at("to-return").addEventListener("click", () => openDialog("return"));
-at("to-help").addEventListener("click", () => openDialog("help"));
-at("return-now").addEventListener("click", handBack);
-at("go-on").addEventListener("click", next);
-at("over-next").addEventListener("click", () => (correcting ? location.assign("/work") : next()));
+setUpControls({
+  shortcut,
+  resume,
+  handBack,
+  goOn: next,
+  afterOver: () => (correcting ? location.assign("/work") : next()),
+});
 at("sign-in-again").href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
 at("signed-out").addEventListener("cancel", (event) => event.preventDefault());
 setUpDecline(decline);
@@ -437,6 +339,4 @@ onDialogClosed(() => {
   else if (state === "paused") at("resume").focus();
 });
 onTheme(() => stage.frame?.post("theme", { theme: shownTheme() }));
-document.addEventListener("keydown", onKey);
-document.addEventListener("visibilitychange", look);
 open();

@@ -1,0 +1,414 @@
+"""The task page in a real browser: from the queue to output.json, and whatever may come between."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+from sqlalchemy import select, update
+
+from include.review_desk.storage import schema
+from tests.review_desk.conftest import BUCKET, Flow, Reviewer, Site, unique, wait_for
+from tests.review_desk.portal.pictures import drawn_image
+
+WORDS = """
+<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form>
+  <p id="what">{{ task.input.labels[0] }}</p>
+  <img src="{{ task.input.taskObject | grant_read_access }}" alt="The cells" width="160">
+  <crowd-input name="word" label="Word" required></crowd-input>
+</crowd-form>
+"""
+NO_CONNECTION = ["ERR_FAILED", "ERR_INTERNET_DISCONNECTED", "Failed to load resource"]
+
+
+@pytest.fixture(scope="module")
+def image(site: Site) -> str:
+    """The address of a drawn image in S3."""
+    key = "images/drawn.png"
+    site.client("s3").put_object(Bucket=BUCKET, Key=key, Body=drawn_image(), ContentType="image/png")
+    return f"s3://{BUCKET}/{key}"
+
+
+@pytest.fixture
+def words(site: Site, image: str) -> Any:
+    """``words(loops, **config)``: a flow that asks for a word, a person of its team, and its loops."""
+
+    def make(loops: int = 1, **config: Any) -> tuple[Flow, Reviewer, list[str]]:
+        flow = site.make_flow(WORDS, **config)
+        person = flow.reviewer()
+        names = [flow.start(taskObject=image, labels=[f"number {index}"]) for index in range(loops)]
+        return flow, person, names
+
+    return make
+
+
+def at_work(browse: Any, site: Site, person: Reviewer, path: str = "/work", **options: Any) -> Any:
+    """A browser in which the person has a task before them."""
+    visit = browse(**options).sign_in(site, person)
+    visit.page.goto(site.url + path)
+    return visit
+
+
+def frame(page: Page) -> Any:
+    return page.frame_locator("#stage iframe:not(.ahead)")
+
+
+def write(page: Page, word: str, number: int | None = None) -> None:
+    if number is not None:
+        expect(frame(page).locator("#what")).to_have_text(f"number {number}")
+    frame(page).get_by_label("Word").fill(word)
+
+
+def drafted(page: Page, word: str) -> None:
+    """Wait until the browser has kept the draft."""
+    page.wait_for_function("word => JSON.stringify(localStorage).includes(word)", arg=word)
+
+
+def save(page: Page) -> None:
+    frame(page).get_by_label("Word").press("Control+Enter")
+
+
+def word_of(flow: Flow, loop: str) -> Any:
+    end_correcting(flow, loop)
+    answers = flow.output(loop)["humanAnswers"]
+    assert len(answers) == 1
+    return answers[0]["answerContent"]["word"]
+
+
+def end_correcting(flow: Flow, loop: str) -> None:
+    """Let the time pass in which the loop's answer can be corrected, and wait for its output.json."""
+    loops, outbox = schema.human_loops, schema.outbox
+    of_loop = outbox.c.loop_id == select(loops.c.id).where(loops.c.live_name == loop).scalar_subquery()
+
+    def over() -> bool:
+        with flow.site.database.write() as connection:
+            connection.execute(
+                update(outbox).where(of_loop, outbox.c.attempts == 0).values(next_attempt_ms=0)
+            )
+        return flow.status(loop) == "Completed"
+
+    wait_for(over)
+
+
+def test_from_the_queue_to_output_json_with_keys_alone(site, browse, words):
+    flow, person, loops = words(2)
+    visit = browse().sign_in(site, person)
+    images: list[str] = []
+    visit.page.on("request", lambda request: "drawn.png" in request.url and images.append(request.url))
+    visit.page.goto(site.url)
+    expect(visit.page.locator("#waiting")).to_have_text("2")
+    expect(visit.page.locator("#start")).to_be_focused()
+    visit.page.keyboard.press("Enter")
+    expect(frame(visit.page).locator("#what")).to_have_text("number 0")
+    # The next one is loaded behind it, and shown without being loaded again.
+    expect(visit.page.locator("#stage iframe.ahead")).to_have_count(1)
+    ahead = visit.page.frame_locator("#stage iframe.ahead")
+    expect(ahead.locator("#what")).to_have_text("number 1")
+    frames: list[str] = []
+    visit.page.on("request", lambda request: "/frames/" in request.url and frames.append(request.url))
+    write(visit.page, "first")
+    save(visit.page)
+    write(visit.page, "second", 1)
+    assert frames == []
+    save(visit.page)
+    expect(visit.page.locator("#empty-text")).to_contain_text("You answered 2 today")
+    assert [word_of(flow, loop) for loop in loops] == ["first", "second"]
+    assert len(images) == 2
+
+
+def test_a_reload_in_the_middle_brings_the_draft_back(site, browse, words):
+    flow, person, loops = words()
+    page = at_work(browse, site, person).page
+    write(page, "half")
+    drafted(page, "half")
+    page.reload()
+    expect(frame(page).get_by_label("Word")).to_have_value("half")
+    expect(page.locator("#notices")).to_contain_text("are back")
+    save(page)
+    assert word_of(flow, loops[0]) == "half"
+    page.wait_for_function("!JSON.stringify(localStorage).includes('half')")
+
+
+def test_saving_twice_gives_one_answer(site, browse, words):
+    flow, person, loops = words(2)
+    page = at_work(browse, site, person).page
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url) if "/answer" in request.url else None)
+    write(page, "once", 0)
+    for _ in range(3):
+        save(page)
+    write(page, "next", 1)
+    save(page)
+    expect(page.locator("#cover-empty")).to_be_visible()
+    assert [word_of(flow, loop) for loop in loops] == ["once", "next"]
+    assert len(sent) == 2
+
+
+def test_without_a_network_the_answer_waits_also_over_a_reload(site, browse, words):
+    flow, person, loops = words()
+    visit = at_work(browse, site, person, expected=NO_CONNECTION)
+    page = visit.page
+    write(page, "kept", 0)
+    visit.context.set_offline(True)
+    save(page)
+    expect(page.locator("#notices")).to_contain_text("Not saved yet")
+    # Now the network is back, but the desk's answers get lost, after it has taken them in.
+    lost: list[int] = []
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        lost.append(1)
+        route.abort()
+
+    page.route("**/answer", lose)
+    visit.context.set_offline(False)
+    wait_for(lambda: page.wait_for_timeout(20) or lost, 10)
+    page.reload()
+    expect(page.locator("#notices")).to_contain_text("Not saved yet")
+    page.unroute("**/answer")
+    page.get_by_role("button", name="Try now").click()
+    expect(page.locator("#cover-empty")).to_be_visible()
+    expect(page.locator("#notices")).to_contain_text("is saved now")
+    assert word_of(flow, loops[0]) == "kept"
+
+
+def test_two_browsers_of_one_person_never_hold_two_copies(site, browse, words):
+    _, person, _ = words(2)
+    one = at_work(browse, site, person).page
+    other = at_work(browse, site, Reviewer(site.port, person.name)).page
+    expect(frame(one).locator("#what")).to_have_text("number 0")
+    expect(frame(other).locator("#what")).to_have_text("number 1")
+    third = at_work(browse, site, Reviewer(site.port, person.name)).page
+    expect(third.locator("#cover-empty")).to_be_visible()
+    third.goto(site.url)
+    expect(third.locator("#mine")).to_have_text("2")
+
+
+def test_pause_covers_the_image_over_a_reload_and_one_key_resumes(site, browse, words):
+    flow, person, loops = words()
+    page = at_work(browse, site, person).page
+    write(page, "before")
+    drafted(page, "before")
+    page.get_by_role("button", name="Pause").click()
+    expect(page.locator("#stage iframe:not(.ahead)")).not_to_be_visible()
+    state = wait_for(lambda: person.call(f"/worker/tasks/{task_of(person)}", method="GET")[1]["paused"])
+    assert state is True
+    page.reload()
+    expect(page.locator("#resume")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(frame(page).get_by_label("Word")).to_have_value("before")
+    save(page)
+    assert word_of(flow, loops[0]) == "before"
+
+
+def task_of(person: Reviewer) -> str:
+    return str((person.next() or {})["task"])
+
+
+def test_declining_gives_the_reason_and_never_comes_back(site, browse, words):
+    flow, person, loops = words()
+    page = at_work(browse, site, person).page
+    expect(frame(page).locator("#what")).to_be_visible()
+    page.get_by_role("button", name="Decline…").click()
+    dialog = page.get_by_role("dialog", name="Decline this task")
+    dialog.get_by_role("radio", name="Another reason").check()
+    dialog.get_by_role("button", name="Decline").click()
+    expect(dialog).to_be_visible()
+    dialog.get_by_label("In your words").fill('<b>"upside down"</b>')
+    dialog.get_by_role("button", name="Decline").click()
+    expect(page.locator("#cover-empty")).to_be_visible()
+    assert person.next() is None
+    assert flow.status(loops[0]) == "InProgress"
+    assert decline_reason(site, person) == '<b>"upside down"</b>'
+
+
+def decline_reason(site: Site, person: Reviewer) -> str:
+    assignments, workers = schema.assignments, schema.workers
+    reason = select(assignments.c.decline_reason).join(workers, workers.c.id == assignments.c.worker_id)
+    with site.database.read() as connection:
+        return str(connection.scalars(reason.where(workers.c.name == person.name)).one())
+
+
+def test_a_task_handed_back_waits_again_with_its_draft(site, browse, words):
+    _, person, _ = words()
+    page = at_work(browse, site, person).page
+    write(page, "so far")
+    drafted(page, "so far")
+    page.get_by_role("button", name="Hand back…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Hand back").click()
+    expect(page.locator("#waiting")).to_have_text("1")
+    expect(page.locator("#mine")).to_have_text("0")
+    page.locator("#start").click()
+    expect(frame(page).get_by_label("Word")).to_have_value("so far")
+
+
+def test_a_task_that_went_to_another_window_says_so_and_goes_on(site, browse, words):
+    flow, person, loops = words(2)
+    page = at_work(browse, site, person, expected=["409"]).page
+    write(page, "mine", 0)
+    task = task_of(person)
+    answer = {"answerContent": {"word": "theirs"}}
+    assert person.call(f"/worker/tasks/{task}/answer", answer)[0] == 200
+    save(page)
+    expect(page.locator("#over-text")).to_contain_text("the first answer stands")
+    expect(page.locator("#over-next")).to_be_focused()
+    page.keyboard.press("Enter")
+    write(page, "second", 1)
+    save(page)
+    assert [word_of(flow, loop) for loop in loops] == ["theirs", "second"]
+
+
+def test_signed_out_in_the_middle_loses_nothing(site, browse, words):
+    flow, person, loops = words()
+    visit = at_work(browse, site, person, expected=["401"])
+    page = visit.page
+    write(page, "before signing in")
+    person.call("/worker/sessions", method="DELETE")
+    save(page)
+    dialog = page.get_by_role("dialog", name="You are signed out")
+    assert dialog.get_by_role("link", name="Sign in").get_attribute("href") == "/sign-in?next=%2Fwork"
+    visit.sign_in(site, Reviewer(site.port, person.name))
+    page.goto(f"{site.url}/work")
+    expect(page.locator("#notices")).to_contain_text("is saved now")
+    assert word_of(flow, loops[0]) == "before signing in"
+
+
+def test_another_person_on_the_same_browser_sees_no_draft_and_sends_nothing(site, browse, words):
+    flow, person, loops = words(TaskCount=2)
+    visit = at_work(browse, site, person, expected=["401"])
+    page = visit.page
+    write(page, "private")
+    person.call("/worker/sessions", method="DELETE")
+    save(page)
+    expect(page.get_by_role("dialog")).to_be_visible()
+    other = flow.reviewer()
+    visit.sign_in(site, other)
+    page.goto(f"{site.url}/work")
+    expect(frame(page).get_by_label("Word")).to_have_value("")
+    write(page, "other")
+    save(page)
+    expect(page.locator("#cover-empty")).to_be_visible()
+    assert flow.status(loops[0]) == "InProgress"
+    visit.sign_in(site, Reviewer(site.port, person.name))
+    page.goto(f"{site.url}/work")
+    expect(page.locator("#cover-empty")).to_be_visible()
+    end_correcting(flow, loops[0])
+    words_given = [answer["answerContent"]["word"] for answer in flow.output(loops[0])["humanAnswers"]]
+    assert sorted(words_given) == ["other", "private"]
+
+
+def test_the_time_limit_is_announced_and_a_late_task_is_not_lost(site, browse, words):
+    _, person, _ = words(TaskTimeLimitInSeconds=900)
+    visit = browse().sign_in(site, person)
+    page = visit.page
+    page.clock.install()
+    page.goto(f"{site.url}/work")
+    write(page, "late", 0)
+    page.clock.run_for(11 * 60_000)
+    expect(page.locator("#notices")).to_contain_text("5 min left, until")
+    expect(page.locator("#elapsed")).to_have_text("11 min")
+    page.clock.run_for(3 * 60_000 + 30_000)
+    expect(page.locator("#notices")).to_contain_text("1 min left, until")
+    page.clock.run_for(60_000)
+    expect(page.locator("#over-text")).to_contain_text("went back to the queue")
+
+
+def test_help_lists_the_keys_and_gives_the_focus_back(site, browse, words):
+    _, person, _ = words()
+    page = at_work(browse, site, person).page
+    expect(frame(page).get_by_label("Word")).to_be_focused()
+    page.get_by_role("button", name="Keys").click()
+    dialog = page.get_by_role("dialog", name="Keys")
+    expect(dialog).to_contain_text("Save and next")
+    expect(dialog.get_by_role("button", name="Close")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(frame(page).get_by_label("Word")).to_be_focused()
+
+
+HOSTILE = """
+<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form>
+  <p id="what">{{ task.input.labels[0] }}</p><crowd-input name="word" label="Word"></crowd-input>
+</crowd-form>
+<script>
+  const say = (message) => parent.postMessage(message, "*");
+  const cycle = {}; cycle.self = cycle;
+  const bad = [
+    null, 7, "text", [], {}, { desk: 2, type: "submit", answer: { word: "forged" } },
+    { desk: 1, type: "submit" }, { desk: 1, type: "submit", answer: "text" },
+    { desk: 1, type: "submit", answer: [1] }, { desk: 1, type: "submit", answer: cycle },
+    { desk: 1, type: "submit", answer: { word: "x".repeat(2000000) } },
+    { desk: 1, type: "draft", draft: { word: "y".repeat(2000000) } }, { desk: 1, type: "draft", draft: 5 },
+    { desk: 1, type: "constructor" }, { desk: 1, type: "__proto__" },
+    { desk: 1, type: "shortcut", name: "sign-out" }, { desk: 1, type: "shortcut", name: ["help"] },
+    { desk: 1, type: "problem", message: "<img src=x onerror=alert(1)>" + "z".repeat(5000) },
+  ];
+  for (const message of bad) { try { say(message); } catch {} }
+  const reached = [];
+  for (const reach of [() => parent.document.cookie, () => document.cookie, () => localStorage.length,
+                       () => top.location.assign("/answers"), () => window.open("/")]) {
+    try { reached.push(reach() === null ? "null" : "reached"); } catch (error) { reached.push(error.name); }
+  }
+  document.title = JSON.stringify(reached);
+</script>
+"""
+
+
+def test_hostile_messages_from_a_frame_do_nothing(site, browse):
+    flow = site.make_flow(HOSTILE)
+    person = flow.reviewer()
+    loop = flow.start(labels=["number 0"])
+    visit = at_work(browse, site, person, expected=["sandbox", "Blocked", "Unsafe attempt"])
+    page = visit.page
+    dialogs: list[str] = []
+    page.on("dialog", lambda dialog: dialogs.append(dialog.message))
+    expect(page.locator("#notices")).to_contain_text("<img src=x onerror=alert(1)>")
+    assert len(page.locator("#notices").inner_text()) < 500
+    assert page.locator("#notices img").count() == 0
+    reached = json.loads(frame(page).locator("title").text_content())
+    assert reached[:4] == ["SecurityError"] * 4
+    assert reached[4] in ("null", "SecurityError")
+    assert page.url == f"{site.url}/work"
+    assert len(visit.context.pages) == 1
+    assert "yyyy" not in page.evaluate("JSON.stringify(localStorage)")
+    assert flow.status(loop) == "InProgress"
+    write(page, "honest", 0)
+    save(page)
+    assert word_of(flow, loop) == "honest"
+    assert dialogs == []
+
+
+LOUD = """
+<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>
+<crowd-form>
+  <p id="what">{{ task.input.labels[0] }}</p><crowd-input name="word" label="Word"></crowd-input>
+</crowd-form>
+<script>
+  const say = () => parent.postMessage({ desk: 1, type: "submit", answer: { word: "by itself" } }, "*");
+  setInterval(say, 100);
+  setInterval(() => parent.postMessage({ desk: 1, type: "shortcut", name: "pause" }, "*"), 1);
+  addEventListener("message", (event) => {
+    if (event.data.type === "start") setInterval(say, 5);
+  });
+</script>
+"""
+
+
+def test_a_frame_loaded_ahead_cannot_answer_or_press_keys(site, browse, image):
+    calm = site.make_flow(WORDS)
+    person = calm.reviewer()
+    calm.start(taskObject=image, labels=["number 0"])
+    loud = site.make_flow(LOUD)
+    site.add_worker(loud.team, person.name)
+    loop = loud.start(labels=["loud"])
+    page = at_work(browse, site, person).page
+    expect(page.frame_locator("#stage iframe.ahead").locator("#what")).to_have_text("loud")
+    write(page, unique("calm"), 0)
+    drafted(page, "calm")
+    expect(page.locator("#cover-paused")).to_be_hidden()
+    assert loud.status(loop) == "InProgress"
+    assert not page.locator("#stage iframe.ahead").is_visible()
