@@ -183,6 +183,7 @@ with DAG(
         night=NIGHT,
         flow_definition_name="{{ settings.flow_definition }}",
         poll_interval_seconds="{{ settings.review.poll_interval_seconds }}",
+        event_queue_url="{{ settings.review.event_queue_url }}",
         timeout="{{ settings.review.timeout_seconds }}",
         a2i_conn_id="{{ settings.a2i_conn_id }}",
         **PLACE,

@@ -239,8 +239,17 @@ def sagemaker_server(start_sagemaker: Callable[..., Server], tmp_path_factory: p
 
 
 @pytest.fixture(scope="session")
+def event_queue_url(aws_clients: Callable[..., Any]) -> str:
+    """The URL of the SQS queue to which the Review Desk sends its events."""
+    return str(aws_clients("sqs").create_queue(QueueName="human-loops")["QueueUrl"])
+
+
+@pytest.fixture(scope="session")
 def desk_server(
-    s3_server: str, aws_credentials: AwsCredentials, tmp_path_factory: pytest.TempPathFactory
+    s3_server: str,
+    event_queue_url: str,
+    aws_credentials: AwsCredentials,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[str]:
     """The Review Desk with a team ``night-team`` of two workers (see ``desk_workers``); yields its URL."""
     folder = tmp_path_factory.mktemp("desk")
@@ -249,7 +258,7 @@ def desk_server(
     command = [
         *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port), "--database", database),
         *("--s3-endpoint", s3_server, "--credentials", str(aws_credentials.file)),
-        *("--region", REGION, "--account-id", ACCOUNT_ID),
+        *("--region", REGION, "--account-id", ACCOUNT_ID, "--event-queue-url", event_queue_url),
     ]
     server = Server(command, f"http://127.0.0.1:{port}", folder / "server.log").wait_ready("/healthz")
     for name, password in WORKERS.items():

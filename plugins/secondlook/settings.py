@@ -42,6 +42,8 @@ _ROLE_FORM = "is not the ARN of an IAM role: write it as arn:aws:iam::<account>:
 _FORMS = {
     "execution_role_arn": _ROLE_FORM,
     "flow_role_arn": _ROLE_FORM,
+    "review.event_queue_url": "is not the URL of an SQS queue: write https://sqs.<region>.amazonaws.com/"
+    "<account>/<queue>, or leave it empty",
     "bucket": "is not a bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens",
 }
 
@@ -71,6 +73,11 @@ class ReviewSettings(_Section):
     predraw_score: float = Field(default=0.25, ge=0, le=1)
     round: int = Field(default=1, ge=1)
     poll_interval_seconds: float = Field(default=60.0, gt=0)
+    event_queue_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^/\s]+/\S+)?$",
+        description="SQS queue with the events about ended reviews; empty: there is none",
+    )
     timeout_seconds: int = Field(
         default=7 * 24 * 3600, ge=1, description="longest wait for the night's reviewers"
     )

@@ -225,7 +225,8 @@ def connections(
 
     def connect(a2i: str = desk_server) -> None:
         endpoints = {"s3": s3_server, "sagemaker": a2i, "sagemaker-a2i-runtime": a2i}
-        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(*keys, {"s3": s3_server}))
+        s3_and_sqs = {"s3": s3_server, "sqs": s3_server}
+        monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(*keys, s3_and_sqs))
         monkeypatch.setenv("AIRFLOW_CONN_A2I_DEFAULT", _connection(*keys, endpoints))
 
     connect()

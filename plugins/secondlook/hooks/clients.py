@@ -76,6 +76,12 @@ class A2IRuntimeHook(SecondLookAwsHook):
     service = "sagemaker-a2i-runtime"
 
 
+class SqsQueueHook(SecondLookAwsHook):
+    """Amazon SQS: events about human loops."""
+
+    service = "sqs"
+
+
 class LogsHook(SecondLookAwsHook):
     """Amazon CloudWatch Logs."""
 

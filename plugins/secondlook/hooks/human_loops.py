@@ -76,6 +76,9 @@ class LoopBoard:
         self._status = dict.fromkeys(names, "")
         self.unknown_statuses: set[str] = set()
 
+    def __contains__(self, name: str) -> bool:
+        return name in self._status
+
     def note(self, name: str, status: str) -> None:
         """Take in what the service says about a loop."""
         if name not in self._status:

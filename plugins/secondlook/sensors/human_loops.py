@@ -49,6 +49,8 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
     :param poll_interval_seconds: time between two looks (templated).
     :param timeout: longest wait in seconds (templated); on time-out the task fails with the number of open
         loops, and clearing it waits again.
+    :param event_queue_url: SQS queue with A2I's EventBridge events: it looks as soon as one of its loops has
+        ended, and still at every interval; empty: there is none (templated).
     :param a2i_conn_id: Airflow connection of Amazon A2I or a Review Desk (templated).
     """
 
@@ -58,6 +60,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         "flow_definition_name",
         "poll_interval_seconds",
         "timeout_seconds",
+        "event_queue_url",
         "a2i_conn_id",
     )
     operator_extra_links = (ReviewLink(),)
@@ -69,6 +72,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         flow_definition_name: str,
         poll_interval_seconds: float | str = 60.0,
         timeout: float | str = 7 * 24 * 3600.0,
+        event_queue_url: str | None = None,
         a2i_conn_id: str = "a2i_default",
         **kwargs: Any,
     ) -> None:
@@ -77,6 +81,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         self.flow_definition_name = flow_definition_name
         self.poll_interval_seconds = poll_interval_seconds
         self.timeout_seconds = timeout
+        self.event_queue_url = event_queue_url
         self.a2i_conn_id = a2i_conn_id
         self._check_arguments()
 
@@ -154,6 +159,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
                 flow_definition_arn=flow_arn,
                 created_after=created_after.isoformat() if created_after else None,
                 poll_interval_seconds=float(self.poll_interval_seconds),
+                event_queue_url=self.event_queue_url or None,
                 aws_conn_id=self.aws_conn_id,
                 a2i_conn_id=self.a2i_conn_id,
                 region_name=self.region_name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,15 @@ from asgiref.sync import sync_to_async
 from botocore.exceptions import BotoCoreError, ClientError
 
 from secondlook.errors import SecondLookError
-from secondlook.hooks.clients import A2IRuntimeHook, error_code, error_message, is_not_found
+from secondlook.hooks.clients import (
+    A2IRuntimeHook,
+    SqsQueueHook,
+    error_code,
+    error_message,
+    is_not_found,
+)
 from secondlook.hooks.human_loops import DELETED, LoopBoard, is_transient, list_request
+from secondlook.hooks.loop_events import LoopEventQueue
 from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoreError
 
 if TYPE_CHECKING:
@@ -20,6 +28,9 @@ if TYPE_CHECKING:
 
 ENDED_EVENT = "ended"
 ERROR_EVENT = "error"
+# An event so soon that the scheduler has not yet seen the deferring run end ([workers]
+# min_heartbeat_interval) makes the resumed run look as if somebody had killed it.
+SETTLE_SECONDS = 5.0
 
 
 class HumanLoopsTrigger(BaseTrigger):
@@ -35,6 +46,9 @@ class HumanLoopsTrigger(BaseTrigger):
     interval: days of waiting do not end on it. A refusal that will not go away ends the wait with an error
     event.
 
+    With ``event_queue_url`` it looks as soon as A2I's EventBridge event about one of its loops arrives in
+    that SQS queue, and at the interval if none does.
+
     It has no ``on_kill``: clearing or failing the sensor leaves the reviews of people alone.
 
     :param bucket: S3 bucket of the ledger.
@@ -42,7 +56,8 @@ class HumanLoopsTrigger(BaseTrigger):
     :param flow_definition_arn: the flow definition that the loops run on.
     :param created_after: ISO time; loops created before it are not listed. None lists all of the flow.
     :param poll_interval_seconds: time between two sweeps.
-    :param aws_conn_id: Airflow connection for S3.
+    :param event_queue_url: SQS queue that gets the events about ended human loops; None: there is none.
+    :param aws_conn_id: Airflow connection for S3 and SQS.
     :param a2i_conn_id: Airflow connection for Amazon A2I or a Review Desk.
     :param region_name: AWS Region; the connection's when None.
     """
@@ -55,6 +70,7 @@ class HumanLoopsTrigger(BaseTrigger):
         flow_definition_arn: str,
         created_after: str | None = None,
         poll_interval_seconds: float = 60.0,
+        event_queue_url: str | None = None,
         aws_conn_id: str = "aws_default",
         a2i_conn_id: str = "a2i_default",
         region_name: str | None = None,
@@ -65,6 +81,7 @@ class HumanLoopsTrigger(BaseTrigger):
         self.flow_definition_arn = flow_definition_arn
         self.created_after = created_after
         self.poll_interval_seconds = poll_interval_seconds
+        self.event_queue_url = event_queue_url
         self.aws_conn_id = aws_conn_id
         self.a2i_conn_id = a2i_conn_id
         self.region_name = region_name
@@ -77,6 +94,7 @@ class HumanLoopsTrigger(BaseTrigger):
             "flow_definition_arn",
             "created_after",
             "poll_interval_seconds",
+            "event_queue_url",
             "aws_conn_id",
             "a2i_conn_id",
             "region_name",
@@ -88,19 +106,26 @@ class HumanLoopsTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Sweep until all loops have ended, then fire once."""
         try:
-            async with await A2IRuntimeHook(self.a2i_conn_id, self.region_name).async_client() as client:
-                event = await self._wait(client)
+            async with AsyncExitStack() as clients:
+                a2i = A2IRuntimeHook(self.a2i_conn_id, self.region_name)
+                client = await clients.enter_async_context(await a2i.async_client())
+                event = await self._wait(client, await self._events(clients))
         except (ClientError, BotoCoreError, SecondLookError, OSError) as error:
             event = {"status": ERROR_EVENT, "message": self._sentence(error)}
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
-    async def _wait(self, client: Any) -> dict[str, Any]:
+    async def _events(self, clients: AsyncExitStack) -> LoopEventQueue | None:
+        if not self.event_queue_url:
+            return None
+        sqs = SqsQueueHook(self.aws_conn_id, self.region_name)
+        client = await clients.enter_async_context(await sqs.async_client())
+        return LoopEventQueue(client, self.event_queue_url)
+
+    async def _wait(self, client: Any, events: LoopEventQueue | None) -> dict[str, Any]:
         board: LoopBoard | None = None
         logged: int | None = None
         while True:
-            # First of all, too: an event so soon that the scheduler has not yet seen the deferring run end
-            # ([workers] min_heartbeat_interval) makes the resumed run look as if somebody had killed it.
-            await asyncio.sleep(self.poll_interval_seconds)
+            await self._pause(board, events)
             try:
                 board = board or LoopBoard(await sync_to_async(self._names)())
                 await self._sweep(client, board)
@@ -114,6 +139,15 @@ class HumanLoopsTrigger(BaseTrigger):
                     logged = board.ended
                 if not board.open:
                     return {"status": ENDED_EVENT, "ended": board.ended}
+
+    async def _pause(self, board: LoopBoard | None, events: LoopEventQueue | None) -> None:
+        """Wait for the next look, at the start too: see SETTLE_SECONDS."""
+        if events is None:
+            await asyncio.sleep(self.poll_interval_seconds)
+        elif board is None:
+            await asyncio.sleep(min(SETTLE_SECONDS, self.poll_interval_seconds))
+        else:
+            await events.wait(board.__contains__, self.poll_interval_seconds)
 
     async def _sweep(self, client: Any, board: LoopBoard) -> None:
         listed: set[str] = set()
