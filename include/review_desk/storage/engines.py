@@ -13,11 +13,12 @@ never waits for a connection, and PostgreSQL's usual 100 are not used up.
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DisconnectionError
 
 from include.review_desk.errors import DeskSetupError
 
@@ -28,7 +29,8 @@ _KEPT_CONNECTIONS = 16
 _MORE_CONNECTIONS = 32
 _BUSY_TIMEOUT_SECONDS = 15
 _CONNECT_TIMEOUT_SECONDS = 10
-# An exit or a sign in a password that was not escaped must not show up in a message.
+_RESTED_SECONDS = 5
+# Says nothing of what was given: a password that was not escaped may be anywhere in it.
 _UNREADABLE = (
     "The database URL is not readable: write it like sqlite:////var/lib/desk.db or "
     "postgresql://user:password@host:5432/database, with %40 for @ and %2F for / in the password."
@@ -110,8 +112,6 @@ def _postgresql_engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
-        # Whatever was cut off while nobody used it is replaced, not handed out.
-        pool_pre_ping=True,
         # Few connections do the work; the rest go when a rush is over.
         pool_use_lifo=True,
         connect_args={
@@ -120,6 +120,8 @@ def _postgresql_engine(url: URL) -> Engine:
         },
     )
     event.listen(engine, "connect", _configure_postgresql)
+    event.listen(engine, "checkin", _note_use)
+    event.listen(engine, "checkout", _try_rested)
     return engine
 
 
@@ -129,3 +131,21 @@ def _configure_postgresql(connection: Any, _record: object) -> None:
         "WHERE current_setting('synchronous_commit') = 'off'"
     )
     connection.commit()
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used"] = time.monotonic()
+
+
+def _try_rested(connection: Any, record: Any, _proxy: object) -> None:
+    """Replace a connection that was cut off while nobody used it. One just used is not asked again."""
+    if time.monotonic() - record.info.get("used", time.monotonic()) < _RESTED_SECONDS:
+        return
+    # Takes a third of a second to import, which a desk on SQLite need not spend.
+    import psycopg
+
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        raise DisconnectionError from None
