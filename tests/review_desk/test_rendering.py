@@ -50,7 +50,7 @@ def test_the_project_template_draws_the_models_boxes_and_takes_its_labels_from_t
         "annotatedResult",
         ("RBC", "WBC"),
     )
-    assert 'src="https://s3/bucket/a.jpg?expires=4200&amp;x=1"' in page
+    assert 'src="https://s3/bucket/a.jpg?expires=3600&amp;x=1"' in page
     assert "https://assets.crowd.aws/crowd-html-elements.js" in page
 
 
@@ -88,7 +88,7 @@ def test_filters_of_a2i():
     captured = (
         "{% capture u %}s3://{{ task.input.b }}/{{ task.input.k }}{% endcapture %}{{ u | grant_read_access }}"
     )
-    assert render(captured, b="bucket", k="a&b.jpg") == "https://s3/bucket/a&amp;b.jpg?expires=4200&amp;x=1"
+    assert render(captured, b="bucket", k="a&b.jpg") == "https://s3/bucket/a&amp;b.jpg?expires=3600&amp;x=1"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from include.review_desk.errors import DeskSetupError, MissingResource, NotSigne
 from include.review_desk.people import workers
 from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.storage.database import open_database
+from include.review_desk.storage.links import SteadyLinks
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
@@ -44,7 +45,7 @@ def desk(site, tmp_path, clock):
     keys = {"access_key_id": ACCESS_KEY, "secret_access_key": SECRET_KEY}
     store = S3Store(region=REGION, endpoint_url=endpoint, **keys)
     database = open_database(f"sqlite:///{tmp_path}/desk.db")
-    desk = Desk(DeskConfig(), database, clock, Renderer(store.presign_get), store)
+    desk = Desk(DeskConfig(), database, clock, Renderer(SteadyLinks(store.presign_get)), store)
     yield desk
     database.close()
 

@@ -53,6 +53,7 @@ def _serve(options: argparse.Namespace) -> int:
         public_url=serve_options.public_url(options.public_url or f"http://{options.host}:{options.port}"),
         role_arns=tuple(options.role_arn) if options.role_arn else None,
         session_seconds=options.session_hours * 3600,
+        correction_seconds=options.correction_seconds,
         buckets=tuple(options.bucket) if options.bucket else None,
         image_origins=serve_options.image_origins(options),
     )

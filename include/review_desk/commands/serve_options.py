@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from argparse import ArgumentTypeError
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -105,6 +106,13 @@ def _add_people(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--session-hours", type=int, default=12, help="how long people stay signed in (default 12)"
     )
+    group.add_argument(
+        "--correction-seconds",
+        type=_seconds,
+        default=30,
+        metavar="SECONDS",
+        help="how long an answer given on the page can be corrected; output.json waits as long (default 30)",
+    )
 
 
 def _add_events(group: argparse._ArgumentGroup) -> None:
@@ -130,6 +138,12 @@ def _add_events(group: argparse._ArgumentGroup) -> None:
         metavar="URL",
         help="SQS server (default: the one that --event-queue-url names)",
     )
+
+
+def _seconds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) <= 3600):
+        raise ArgumentTypeError(f"{text!r} must be 0 to 3600 seconds")
+    return int(text)
 
 
 def account_id(text: str) -> str:

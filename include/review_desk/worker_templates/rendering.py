@@ -27,7 +27,7 @@ from markupsafe import Markup
 from markupsafe import escape as escape_markup
 
 from include.review_desk.errors import RenderFailure
-from include.review_desk.worker_templates.steady_links import MAX_LINK_SECONDS, SteadyLinks
+from include.review_desk.storage.links import MAX_LINK_SECONDS
 
 Presigner = Callable[[str, str, int], str]
 """(bucket, key, lifetime in seconds) -> URL that reads the object."""
@@ -58,7 +58,7 @@ class Renderer:
     """Renders worker templates; safe to use from several threads."""
 
     def __init__(self, presign: Presigner) -> None:
-        self._presign = SteadyLinks(presign)
+        self._presign = presign
         self._environment = LimitedEnvironment(autoescape=True)
         self._environment.add_filter("grant_read_access", self._grant_read_access)
         self._environment.add_filter("to_json", _to_json)

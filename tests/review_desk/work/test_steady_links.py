@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.review_desk.worker_templates.steady_links import MAX_LINK_SECONDS, SteadyLinks
+from include.review_desk.storage.links import MAX_LINK_SECONDS, SteadyLinks
 
 
 class Signer:
@@ -21,7 +21,7 @@ class Signer:
 
 def test_a_page_loaded_ahead_has_the_links_of_the_page_itself():
     signer = Signer()
-    links = SteadyLinks(signer, lambda: signer.now)
+    links = SteadyLinks(signer, now=lambda: signer.now)
     ahead = links("images", "1.jpg", 3660)
     signer.now = 599
     assert links("images", "1.jpg", 3660) == ahead
@@ -33,14 +33,14 @@ def test_a_page_loaded_ahead_has_the_links_of_the_page_itself():
 @given(st.lists(st.tuples(st.floats(0, 900), st.integers(1, 500_000)), min_size=1, max_size=30))
 def test_every_link_lives_as_long_as_it_was_asked_for(steps: list[tuple[float, int]]):
     signer = Signer()
-    links = SteadyLinks(signer, lambda: signer.now)
+    links = SteadyLinks(signer, now=lambda: signer.now)
     for wait, seconds in steps:
         signer.now += wait
         assert float(links("b", "k", seconds).rpartition(" ")[2]) >= signer.now + seconds
 
 
 def test_old_links_are_forgotten():
-    links = SteadyLinks(Signer(), lambda: 0.0)
-    for number in range(5000):
+    links = SteadyLinks(Signer(), now=lambda: 0.0)
+    for number in range(10_050):
         links("b", str(number), 60)
-    assert len(links._links) == 4096
+    assert len(links._links) == 10_000
