@@ -42,7 +42,7 @@ export class CrowdBoundingBox extends CrowdElement {
     this.labels = readLabels(this.#literal("labels") ?? []);
     this.#buildShell(shadow);
     if (!this.labels.length) this.#notice("This task names no labels, so no box can be drawn. Please decline it.");
-    new ResizeObserver(() => this.viewport.resized()).observe(this.stage);
+    new ResizeObserver(() => this.#laidOut()).observe(this.stage);
     this.#loadImage();
   }
 
@@ -85,11 +85,10 @@ export class CrowdBoundingBox extends CrowdElement {
     this.help = helpDialog((on) => (this.gestures.wheelZooms = on));
     this.live = make("div", { class: "bb-live", role: "status", "aria-live": "polite" });
     this.notices = make("div", { class: "bb-notices", role: "status" });
-    const header = this.getAttribute("header") ?? "";
     this.root = make(
       "div",
       { class: "bb-root", "data-list": "closed" },
-      make("div", { class: "bb-head" }, header ? make("h1", { dir: "auto" }, header) : null, make("slot")),
+      this.#head(),
       this.notices,
       this.toolbar.node,
       make("div", { class: "bb-body" }, this.stage, this.list.node),
@@ -104,6 +103,23 @@ export class CrowdBoundingBox extends CrowdElement {
     shadow.append(this.root);
     this.#openList(window.innerWidth >= WIDE);
     this.root.inert = true;
+  }
+
+  /** The header, and what the template says about the task behind one button: the room is the image's. */
+  #head() {
+    const header = this.getAttribute("header") ?? "";
+    const explained = this.querySelector("short-instructions, full-instructions") !== null;
+    const panel = make("div", { class: "bb-instructions", id: "bb-instructions", hidden: true }, make("slot"));
+    const button = make("button", { type: "button", class: "bb-button", "aria-expanded": "false", "aria-controls": "bb-instructions" });
+    button.append("Instructions", icon("down"));
+    const toggle = (open) => {
+      panel.hidden = !open;
+      button.setAttribute("aria-expanded", open);
+    };
+    button.addEventListener("click", () => toggle(panel.hidden));
+    panel.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && (toggle(false), button.focus()));
+    this.addEventListener("pointerdown", (event) => event.composedPath().includes(this.stage) && toggle(false));
+    return make("div", { class: "bb-head" }, make("h1", { dir: "auto" }, header), explained ? button : null, panel);
   }
 
   #toolActions() {
@@ -165,6 +181,7 @@ export class CrowdBoundingBox extends CrowdElement {
   }
 
   #notice(text) {
+    if ([...this.notices.children].some((other) => other.textContent === text)) return;
     const dismiss = make("button", { type: "button", class: "bb-button", "aria-label": "Dismiss" }, icon("close"));
     const node = make("p", { class: "bb-notice", dir: "auto" }, icon("warn"), make("span", {}, text), dismiss);
     dismiss.addEventListener("click", () => node.remove());
@@ -192,7 +209,22 @@ export class CrowdBoundingBox extends CrowdElement {
       return;
     }
     await this.styled;
-    this.#start({ width: this.image.naturalWidth, height: this.image.naturalHeight });
+    this.message.hidden = true;
+    this.#start(this.#fileSize());
+    this.#ready.resolve();
+  }
+
+  /** Pixels of the file. Browsers turn naturalWidth and naturalHeight by EXIF in any case; the layout does as told. */
+  #fileSize() {
+    const { offsetWidth, offsetHeight, naturalWidth, naturalHeight } = this.image;
+    return offsetWidth ? { width: offsetWidth, height: offsetHeight } : { width: naturalWidth, height: naturalHeight };
+  }
+
+  /** The stage got another size, or its first: a frame loaded ahead out of sight has no layout before. */
+  #laidOut() {
+    this.viewport.resized();
+    const size = this.#fileSize();
+    if (this.#editor && size.width !== this.#size.width) this.#start(size);
   }
 
   async #show(source, crossOrigin) {
@@ -216,11 +248,16 @@ export class CrowdBoundingBox extends CrowdElement {
 
   #start(size) {
     this.#size = size;
-    this.image.width = size.width;
-    this.image.height = size.height;
-    this.message.hidden = true;
     this.#initial = readInitial(this.#literal("initial-value"), size, this.labels);
     for (const text of this.#initial.notices) this.#notice(text);
+    if (!this.#editor) this.#makeEditor(size);
+    this.#editor.size = size;
+    this.viewport.show(size);
+    this.root.inert = false;
+    this.#begin();
+  }
+
+  #makeEditor(size) {
     const { layer, list, toolbar, viewport, stage } = this;
     this.#editor = new Editor(size, this.labels, {
       ...{ layer, list, toolbar, viewport, stage },
@@ -234,10 +271,6 @@ export class CrowdBoundingBox extends CrowdElement {
     stage.addEventListener("focusin", (event) => this.#focused(event));
     this.keyboard = new Keyboard(this, stage, this.#keyActions());
     this.keyboard.connect();
-    viewport.show(size);
-    this.root.inert = false;
-    this.#begin();
-    this.#ready.resolve();
   }
 
   #keyActions() {
@@ -263,9 +296,9 @@ export class CrowdBoundingBox extends CrowdElement {
   #begin() {
     const initial = { boxes: this.#initial.boxes, nothing: false };
     const { draft, answer } = this.#pending ?? {};
-    this.#pending = null;
     const restored = draft !== undefined ? fromDraft(draft, initial.boxes, this.#size) : null;
     this.#editor.begin(restored ?? (answer === undefined ? null : fromAnswer(answer, initial.boxes, this.#size)) ?? initial);
+    if (this.labels.includes(draft?.label)) this.#editor.chooseLabel(draft.label);
   }
 
   connectedCallback() {
@@ -299,10 +332,7 @@ export class CrowdBoundingBox extends CrowdElement {
 
   setDraft(draft) {
     this.#pending = { draft };
-    if (!this.#editor) return;
-    this.#begin();
-    if (this.labels.includes(draft?.label)) this.#editor.label = draft.label;
-    this.#editor.show();
+    if (this.#editor) this.#begin();
   }
 
   setAnswer(answer) {

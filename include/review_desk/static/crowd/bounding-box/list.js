@@ -51,7 +51,7 @@ export class BoxList {
     this.count = boxes.length;
     this.hint.hidden = boxes.length > 0;
     const models = boxes.filter(isModels).length;
-    const of = models ? ` · ${models} the model’s` : "";
+    const of = models ? `, ${models} by model` : "";
     setText(this.title, `${boxes.length} ${boxes.length === 1 ? "box" : "boxes"}${of}`);
   }
 
