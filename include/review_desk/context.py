@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from include.review_desk.aws_api.arns import Arns
 from include.review_desk.people.limits import SignInLimiter
+from include.review_desk.work.queue_marks import QueueMarks
 
 if TYPE_CHECKING:
     from include.review_desk.clock import Clock
@@ -75,5 +76,7 @@ class Desk:
     sign_in_limiter: SignInLimiter = field(default_factory=SignInLimiter)
     # Where ended loops are announced.
     destinations: tuple[Destination, ...] = ()
+    # Where each person's part of a queue begins.
+    queue_marks: QueueMarks = field(default_factory=QueueMarks)
     # Set when an answer waits for S3, so that nobody polls for it.
     outbox_changed: threading.Event = field(default_factory=threading.Event)

@@ -6,17 +6,31 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    exists,
+    insert,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.aws_api.loops import DEFAULT_TIME_LIMIT_SECONDS, IN_PROGRESS
 from include.review_desk.errors import MissingTask
 from include.review_desk.storage import schema
+from include.review_desk.work.queue_marks import START
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.workers import Worker
     from include.review_desk.storage.database import AnyRow
+    from include.review_desk.work.queue_marks import Place
 
 _CANDIDATES = 16
 # Whoever let a task run out or handed it back may take the loop again.
@@ -116,20 +130,25 @@ def _candidates(
 
     One query for each team: the index then gives the order, and nothing is sorted however long the queue is.
     """
-    query = _queue(worker, desk.clock()).limit(limit)
-    rows = [
-        row
-        for team_id in team_ids(connection, worker)
-        for row in connection.execute(query.where(_loops.c.team_id == team_id)).all()
-    ]
+    # Read before the database is asked: what is given back meanwhile must not end before a mark.
+    marks, age, now_ms = desk.queue_marks, desk.queue_marks.age, desk.clock()
+    rows: list[AnyRow] = []
+    for team_id in team_ids(connection, worker):
+        query = _team_queue(worker, team_id, now_ms, marks.place(worker.id, team_id, now_ms))
+        found = connection.execute(query.limit(limit)).all()
+        first = (found[0].created_ms, found[0].id) if found else None
+        marks.note(age, worker.id, team_id, first, now_ms)
+        rows.extend(found)
     return sorted(rows, key=lambda row: (row.created_ms, row.id))[:limit]
 
 
 def takeable_flows(
-    connection: Connection, worker: Worker, team_id: int, now_ms: int, *, limit: int
+    desk: Desk, connection: Connection, worker: Worker, team_id: int, *, limit: int
 ) -> list[int]:
     """The flow definition's id of each loop of a team that this person could take, the oldest ``limit``."""
-    query = _queue(worker, now_ms).with_only_columns(_loops.c.flow_id).where(_loops.c.team_id == team_id)
+    now_ms = desk.clock()
+    place = desk.queue_marks.place(worker.id, team_id, now_ms)
+    query = _team_queue(worker, team_id, now_ms, place).with_only_columns(_loops.c.flow_id)
     return list(connection.scalars(query.limit(limit)))
 
 
@@ -141,6 +160,14 @@ def team_ids(connection: Connection, worker: Worker) -> list[int]:
 def _teams(worker: Worker) -> Select[*tuple[Any, ...]]:
     members = schema.team_members
     return select(members.c.team_id).where(members.c.worker_id == worker.id)
+
+
+def _team_queue(worker: Worker, team_id: int, now_ms: int, place: Place) -> Select[*tuple[Any, ...]]:
+    """Loops of one team from ``place`` on that this person may take, oldest first."""
+    query = _queue(worker, now_ms).where(_loops.c.team_id == team_id)
+    if place == START:
+        return query
+    return query.where(tuple_(_loops.c.created_ms, _loops.c.id) >= tuple_(*place))
 
 
 def _queue(worker: Worker, now_ms: int) -> Select[*tuple[Any, ...]]:

@@ -56,6 +56,7 @@ def _end_leases(desk: Desk) -> None:
             still = connection.scalar(query.where(_assignments.c.id == row.id))
             if still is not None:
                 release(desk, connection, row.id, "expired", now_ms)
+        desk.queue_marks.forget()
 
 
 def _expire_loops(desk: Desk) -> None:

@@ -78,7 +78,7 @@ def queue(desk: Desk, worker: Worker) -> Queue:
     with desk.database.read() as connection:
         teams = team_ids(connection, worker)
         for team_id in teams:
-            found = takeable_flows(connection, worker, team_id, now_ms, limit=COUNTED_PER_TEAM + 1)
+            found = takeable_flows(desk, connection, worker, team_id, limit=COUNTED_PER_TEAM + 1)
             more = more or len(found) > COUNTED_PER_TEAM
             waiting.update(found[:COUNTED_PER_TEAM])
         own = _assignments.c.worker_id == worker.id

@@ -117,7 +117,7 @@ def page_and_input(desk: Desk, worker: Worker, task: str) -> tuple[str, Any]:
 def render_ahead(desk: Desk, worker: Worker, loop: str) -> str:
     """The page that this person would be given for a loop which they could take now; claims nothing.
 
-    Its links are those of the task itself, if that is taken soon (worker_templates.steady_links).
+    Its links are those of the task itself, if that is taken soon (storage.links).
 
     Raises
     ------
@@ -207,7 +207,7 @@ def release(
 ) -> bool:
     """End a piece of work without an answer and offer the loop again; False when it had ended already.
 
-    The caller has locked the loop (storage.locks).
+    The caller has locked the loop (storage.locks), and forgets the desk's ``queue_marks`` after the commit.
     """
     result = connection.execute(
         update(_assignments)
@@ -234,6 +234,7 @@ def _leave(desk: Desk, worker: Worker, task: str, state: str, reason: str | None
             if now != state:
                 raise task_rows.gone(now, task)
         row = task_rows.find_row(connection, worker, task)
+    desk.queue_marks.forget()
     return {"loop": row.loop_name, "status": row.status}
 
 
