@@ -14,5 +14,5 @@ def add_database_option(parser: argparse._ActionsContainer) -> None:
         "--database",
         required=True,
         metavar="URL",
-        help="where the desk keeps its data: sqlite:////absolute/path.db",
+        help="where the desk keeps its data: sqlite:////absolute/path.db, or postgresql://user:password@host/name",
     )

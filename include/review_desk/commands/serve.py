@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import threading
@@ -83,7 +84,9 @@ def _serve(options: argparse.Namespace) -> int:
             forwarded_allow_ips=options.behind_proxy,
             timeout_graceful_shutdown=5,
         )
-        uvicorn.Server(server).run()
+        # Ctrl-C is a way to stop, not a fault.
+        with contextlib.suppress(KeyboardInterrupt):
+            uvicorn.Server(server).run()
     return 0
 
 

@@ -86,6 +86,8 @@ def _sqlite_engine(url: URL) -> Engine:
         url.set(drivername="sqlite"),
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
+        # An error in the log must not tell what somebody wrote.
+        hide_parameters=True,
         connect_args={"timeout": _BUSY_TIMEOUT_SECONDS},
     )
     event.listen(engine, "connect", _configure_sqlite)
@@ -112,6 +114,7 @@ def _postgresql_engine(url: URL) -> Engine:
         url.set(drivername="postgresql+psycopg"),
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
+        hide_parameters=True,
         # Few connections do the work; the rest go when a rush is over.
         pool_use_lifo=True,
         connect_args={

@@ -186,6 +186,13 @@ Index(
     sqlite_where=text("ended_ms IS NULL"),
     postgresql_where=text("ended_ms IS NULL"),
 )
+# Counting loops by status must not read their inputs.
+Index(
+    "human_loops_ended",
+    human_loops.c.status,
+    sqlite_where=text("ended_ms IS NOT NULL AND live_name IS NOT NULL"),
+    postgresql_where=text("ended_ms IS NOT NULL AND live_name IS NOT NULL"),
+)
 
 assignments = Table(
     "assignments",

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select, text
@@ -39,6 +45,7 @@ class Metrics:
     """Counts this process's requests and, when scraped, asks the database about the rest."""
 
     def __init__(self, desk: Desk) -> None:
+        disable_created_metrics()
         self._registry = CollectorRegistry()
         self._registry.register(_DeskCollector(desk))
         self._calls = Counter(

@@ -34,6 +34,10 @@ def upgrade() -> None:
     )
     op.add_column("assignments", sa.Column("edits", sa.Text()))
     op.create_index("assignments_by_worker", "assignments", ["worker_id", "submitted_ms"])
+    ended = sa.text("ended_ms IS NOT NULL AND live_name IS NOT NULL")
+    op.create_index(
+        "human_loops_ended", "human_loops", ["status"], sqlite_where=ended, postgresql_where=ended
+    )
     _create_invitations()
     _create_api_keys()
     _create_events()
