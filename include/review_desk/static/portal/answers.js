@@ -21,7 +21,7 @@ function row(answer) {
   const state = document.createElement("td");
   const title = element("td", answer.title);
   title.dir = "auto";
-  line.append(title, element("td", answer.flow), element("td", when), element("td", duration(answer.seconds), "number"), state);
+  line.append(title, element("td", answer.flow, "extra"), element("td", when), element("td", duration(answer.seconds), "number"), state);
   showState(state, answer);
   return line;
 }

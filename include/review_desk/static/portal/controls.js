@@ -14,7 +14,7 @@ export function setUpControls(run) {
     resume: run.resume,
     "to-decline": () => openDialog("decline"),
     "to-return": () => openDialog("return"),
-    "to-help": () => openDialog("help"),
+    "to-help": () => run.shortcut("help"),
     "return-now": run.handBack,
     "go-on": run.goOn,
     "over-next": run.afterOver,

@@ -3,7 +3,7 @@
 import { onTheme, rememberedTheme, setTheme } from "./themes.js";
 import { forgetDrafts } from "./store.js";
 
-const NAMES = { auto: "automatic", light: "light", dark: "dark" };
+const NAMES = { auto: "auto", light: "light", dark: "dark" };
 
 function setUpThemeButton() {
   const button = document.getElementById("theme");

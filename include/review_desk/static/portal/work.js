@@ -6,6 +6,7 @@ import { setUpControls } from "./controls.js";
 import { cover } from "./covers.js";
 import { closeDialog, dialogOpen, onDialogClosed, openDialog, setUpDecline } from "./dialogs.js";
 import { moment } from "./format.js";
+import { completeKeys } from "./help.js";
 import { idle } from "./idle.js";
 import { notice, unnotice } from "./notices.js";
 import { deliver, deliverUnsent } from "./outbox.js";
@@ -125,7 +126,7 @@ function begin(given) {
     clock.pause();
     covered();
   }
-  countWaiting();
+  if (correcting === null) countWaiting();
 }
 
 /** The frame's script runs: tell it what to show. */
@@ -284,8 +285,11 @@ function keepDraft(draft) {
 
 function shortcut(name) {
   if (dialogOpen()) return;
-  if (name === "help") openDialog("help");
-  else if (name === "pause") state === "paused" ? resume() : pause();
+  if (name === "help") {
+    // Without the editor's keys the list is shorter, and still right.
+    completeKeys().catch(() => {});
+    openDialog("help");
+  } else if (name === "pause") state === "paused" ? resume() : pause();
   else if (name === "decline" && !at("to-decline").disabled) openDialog("decline");
   else if (name === "next" && state === "working") stage.frame?.post("submit");
 }
