@@ -6,7 +6,8 @@ cookie, no storage and no window of the desk; no request but for our own scripts
 images. The template talks to the portal by postMessage only (static/crowd/portal.js lists the messages).
 
 Navigation of the frame to other hosts, which no policy of its own can forbid, is refused by the frame-src of
-the portal's pages.
+the portal's pages. WebRTC no page can forbid: by it a template could tell another host what the task itself
+shows, nothing of the session.
 """
 
 from __future__ import annotations
@@ -141,6 +142,7 @@ def _framed(desk: Desk, render: Callable[[Request, Worker], str]) -> Callable[[R
             "Content-Security-Policy": content_security_policy(desk, request),
             "Cache-Control": "no-store",
             "Cross-Origin-Resource-Policy": "same-origin",
+            "X-DNS-Prefetch-Control": "off",
         }
         # Text without a partner in UTF-16 cannot be sent; the mark of the unreadable stands for it.
         return HTMLResponse(content.encode("utf-8", "replace"), status, headers)

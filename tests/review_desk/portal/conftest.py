@@ -109,7 +109,8 @@ def browse(chromium: Browser) -> Iterator[Any]:
 
 
 # What the portal does for a frame, without its looks: starts it, keeps what it says.
-_HOST_PAGE = """<!doctype html><html><head><meta charset="utf-8"><style>
+_HOST_PAGE = """<!doctype html><html><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width"><style>
 html, body { margin: 0; height: 100% } iframe { border: 0; display: block; width: 100%; height: 100% }
 </style></head><body><iframe sandbox="allow-scripts allow-forms" title="Task"></iframe></body></html>"""
 _HOST_SCRIPT = """(settings) => {

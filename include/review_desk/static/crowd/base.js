@@ -32,6 +32,7 @@ export const commonSheet = sheet(`
     background: var(--crowd-paper); color: var(--crowd-ink);
   }
   .field:disabled { background: var(--crowd-shade); color: var(--crowd-soft); }
+  ::placeholder { color: var(--crowd-soft); opacity: 1; }
   .soft { color: var(--crowd-soft); font-size: .875rem; }
   .bad { color: var(--crowd-bad); }
   .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }

@@ -36,6 +36,10 @@ export function collect(form) {
     if (element.disabled) continue;
     const value = element instanceof CrowdElement ? element.submitted : nativeValue(element);
     if (value === undefined) continue;
+    if (typeof value === "string") {
+      answer.set(name, storable(value));
+      continue;
+    }
     const before = answer.get(name);
     answer.set(name, isPlain(before) && isPlain(value) ? { ...before, ...value } : value);
   }
@@ -124,6 +128,11 @@ function tolerate(restore) {
   } catch (error) {
     console.warn("A field could not be restored.", error);
   }
+}
+
+/** Text as JSON and databases take it: without NUL and halves of characters, which nobody can see anyway. */
+function storable(text) {
+  return text.replaceAll("\0", "").toWellFormed();
 }
 
 function isTicked(element) {

@@ -5,7 +5,7 @@ import { CrowdElement, commonSheet, make, sheet, takeEarlyProperties } from "./b
 const alertStyles = sheet(`
   :host { display: block; margin: 8px 0; }
   #box {
-    display: flex; align-items: flex-start; gap: 16px; padding: 8px 16px; border: 1px solid var(--crowd-line);
+    display: flex; align-items: center; gap: 16px; padding: 8px 16px; border: 1px solid var(--crowd-line);
     border-inline-start: 4px solid var(--tone, var(--crowd-accent)); border-radius: 8px; background: var(--crowd-shade);
   }
   #box > div { flex: 1; min-width: 0; }

@@ -15,7 +15,13 @@ export function notice(lead, text) {
   said.add(lead + text);
   if (shelf === null) {
     shelf = make("div", { role: "status" });
-    document.body.prepend(shelf);
+    const close = make("button", { type: "button" }, "Close");
+    const whole = make("div", { class: "crowd-notices" }, shelf, close);
+    close.addEventListener("click", () => {
+      whole.remove();
+      shelf = null;
+    });
+    document.body.prepend(whole);
   }
   shelf.append(make("p", { class: "crowd-notice" }, make("strong", {}, lead), " ", text));
 }

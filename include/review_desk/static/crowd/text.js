@@ -7,6 +7,7 @@ const styles = sheet(`
   label { display: block; margin-bottom: 4px; }
   textarea { resize: vertical; line-height: 1.5; }
   @supports (field-sizing: content) { textarea { field-sizing: content; } }
+  #error::first-letter { text-transform: uppercase; }
   #below { display: flex; justify-content: space-between; gap: 16px; }
   [aria-invalid="true"] { border-color: var(--crowd-bad); }
 `);
@@ -57,6 +58,11 @@ class TextElement extends CrowdElement {
 
   setAnswer(text) {
     this.value = typeof text === "string" ? text : "";
+  }
+
+  /** By hand, so that the caret stays where it was: delegated focus selects the text, and typing would replace it. */
+  focus(options) {
+    this.field.focus(options);
   }
 
   reset() {
