@@ -254,7 +254,9 @@ def _internal_failure(operation: Operation) -> Answer:
     message = (
         f"The server failed while it handled {operation.name}; its log tells more under incident {incident}."
     )
-    return serialise_error(operation, ServiceError("InternalFailure", message, 500))
+    modelled = operation.error_shape("InternalServerException") is not None
+    code = "InternalServerException" if modelled else "InternalFailure"
+    return serialise_error(operation, ServiceError(code, message, 500))
 
 
 async def _read_body(receive: Receive) -> bytes:

@@ -120,7 +120,9 @@ def list_loops(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     order = paging.sort_order(params, _loops.c.created_ms, _loops.c.id)
     with desk.database.read() as connection:
         flows = schema.flow_definitions
-        if connection.scalar(select(flows.c.id).where(flows.c.live_name == flow_name)) is None:
+        live = select(flows.c.id).where(flows.c.live_name == flow_name)
+        # An ARN of another account has no name here; NULL is what deleted flow definitions are called.
+        if flow_name is None or connection.scalar(live) is None:
             raise MissingResource(f"The flow definition {flow_arn} does not exist.")
         query = select(*_SUMMARY).where(
             _loops.c.flow_name == flow_name,
@@ -250,7 +252,8 @@ def _same_loop_exists(connection: Connection, name: str, wanted: tuple[str | Non
 def _flow_for_start(desk: Desk, connection: Connection, flow_arn: str) -> tuple[AnyRow, str, str]:
     flows, uis, templates = schema.flow_definitions, schema.human_task_uis, schema.templates
     name = desk.config.arns.name_of(arns.FLOW_DEFINITION, flow_arn)
-    flow = connection.execute(select(flows).where(flows.c.live_name == name)).one_or_none()
+    live = select(flows).where(flows.c.live_name == name)
+    flow = connection.execute(live).one_or_none() if name is not None else None
     if flow is None:
         raise InvalidRequest(f"The flow definition {flow_arn} does not exist.")
     if flow.status != "Active":
