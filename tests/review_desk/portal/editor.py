@@ -1,8 +1,8 @@
 """What the browser tests of the box editor share: a page that plays the portal, and a hand that draws.
 
-``Bench`` serves the crowd elements as the desk does, in a sandboxed frame of an opaque origin, and around it a page
-that speaks the portal's side of the messages. ``Hand`` works on the image in image pixels; where these are on the
-screen it reads from the displayed image itself, not from the editor's own arithmetic.
+``Bench`` serves the crowd elements as the desk does, in a sandboxed frame of an opaque origin, and around it
+a page that speaks the portal's side of the messages. ``Hand`` works on the image in image pixels; where these
+are on the screen it reads from the displayed image itself, not from the editor's own arithmetic.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ LABELS = ["RBC", "WBC", "Platelets"]
 _TYPES = {".js": "text/javascript", ".css": "text/css"}
 
 _PORTAL = """<!doctype html><meta charset="utf-8"><title>Portal</title>
-<style>html, body { margin: 0; height: 100%; } iframe { display: block; width: 100%; height: 100%; border: 0; }</style>
+<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
+<style>
+html, body { margin: 0; height: 100%; }
+iframe { display: block; width: 100%; height: 100%; border: 0; }
+</style>
 <iframe sandbox="allow-scripts allow-forms" src="/frame"></iframe>
 <script>
 const frame = document.querySelector("iframe");
@@ -36,7 +40,8 @@ window.addEventListener("message", ({ source, data }) => {
   window.seen.push(data);
   if (data.type === "draft") localStorage.setItem("draft", JSON.stringify(data.draft));
   const kept = JSON.parse(localStorage.getItem("draft"));
-  if (data.type === "loaded") window.tell({ type: "start", draft: kept, answer: window.answer ?? null, theme: window.theme });
+  if (data.type === "loaded") window.tell({ type: "start", draft: kept, answer: window.answer ?? null });
+  if (data.type === "ready") window.tell({ type: "shown" });
   if (data.type === "submit") window.tell({ type: "accepted" });
 });
 </script>"""
@@ -80,7 +85,7 @@ def box(label: str, left: float, top: float, width: float, height: float) -> dic
 
 @dataclass
 class Bench:
-    """A small server of one task. ``labels`` and ``initial`` go into the attributes as JSON, texts as they are."""
+    """A server of one task; ``labels`` and ``initial`` go into attributes as JSON, texts as they are."""
 
     image: bytes
     labels: Any = field(default_factory=lambda: list(LABELS))
@@ -93,7 +98,7 @@ class Bench:
         bench = self
 
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # noqa: N802
+            def do_GET(self) -> None:
                 status, kind, body, cors = bench._answer(self.path.partition("?")[0])
                 self.send_response(status)
                 self.send_header("Content-Type", kind)
@@ -147,8 +152,9 @@ class Bench:
 class Hand:
     """Somebody at the editor: all places are in image pixels."""
 
-    def __init__(self, page: Page, frame: Frame) -> None:
-        self.page, self.frame = page, frame
+    def __init__(self, page: Page, frame: Frame, origin: tuple[float, float] = (0, 0)) -> None:
+        """``origin`` is where the frame begins in the page."""
+        self.page, self.frame, self.origin = page, frame, origin
 
     @classmethod
     def at(cls, page: Page, bench: Bench, *, wait: str = "ready") -> Hand:
@@ -156,11 +162,16 @@ class Hand:
         page.goto(bench.url)
         hand = cls(page, next(frame for frame in page.frames if frame.parent_frame is not None))
         hand.wait_for(wait)
+        if wait == "ready":
+            frame_focused = "() => document.activeElement?.localName === 'crowd-bounding-box'"
+            hand.frame.wait_for_function(frame_focused)
         return hand
 
     def wait_for(self, kind: str) -> dict[str, Any]:
         """The first message of this kind from the frame."""
-        found = self.page.wait_for_function("kind => window.seen.find((item) => item.type === kind)", arg=kind)
+        found = self.page.wait_for_function(
+            "kind => window.seen.find((item) => item.type === kind)", arg=kind
+        )
         return dict(found.json_value())
 
     @cached_property
@@ -173,20 +184,28 @@ class Hand:
 
     def settle(self) -> None:
         """Wait until what was asked for is on the screen."""
-        self.frame.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        self.frame.evaluate(
+            "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+        )
 
     def zoom(self) -> float:
         """Screen pixels per image pixel, as displayed."""
         self.settle()
-        width = self.image.evaluate("(image) => image.getBoundingClientRect().width / image.naturalWidth")
+        width = self.image.evaluate("(image) => image.getBoundingClientRect().width / image.offsetWidth")
         return float(width)
 
     def on_screen(self, x: float, y: float) -> tuple[float, float]:
         self.settle()
-        left, top, zoom = self.image.evaluate(
-            "(image) => { const r = image.getBoundingClientRect(); return [r.left, r.top, r.width / image.naturalWidth]; }"
-        )
+        left, top = self.corner(".bb-image")
+        zoom = self.zoom()
         return left + x * zoom, top + y * zoom
+
+    def corner(self, selector: str) -> tuple[float, float]:
+        """The upper left corner of an element, in the page."""
+        left, top = self.frame.locator(selector).evaluate(
+            "(node) => { const { left, top } = node.getBoundingClientRect(); return [left, top]; }"
+        )
+        return float(left) + self.origin[0], float(top) + self.origin[1]
 
     def press(self, *keys: str) -> None:
         for key in keys:

@@ -32,6 +32,7 @@ export class CrowdBoundingBox extends CrowdElement {
   #ready = deferred();
   #pending = null;
   #size = null;
+  #wantsFocus = false;
   #initial = { given: null, boxes: [], notices: [] };
   /** @type {Editor|null} */
   #editor = null;
@@ -255,6 +256,7 @@ export class CrowdBoundingBox extends CrowdElement {
     this.viewport.show(size);
     this.root.inert = false;
     this.#begin();
+    if (this.#wantsFocus) this.focus();
   }
 
   #makeEditor(size) {
@@ -311,9 +313,9 @@ export class CrowdBoundingBox extends CrowdElement {
   }
 
   /** The image takes the focus, so that every key works at once. */
-  focus(options) {
+  focus() {
+    this.#wantsFocus = this.#editor === null;
     if (this.#editor) this.#focusBox();
-    else super.focus(options);
   }
 
   get ready() {
