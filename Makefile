@@ -9,6 +9,8 @@ UV := $(BIN)/uv
 UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 SEED ?= 7
+# me: the reviews wait for you at the Review Desk; otherwise simulated reviewers answer.
+REVIEWERS ?= simulated
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
@@ -20,11 +22,11 @@ help: ## show this list
 setup: $(VENV)/.ready $(DETECTOR_VENV)/.ready ## set up both environments from their lock files
 
 demo up: STARTED := $(shell date +%s)
-demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; report in build/demo
-	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(SEED) $(if $(DATA),--data "$(DATA)")
+demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; REVIEWERS=me: you review; report in build/demo
+	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
 
 up: setup ## the same services, kept running until Ctrl-C; state in build/up survives
-	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
 
 test: setup ## all tests, against real servers on this machine
 	@bash tests/system_packages.sh

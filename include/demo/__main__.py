@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder=(options.state or ROOT / "build" / options.command).resolve(),
         seed=options.seed,
         data=options.data,
-        simulate_reviewers=not getattr(options, "without_reviewers", False),
+        for_me=options.reviewers == "me",
     )
     try:
         COMMANDS[options.command](chosen, progress)
@@ -57,10 +57,13 @@ def _parser() -> argparse.ArgumentParser:
             "--seed", type=int, default=0, help="of the drawn pictures and of the reviewers' errors"
         )
         command.add_argument("--state", type=Path, help=f"where everything is kept (default build/{name})")
+        command.add_argument(
+            "--reviewers",
+            choices=["simulated", "me"],
+            default="simulated",
+            help="me: nobody is simulated, the reviews wait for you at the Review Desk",
+        )
         command.add_argument("--started", type=float, help="when the work began, in seconds since 1970")
-    commands.choices["up"].add_argument(
-        "--without-reviewers", action="store_true", help="leave all reviews to people"
-    )
     return parser
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.demo.archive import HOLDOUT_VERSION
@@ -24,7 +24,8 @@ class Schedule:
     """How long the demo trains, on what mix, and how many reviews a night it asks for.
 
     `image_shape` is in pixels a side; epochs are those of the first and of each further training;
-    `replay_ratio` is old images per new answer.
+    `replay_ratio` is old images per new answer, `min_new_answers` what a training needs at least,
+    `review_timeout_seconds` how long a night waits for its reviewers.
     """
 
     image_shape: int
@@ -32,6 +33,8 @@ class Schedule:
     incremental_epochs: int
     review_limit: int
     replay_ratio: float
+    min_new_answers: int = 20
+    review_timeout_seconds: int = 600
 
 
 # Chosen so that the first model is clearly improvable and each night's training takes half a minute.
@@ -42,6 +45,20 @@ DRAWN = Schedule(
 PHOTOS = Schedule(
     image_shape=160, bootstrap_epochs=24, incremental_epochs=24, review_limit=50, replay_ratio=2.0
 )
+
+# What can be asked of somebody who only wants to see it, and an evening to answer in.
+PERSON_REVIEW_LIMIT = 12
+
+
+def for_person(schedule: Schedule) -> Schedule:
+    """The schedule with few reviews a night, long waits, and more replay in place of the missing answers."""
+    return replace(
+        schedule,
+        review_limit=PERSON_REVIEW_LIMIT,
+        replay_ratio=6.0,
+        min_new_answers=4,
+        review_timeout_seconds=24 * 3600,
+    )
 
 
 def write_settings(path: Path, labels: tuple[str, ...], schedule: Schedule) -> None:
@@ -70,12 +87,12 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
         "review": {
             "limit": schedule.review_limit,
             "poll_interval_seconds": POLL_SECONDS,
-            "timeout_seconds": 600,
+            "timeout_seconds": schedule.review_timeout_seconds,
         },
         "training": {
             "poll_interval_seconds": POLL_SECONDS,
             "max_runtime_seconds": 900,
-            "min_new_answers": 20,
+            "min_new_answers": schedule.min_new_answers,
             "replay_ratio": schedule.replay_ratio,
             "control_arm": True,
             "hyperparameters": {"epochs": schedule.incremental_epochs, "learning_rate": 0.0015},

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 from include.demo.airflow_programs import ADMIN
 from include.demo.dag_runs import DagRun, follow
+from include.demo.person import NIGHT_SECONDS as PERSON_NIGHT_SECONDS
+from include.demo.person import Person
 from include.demo.processes import Supervisor
 from include.demo.report import Seconds, build_report, result_table
 from include.demo.report_page import write_page
@@ -42,12 +44,12 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line chose. `simulate_reviewers` concerns `up` only; the demo needs them."""
+    """What the command line chose. `for_me`: a person reviews, and nobody is simulated."""
 
     folder: Path
     seed: int = 0
     data: Path | None = None
-    simulate_reviewers: bool = True
+    for_me: bool = False
 
 
 def demo(options: Options, progress: Progress) -> None:
@@ -58,14 +60,14 @@ def demo(options: Options, progress: Progress) -> None:
         _remove_state(options.folder)
         state = open_state(options.folder)
         with Supervisor(state.logs) as supervisor:
-            stack = Stack(state, supervisor, progress)
+            stack = Stack(state, supervisor, progress, options.for_me)
             archive = stack.start(options.seed, options.data)
-            stack.start_reviewers(options.seed)
+            person = _invite_reviewers(stack, options, len(archive.nights))
             ready = time.time()
             _set_up_models_and_reviews(stack)
             bootstrapped = time.time()
             for night in archive.nights:
-                _play_night(stack, night)
+                _play_night(stack, night, person)
             ended = time.time()
             seconds = Seconds(
                 setup=ready - progress.started,
@@ -82,9 +84,9 @@ def up(options: Options, progress: Progress) -> None:
     with _only_one(options.folder), _stoppable():
         state = open_state(options.folder)
         with Supervisor(state.logs) as supervisor:
-            stack = Stack(state, supervisor, progress)
+            stack = Stack(state, supervisor, progress, options.for_me)
             archive = stack.start(options.seed, options.data)
-            if options.simulate_reviewers:
+            if not options.for_me:
                 stack.start_reviewers(options.seed)
             _print_addresses(stack)
             if not _has_champion(state):
@@ -109,14 +111,27 @@ def _set_up_models_and_reviews(stack: Stack) -> None:
     follow(runs, progress, stack.supervisor, BOOTSTRAP_SECONDS)
 
 
-def _play_night(stack: Stack, night: str) -> None:
+def _invite_reviewers(stack: Stack, options: Options, nights: int) -> Person | None:
+    """Simulated reviewers, or the person who started the demo."""
+    if not options.for_me:
+        stack.start_reviewers(options.seed)
+        return None
+    person = Person(stack.state, stack.progress)
+    person.greet(nights)
+    return person
+
+
+def _play_night(stack: Stack, night: str, person: Person | None) -> None:
     def answered(task_id: str) -> str | None:
-        return _answered(stack.state, night) if task_id == "await_reviews" else None
+        if task_id != "await_reviews":
+            return None
+        return person.count(night) if person else _answered(stack.state, night)
 
     stack.progress.say(f"night {night} begins")
     run = DagRun(stack.airflow, "nightly_detection", f"night {night}", stack.state.logs, answered)
     run.start(f"{night}T02:00:00Z", {"night": night})
-    follow([run], stack.progress, stack.supervisor, NIGHT_SECONDS)
+    seconds = PERSON_NIGHT_SECONDS if person else NIGHT_SECONDS
+    follow([run], stack.progress, stack.supervisor, seconds)
 
 
 def _answered(state: State, night: str) -> str | None:
@@ -153,7 +168,11 @@ def _status(state: State, service: str) -> dict[str, object]:
 
 def _print_addresses(stack: Stack) -> None:
     secrets, url = stack.state.secrets, stack.state.url
-    who = f"simulated: {', '.join(REVIEWERS)}"
+    who = (
+        "all reviews wait for you"
+        if stack.for_me
+        else f"simulated: {', '.join(REVIEWERS)}; make up REVIEWERS=me leaves all reviews to you"
+    )
     for line in (
         "",
         f"Airflow       {url('airflow')}   log in as {ADMIN} / {secrets.admin_password}",

@@ -64,6 +64,9 @@ def desk_program(state: State) -> Program:
         "include.review_desk",
         *("--database", _desk_database(state)),
         *("--public-url", state.url("desk")),
+        *("--bucket", BUCKET),
+        # Long enough to take an answer back, short enough not to hold up the night.
+        *("--correction-seconds", "10"),
     )
 
 

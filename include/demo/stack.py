@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.airflow_programs import READY_SECONDS, airflow_programs, migrate_program
-from include.demo.demo_settings import DRAWN, PHOTOS, TRAINING_POOL, write_settings
+from include.demo.demo_settings import DRAWN, PHOTOS, TRAINING_POOL, for_person, write_settings
 from include.demo.prepare import load_index
 from include.demo.processes import Program, ServiceFailed, clean_environment
 from include.demo.services import (
@@ -37,9 +37,12 @@ PREPARE_SECONDS = 300.0
 
 
 class Stack:
-    """One running set of services over one state folder."""
+    """One running set of services over one state folder; `for_me`: its reviewer is a person."""
 
-    def __init__(self, state: State, supervisor: Supervisor, progress: Progress) -> None:
+    def __init__(
+        self, state: State, supervisor: Supervisor, progress: Progress, for_me: bool = False
+    ) -> None:
+        self.for_me = for_me
         self.state = state
         self.supervisor = supervisor
         self.progress = progress
@@ -94,7 +97,10 @@ class Stack:
         uploaded = self.state.folder / "uploaded"
         if not uploaded.exists():
             self.state.truth_file.write_bytes(truth_lines(archive))
-            write_settings(self.state.settings_file, archive.labels, DRAWN if data is None else PHOTOS)
+            schedule = DRAWN if data is None else PHOTOS
+            if self.for_me:
+                schedule = for_person(schedule)
+            write_settings(self.state.settings_file, archive.labels, schedule)
             count = upload_archive(s3_client(self.state), archive)
             uploaded.touch()
             self.progress.say(
