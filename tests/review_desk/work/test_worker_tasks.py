@@ -9,7 +9,13 @@ import pytest
 from tests.review_desk.conftest import box, boxes_answer
 
 if TYPE_CHECKING:
-    from tests.review_desk.conftest import Flow, Reviewer
+    from tests.review_desk.conftest import Flow, Reviewer, Site
+
+
+@pytest.fixture
+def flow(both_sites: Site) -> Flow:
+    """A flow definition on SQLite, then on PostgreSQL."""
+    return both_sites.make_flow()
 
 
 def call(person: Reviewer, task: dict[str, Any], action: str, body: Any = None, method: str = "POST"):
@@ -146,8 +152,8 @@ def test_correctable_is_true_or_false(flow: Flow, value: Any):
     assert answer(person, person.next(), correctable=value)[0] == 400
 
 
-def test_the_queue_counts_what_this_person_could_take(make_flow):
-    flow = make_flow(TaskCount=2)
+def test_the_queue_counts_what_this_person_could_take(both_sites: Site):
+    flow = both_sites.make_flow(TaskCount=2)
     person, other = flow.reviewer(), flow.reviewer()
     empty = {
         "waiting": 0,
