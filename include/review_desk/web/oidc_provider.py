@@ -57,6 +57,7 @@ class Provider:
         self._redirect_uri = public_url + CALLBACK_PATH
         self._metadata: dict[str, Any] | None = None
         self._metadata_until = 0.0
+        self._away_at = 0.0
         self._keys: KeySet | None = None
         self._lock = asyncio.Lock()
 
@@ -105,8 +106,12 @@ class Provider:
         return self._identity(claims)
 
     async def _discover(self) -> dict[str, Any]:
+        began = time.monotonic()
         async with self._lock:
             if self._metadata is None or time.monotonic() >= self._metadata_until:
+                if self._away_at >= began:
+                    # Found out while this one waited for the lock: many at once wait for one time-out only.
+                    raise self._away()
                 url = self.config.issuer.rstrip("/") + "/.well-known/openid-configuration"
                 metadata = await self._fetch(url)
                 if metadata.get("issuer") != self.config.issuer:
@@ -205,6 +210,7 @@ class Provider:
         )
 
     def _away(self) -> SingleSignOnFailed:
+        self._away_at = time.monotonic()
         return self._failed("does not answer: try again later, or sign in with a password")
 
     def _failed(self, what: str) -> SingleSignOnFailed:

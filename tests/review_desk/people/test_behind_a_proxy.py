@@ -1,0 +1,65 @@
+"""A desk that browsers reach by https through a proxy: whom it believes, and what its cookies say."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from include.review_desk.clock import system_clock
+from include.review_desk.people.workers import add_worker
+from include.review_desk.storage.database import open_database
+from tests.review_desk.conftest import PASSWORD, ServerProcess, free_port
+
+from .browser import Browser, field
+
+PUBLIC = "https://desk.example"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory):
+    folder, port = tmp_path_factory.mktemp("proxied"), free_port()
+    database_url = f"sqlite:///{folder}/desk.db"
+    server = ServerProcess(
+        [
+            *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port)),
+            *("--database", database_url, "--s3-endpoint", "http://127.0.0.1:9"),
+            *("--public-url", PUBLIC, "--behind-proxy", "127.0.0.1"),
+        ],
+        {},
+        f"http://127.0.0.1:{port}/healthz",
+        folder / "desk.log",
+    )
+    try:
+        server.start()
+        database = open_database(database_url)
+        add_worker(database, system_clock(), team="team", name="ada", password=PASSWORD)
+        database.close()
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.stop()
+
+
+def sign_in(url: str, password: str, address: str, origin: str = PUBLIC):
+    """As the proxy would pass it on; cookies by hand, since a Secure one is not for plain http."""
+    with Browser(url, headers={"X-Forwarded-For": address}) as browser:
+        page = browser.get("/sign-in")
+        assert "Secure" in page.headers["set-cookie"]
+        cookie = page.headers["set-cookie"].split(";")[0]
+        form = {"csrf": field(page.text, "csrf"), "name": "ada", "password": password}
+        return browser.post("/sign-in", data=form, headers={"Cookie": cookie, "Origin": origin})
+
+
+def test_the_proxys_clients_are_counted_apart(url):
+    for _ in range(8):
+        assert sign_in(url, "wrong", "192.0.2.1").status_code == 401
+    assert sign_in(url, PASSWORD, "192.0.2.1").status_code == 429
+    assert sign_in(url, PASSWORD, "192.0.2.2").status_code == 303
+
+
+def test_cookies_and_origins_are_those_of_the_public_address(url):
+    done = sign_in(url, PASSWORD, "192.0.2.3")
+    session = next(line for line in done.headers.get_list("set-cookie") if line.startswith("desk_session="))
+    assert "Secure" in session
+    assert sign_in(url, PASSWORD, "192.0.2.3", origin="http://desk.example").status_code == 403
+    assert sign_in(url, PASSWORD, "192.0.2.3", origin="https://evil.example").status_code == 403
