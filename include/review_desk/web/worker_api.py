@@ -51,6 +51,7 @@ from include.review_desk.errors import (
 from include.review_desk.people import workers
 from include.review_desk.strict_json import JsonFault, parse_json
 from include.review_desk.web import browser
+from include.review_desk.web.task_json import acknowledged, given_json, moment, task_json
 from include.review_desk.work import assignment, standing, submission, tasks
 from include.review_desk.work.answers import MAX_ANSWER_BYTES
 
@@ -144,7 +145,7 @@ class WorkerApi:
         task = await run_in_threadpool(tasks.next_task, self._desk, worker)
         if task is None:
             return Response(status_code=204)
-        answer = _task_json(task)
+        answer = task_json(task)
         if view is None:
             html, task_input = await run_in_threadpool(tasks.page_and_input, self._desk, worker, task.task)
             answer |= {"html": html, "input": task_input}
@@ -160,8 +161,8 @@ class WorkerApi:
         worker = await self._worker(request)
         task = await run_in_threadpool(tasks.own_task, self._desk, worker, _task_key(request))
         return JSONResponse(
-            _task_json(task)
-            | {"answerContent": task.answer, "correctable_until": _moment(task.correctable_until_ms)}
+            task_json(task)
+            | {"answerContent": task.answer, "correctable_until": moment(task.correctable_until_ms)}
         )
 
     async def _answer(self, request: Request) -> Response:
@@ -178,14 +179,13 @@ class WorkerApi:
             _answer_content(body),
             correctable=correctable,
         )
-        return _acknowledged(done)
+        return JSONResponse(acknowledged(done))
 
     async def _correct(self, request: Request) -> Response:
         worker = await self._worker(request)
         content = _answer_content(await _json_body(request))
-        return _acknowledged(
-            await run_in_threadpool(submission.correct, self._desk, worker, _task_key(request), content)
-        )
+        done = await run_in_threadpool(submission.correct, self._desk, worker, _task_key(request), content)
+        return JSONResponse(acknowledged(done))
 
     async def _decline(self, request: Request) -> Response:
         worker = await self._worker(request)
@@ -223,7 +223,7 @@ class WorkerApi:
     async def _answers(self, request: Request) -> Response:
         worker = await self._worker(request)
         given = await run_in_threadpool(standing.latest_answers, self._desk, worker)
-        return JSONResponse({"answers": [_given_json(answer) for answer in given]})
+        return JSONResponse({"answers": [given_json(answer) for answer in given]})
 
     async def _worker(self, request: Request) -> workers.Worker:
         header = request.headers.get("authorization")
@@ -246,44 +246,6 @@ def _answer_content(body: dict[str, Any]) -> Any:
     if "answerContent" not in body:
         raise BadAnswer('The request must have "answerContent".')
     return body["answerContent"]
-
-
-def _moment(time_ms: int | None) -> str | None:
-    return None if time_ms is None else as_iso(time_ms)
-
-
-def _acknowledged(done: submission.Acknowledgement) -> JSONResponse:
-    until = _moment(done.correctable_until_ms)
-    return JSONResponse({"loop": done.loop, "status": done.status, "correctable_until": until})
-
-
-def _task_json(task: tasks.Task) -> dict[str, Any]:
-    return {
-        "task": task.task,
-        "loop": task.loop,
-        "flow": task.flow,
-        "title": task.title,
-        "description": task.description,
-        "state": task.state,
-        "paused": task.paused,
-        "accepted": as_iso(task.accepted_ms),
-        "limit": as_iso(task.limit_ms),
-        "lease_expires": as_iso(task.lease_expires_ms),
-        "frame": f"/frames/{task.task}",
-    }
-
-
-def _given_json(answer: standing.GivenAnswer) -> dict[str, Any]:
-    return {
-        "task": answer.task,
-        "loop": answer.loop,
-        "flow": answer.flow,
-        "title": answer.title,
-        "submitted": as_iso(answer.submitted_ms),
-        "seconds": answer.seconds,
-        "correctable_until": _moment(answer.correctable_until_ms),
-        "corrections": answer.corrections,
-    }
 
 
 def error_response(error: DeskError) -> JSONResponse:
