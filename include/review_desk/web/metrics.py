@@ -45,7 +45,7 @@ class Metrics:
     """Counts this process's requests and, when scraped, asks the database about the rest."""
 
     def __init__(self, desk: Desk) -> None:
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = CollectorRegistry()
         self._registry.register(_DeskCollector(desk))
         self._calls = Counter(
