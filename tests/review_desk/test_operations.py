@@ -43,8 +43,9 @@ def value(site, name, **labels):
     return sum(sample.value for sample in samples if labels.items() <= sample.labels.items())
 
 
-def test_metrics_follow_the_work(flow):
-    site = flow.site
+def test_metrics_follow_the_work(both_sites):
+    site = both_sites
+    flow = site.make_flow()
     before = {name: value(site, f"review_desk_{name}") for name in ("loops_waiting", "tasks_in_work")}
     answered = value(site, "review_desk_answers_total")
     completed = value(site, "review_desk_human_loops", status="Completed")
