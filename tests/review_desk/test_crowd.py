@@ -7,6 +7,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from sqlalchemy import func, select
 
 from include.review_desk.storage import schema
@@ -66,6 +67,8 @@ class Crowd:
             return list(doors.map(lambda name: Reviewer(self.flow.site.port, name), names + names[::4]))
 
 
+# Some thousand requests and their commits to disk: a busy machine shall not fail for its slowness.
+@pytest.mark.timeout(600)
 def test_twenty_people_answer_five_hundred_loops_exactly_once(any_flow):
     single, double = any_flow, second_flow(any_flow, TaskCount=2)
     crowd = Crowd(single)
@@ -75,7 +78,7 @@ def test_twenty_people_answer_five_hundred_loops_exactly_once(any_flow):
         list(rooms.map(crowd.work, browsers))
     assert crowd.given == Counter(dict.fromkeys(once, 1) | dict.fromkeys(twice, 2))
     assert set(crowd.pairs.values()) == {1}
-    wait_for(lambda: outputs_not_written(single.site) == 0, 90)
+    wait_for(lambda: outputs_not_written(single.site) == 0, 180)
     check_loops(single, once, people=1)
     check_loops(double, twice, people=2)
 

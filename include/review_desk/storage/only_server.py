@@ -3,8 +3,9 @@
 Several would keep every promise about loops and answers, since those are made by transactions. But failed
 sign-ins are counted in memory, and a server that starts takes up at once what the last one was writing. So a
 second one is refused: on SQLite by a lock on ``<database>.lock``, on PostgreSQL by an advisory lock that
-belongs to a connection of its own. Both go with the process, however it ends. Commands that make accounts or
-keys need no lock.
+belongs to a connection of its own. Both go with the process, however it ends. What it does not do: a desk
+whose PostgreSQL restarts goes on without its lock, and a second one would be let in then. Commands that make
+accounts or keys need no lock.
 """
 
 from __future__ import annotations
