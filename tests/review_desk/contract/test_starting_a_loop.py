@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from tests.review_desk.conftest import box, input_content, unique
@@ -34,6 +36,30 @@ def test_the_same_name_and_input_is_the_same_loop_whatever_became_of_it(flow, en
     start(flow, name, input_content(taskObject=" ") if end is failed else input_content())
     assert (flow.status(name), listed(flow)) == (status, [name])
     assert flow.reviewer().next() is None
+
+
+def test_many_who_start_one_name_at_once_start_one_loop(flow):
+    name, person = unique("loop"), flow.reviewer()
+    with ThreadPoolExecutor(8) as pool:
+        arns = set(pool.map(lambda _: start(flow, name, input_content())["HumanLoopArn"], range(24)))
+    assert (len(arns), listed(flow)) == (1, [name])
+    person.answer(person.next())
+    assert person.next() is None
+
+
+def test_of_many_inputs_under_one_name_at_once_one_wins(flow):
+    name = unique("loop")
+
+    def one(number: int) -> str:
+        try:
+            return start(flow, name, input_content(number=number))["HumanLoopArn"]
+        except flow.a2i.exceptions.ConflictException:
+            return "conflict"
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(one, range(16)))
+    assert found.count("conflict") == 15
+    assert listed(flow) == [name]
 
 
 def test_the_same_name_with_other_input_is_a_conflict_in_the_words_of_aws(flow):
