@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import pytest
 
+from include.review_desk.__main__ import main
 from tests.review_desk.conftest import PASSWORD, ROOT, unique
 
 from .browser import Browser
@@ -17,18 +22,41 @@ if TYPE_CHECKING:
     from tests.review_desk.conftest import Site
 
 
-def run(*arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-    """One command of the desk, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "include.review_desk", *arguments],
+@dataclass(frozen=True)
+class Result:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def run(*arguments: str, stdin: str = "", **environment: str) -> Result:
+    """One command of the desk; ``serve`` is not for here, it stays.
+
+    Within this process: what a command does lies in the database, and starting Python takes a second.
+    """
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.dict(os.environ, environment),
+        mock.patch("sys.stdin", io.StringIO(stdin)),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        code = main(arguments)
+    return Result(code, out.getvalue(), err.getvalue())
+
+
+def refused_start(*options: str) -> Result:
+    """``serve`` with options that it cannot start with, in a process of its own."""
+    process = subprocess.run(
+        [sys.executable, "-m", "include.review_desk", "serve", "--port", "1", *options],
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
-        input=stdin,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
+    return Result(process.returncode, process.stdout, process.stderr)
 
 
 @pytest.fixture

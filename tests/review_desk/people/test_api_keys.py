@@ -13,7 +13,7 @@ from sqlalchemy import select
 from include.review_desk.storage import schema
 from tests.review_desk.conftest import ServerProcess, free_port, unique, wait_for
 
-from .conftest import row, run
+from .conftest import refused_start, row, run
 
 
 def make_key(site, client: str, *options: str, **environment: str) -> dict[str, str]:
@@ -95,13 +95,12 @@ def test_another_desk_key_is_noticed_before_anything_breaks(tmp_path):
     made = run("create-key", *database, "--client", "a")
     assert made.returncode == 0
     (tmp_path / "desk.db.key").write_bytes(b"k" * 32)
-    for command in (("create-key", *database, "--client", "b"), ("serve", *database, "--port", "1")):
-        refused = run(*command)
+    for refused in (run("create-key", *database, "--client", "b"), refused_start(*database)):
         assert (refused.returncode, "is not the one" in refused.stderr) == (2, True), refused.stderr
     (tmp_path / "desk.db.key").write_bytes(b"short")
     assert "32 random bytes" in run("create-key", *database, "--client", "b").stderr
     (tmp_path / "desk.db.key").unlink()
-    assert "cannot be read" in run("serve", *database, "--port", "1").stderr
+    assert "cannot be read" in refused_start(*database).stderr
     assert not (tmp_path / "desk.db.key").exists(), "a lost key is not replaced in silence"
 
 
