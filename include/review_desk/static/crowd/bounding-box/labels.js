@@ -8,12 +8,16 @@ const SEARCH_FROM = 8;
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
 
-/** Labels that hold the typed words: first those that begin so, each group in its own order. */
+/** Labels that hold the typed words; first those that begin with the typed text, then those that hold all of it. */
 export function matching(labels, typed) {
-  const words = plain(typed).split(/\s+/).filter(Boolean);
+  const text = plain(typed).trim();
+  const words = text.split(/\s+/);
+  const rank = (label) => {
+    const at = plain(label).indexOf(text);
+    return at === 0 ? 0 : at > 0 ? 1 : 2;
+  };
   const found = labels.filter((label) => words.every((word) => plain(label).includes(word)));
-  const begins = (label) => words.length > 0 && plain(label).startsWith(words[0]);
-  return [...found.filter(begins), ...found.filter((label) => !begins(label))];
+  return text ? found.sort((one, other) => rank(one) - rank(other)) : found;
 }
 
 /** A square in the colour and line of a label. */

@@ -5,8 +5,8 @@ import { isModels } from "./model.js";
 import { make, setText } from "./dom.js";
 import { lookOf } from "./palette.js";
 
-/** Beyond so many boxes, labels are kept short. */
-const DENSE_FROM = 60;
+/** Beyond so many boxes, labels are no wider than their boxes. */
+const DENSE_FROM = 40;
 const CHIP_HEIGHT = 18;
 
 /** What a screen reader says of a box. */
