@@ -23,7 +23,8 @@ _SIDES = ("left", "top", "width", "height")
 
 def check_answer(content: Any, elements: Sequence[CrowdElement]) -> None:
     """Raise BadAnswer with one sentence unless ``content`` (answerContent) fits ``elements``."""
-    if not isinstance(content, dict) or not content:
+    # Empty is an answer too: nothing was required, and crowd-input is silent without input.
+    if not isinstance(content, dict):
         raise BadAnswer(
             "answerContent must be an object with one member for each named element of the template."
         )

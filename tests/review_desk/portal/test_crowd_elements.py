@@ -235,6 +235,13 @@ def test_unknown_elements_outside_scripts_and_links_get_a_plain_notice(make_flow
     assert "crowd-entity-annotation" in task.wait_for("invalid")["message"]
 
 
+def test_where_nothing_is_required_nothing_entered_is_an_answer(make_flow: Any, open_frame: Any):
+    flow = make_flow(form('<crowd-input name="word" label="Word"></crowd-input>'))
+    loop = flow.start()
+    open_frame(flow.reviewer()).submit()
+    assert landed(flow, loop) == {}
+
+
 def test_shortcuts_and_themes(make_flow: Any, open_frame: Any):
     flow = make_flow(form('<crowd-input name="word" label="Word"></crowd-input>'))
     flow.start()

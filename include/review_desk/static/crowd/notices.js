@@ -6,7 +6,7 @@ let shelf = null;
 const said = new Set();
 
 /**
- * Show a sentence, once.
+ * Show a sentence, unless it stands there already.
  * @param {string} lead a few words in bold
  * @param {string} text
  */
@@ -20,6 +20,7 @@ export function notice(lead, text) {
     close.addEventListener("click", () => {
       whole.remove();
       shelf = null;
+      said.clear();
     });
     document.body.prepend(whole);
   }
@@ -28,8 +29,11 @@ export function notice(lead, text) {
 
 /** Tell what the Content-Security-Policy refused, by kind and host and not one by one. */
 export function watchRefusals() {
+  let told = 0;
   const tell = () => {
-    for (const { directive, address } of window.crowdRefused ?? []) {
+    const refused = window.crowdRefused ?? [];
+    for (; told < refused.length; told += 1) {
+      const { directive, address } = refused[told];
       notice("Left out:", `${what(directive)} ${where(address)}. The Review Desk loads nothing from outside into a task.`);
     }
   };

@@ -40,12 +40,13 @@ function boxes(image, list) {
   const { naturalWidth, naturalHeight } = image;
   const svg = draw("svg", { class: "over", viewBox: `0 0 ${naturalWidth} ${naturalHeight}`, role: "img" });
   svg.setAttribute("aria-label", `${list.length} boxes of an earlier task`);
-  const size = Math.max(10, naturalWidth / 50);
+  // As large as text around it, whatever the image is scaled to.
+  const size = (14 * naturalWidth) / Math.max(1, image.clientWidth);
   for (const box of list.filter(isPlain)) {
     const sides = { x: box.left, y: box.top, width: box.width, height: box.height };
     if (Object.values(sides).some((side) => !Number.isFinite(side) || side < 0)) continue;
     for (const stroke of ["#000", "#ffd23f"]) {
-      const width = (naturalWidth / 200) * (stroke === "#000" ? 1.8 : 1);
+      const width = (size / 6) * (stroke === "#000" ? 1.8 : 1);
       svg.append(draw("rect", { ...sides, fill: "none", stroke, "stroke-width": width }));
     }
     const name = draw("text", { x: sides.x, y: Math.max(size, sides.y - size / 3), "font-size": size, fill: "#ffd23f" });
