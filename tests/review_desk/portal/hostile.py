@@ -1,4 +1,4 @@
-"""Worker templates that mean harm, as somebody might upload them: for the frame's tests and the portal's."""
+"""Worker templates that mean harm, as somebody might upload them, and a host for them to call."""
 
 from __future__ import annotations
 
@@ -126,30 +126,6 @@ def reaching_template(outside: str) -> str:
 def leaving_template(target: str) -> str:
     """Leads its own frame to another address, with what it knows."""
     return f"{_SCRIPT}{_FORM}<script>setTimeout(() => location.assign({json.dumps(target)}), 0)</script>"
-
-
-# Garbage, messages of megabytes, cycles, and without end: the portal has to stay usable.
-FLOOD_TEMPLATE = f"""{_SCRIPT}{_FORM}<script>
-const say = (message) => parent.postMessage(message, "*");
-const cycle = {{ desk: 1, type: "draft" }};
-cycle.draft = cycle;
-const garbage = [
-  null, undefined, 7, "text", [], {{}}, {{ desk: 2, type: "submit" }}, {{ desk: 1 }},
-  {{ desk: 1, type: null }}, {{ desk: 1, type: "__proto__" }}, {{ desk: 1, type: "constructor" }},
-  {{ desk: 1, type: "submit" }},
-  {{ desk: 1, type: "submit", answer: "text" }}, {{ desk: 1, type: "submit", answer: [1] }},
-  {{ desk: 1, type: "draft", draft: 3 }}, {{ desk: 1, type: "invalid", message: {{ toString: 1 }} }},
-  {{ desk: 1, type: "problem" }}, {{ desk: 1, type: "shortcut", name: "toString" }}, cycle,
-  {{ desk: 1, type: "invalid", message: "<img src=x onerror=alert(1)>".repeat(1000) }},
-  {{ desk: 1, type: "draft", draft: {{ text: "x".repeat(8_000_000) }} }},
-  {{ desk: 1, type: "draft", draft: new Map([[1, new Date()]]) }},
-  {{ desk: 1, type: "draft", draft: new Blob(["x"]) }},
-];
-for (const message of garbage) say(message);
-setInterval(() => {{
-  for (let i = 0; i < 10; i += 1) say({{ desk: 1, type: "draft", draft: {{ i }} }});
-}}, 10);
-</script>"""
 
 
 class Outside:
