@@ -29,6 +29,9 @@ def s3_program(state: State) -> Program:
         "BIND_HOST": LOOPBACK,
         "GATEWAY_PORT": str(state.secrets.ports["s3"]),
         "SERVICES": "s3,sqs",
+        # It opens presigned links, by which reviewers' browsers load images, for its own keys only.
+        "AWS_ACCESS_KEY_ID": state.secrets.access_key,
+        "AWS_SECRET_ACCESS_KEY": state.secrets.secret_key,
         # Otherwise it would also listen for MQTT devices, on every interface.
         "IOT_MTLS_ENABLED": "0",
     }

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import time
+import urllib.request
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,10 @@ import pytest
 from include.demo.__main__ import _parser
 from include.demo.demo_settings import DRAWN, FLOW, PHOTOS, demo_settings, for_person
 from include.demo.person import Person
+from include.demo.processes import Supervisor
 from include.demo.progress import Progress
+from include.demo.services import s3_client as demo_s3_client
+from include.demo.services import s3_is_ready, s3_program
 from include.demo.state import BUCKET, PERSON, State, open_state
 from include.demo.upload import LAYOUT
 from secondlook.settings import parse_settings
@@ -59,6 +63,18 @@ def test_nobody_else_reviews(capsys):
     with pytest.raises(SystemExit):
         _parser().parse_args(["demo", "--reviewers", "you"])
     assert "choose from" in capsys.readouterr().err
+
+
+def test_a_browser_can_load_what_the_desk_links_to(tmp_path):
+    state = open_state(tmp_path / "state")
+    with Supervisor(state.logs) as supervisor:
+        supervisor.start(s3_program(state))
+        supervisor.wait_until("s3", lambda: s3_is_ready(state), 60)
+        s3 = demo_s3_client(state)
+        s3.put_object(Bucket=BUCKET, Key="images/1.jpg", Body=b"pixels")
+        link = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "images/1.jpg"})
+        with urllib.request.urlopen(link, timeout=30) as answer:
+            assert answer.read() == b"pixels"
 
 
 @pytest.fixture
