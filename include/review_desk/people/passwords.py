@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -14,8 +14,9 @@ MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 1024
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# Each hash takes 19 MiB and a core for a moment: a crowd signing in at once waits its turn.
-_hashing = threading.BoundedSemaphore(2)
+# Each hash takes 19 MiB and a core for a moment: a crowd signing in at once waits its turn. Threads of their
+# own, since the allocator keeps what a thread once took: in the server's forty it would add up.
+_hashing = ThreadPoolExecutor(2, thread_name_prefix="password")
 # Verified when there is no such account, so that the answer takes as long as with a known one.
 _nobody = _hasher.hash(secrets.token_hex(16))
 
@@ -32,18 +33,16 @@ def check_password(password: str) -> None:
 
 def hash_password(password: str) -> str:
     """What the database keeps of a password that ``check_password`` let through."""
-    with _hashing:
-        return _hasher.hash(password)
+    return _hashing.submit(_hasher.hash, password).result()
 
 
 def password_fits(password_hash: str | None, password: str) -> bool:
     """Whether the password is the one of this hash; takes equally long without a hash, and is then False."""
     given = _encoded(password[: MAX_PASSWORD_CHARACTERS + 1])
-    with _hashing:
-        try:
-            fits = _hasher.verify(password_hash or _nobody, given or b"")
-        except (VerificationError, InvalidHashError):
-            return False
+    try:
+        fits = _hashing.submit(_hasher.verify, password_hash or _nobody, given or b"").result()
+    except (VerificationError, InvalidHashError):
+        return False
     return fits and password_hash is not None and given is not None
 
 

@@ -7,6 +7,7 @@ filters: SageMaker Developer Guide, "Create Custom Worker Task Templates" (a2i-c
 
 from __future__ import annotations
 
+import functools
 import html
 import json
 import re
@@ -34,6 +35,8 @@ Presigner = Callable[[str, str, int], str]
 
 _S3_URI = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
 _MAX_KEY_BYTES = 1024
+
+_KEPT_TEMPLATES = 64
 
 _link_seconds: ContextVar[int] = ContextVar("link_seconds", default=3600)
 
@@ -64,6 +67,8 @@ class Renderer:
         self._environment.add_filter("to_json", _to_json)
         self._environment.add_filter("skip_autoescape", _skip_autoescape)
         self._environment.add_filter("escape", _escape)
+        # A night's loops share a template: parsing it anew costs more than rendering it.
+        self._parse = functools.lru_cache(maxsize=_KEPT_TEMPLATES)(self._environment.from_string)
 
     def render(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> str:
         """Return the worker's page for ``task_input``; links to S3 live ``link_seconds``.
@@ -75,7 +80,7 @@ class Renderer:
         """
         token = _link_seconds.set(max(1, min(link_seconds, MAX_LINK_SECONDS)))
         try:
-            template: BoundTemplate = self._environment.from_string(content)
+            template: BoundTemplate = self._parse(content)
             return str(template.render(task={"input": task_input}))
         except RenderFailure:
             raise

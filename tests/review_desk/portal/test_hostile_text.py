@@ -30,7 +30,8 @@ CLASSIFIER = """<crowd-image-classifier name="category" header="{{ task.input.ti
   categories="{{ task.input.labels | to_json | escape }}">
   <short-instructions><p class="key">{{ task.input.taskObject }}</p></short-instructions>
 </crowd-image-classifier>
-<crowd-input name="note" label="{{ task.input.title }}" value="{{ task.input.title }}"></crowd-input><input type="hidden" name="all" value="{{ task.input.labels | to_json | escape }}">"""
+<crowd-input name="note" label="{{ task.input.title }}" value="{{ task.input.title }}"></crowd-input>
+<input type="hidden" name="all" value="{{ task.input.labels | to_json | escape }}">"""
 
 
 def test_hostile_texts_are_texts(site: Site, make_flow: Any, open_frame: Any):
