@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo up test check lock clean
+.PHONY: help setup demo up test bench check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -31,6 +31,9 @@ up: setup ## the same services, kept running until Ctrl-C; state in build/up sur
 test: setup ## all tests, against real servers on this machine
 	@bash tests/system_packages.sh
 	$(BIN)/python -m pytest
+
+bench: setup ## the Review Desk under load, as ratios within one run
+	$(BIN)/python tests/benchmarks/desk_load.py
 
 check: setup ## lint, format, types, Dockerfile
 	$(BIN)/ruff check .
