@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -22,9 +22,10 @@ from include.review_desk.counts import OperationCounts
 from include.review_desk.errors import DeskError
 from include.review_desk.events import delivery
 from include.review_desk.web import frames, origins, overview, pages, portal, status
+from include.review_desk.web.json_http import error_response
 from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.sign_in import SignInPages
-from include.review_desk.web.worker_api import WorkerApi, error_response
+from include.review_desk.web.worker_api import WorkerApi
 from include.review_desk.work import outbox
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from include.review_desk.web.oidc_config import ProviderConfig
 
 logger = logging.getLogger(__name__)
+
+_STATIC = Path(__file__).parent / "static"
 
 _SECURITY_HEADERS = [
     (
@@ -87,7 +90,8 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
             *frames.routes(desk),
             *pages.routes(desk),
             *status.routes(desk, counts, aws.implemented, metrics, threads),
-            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+            Route("/favicon.ico", _icon),
+            Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         lifespan=_lifespan(desk, counts, api_keys, threads),
         exception_handlers={
@@ -182,6 +186,11 @@ def _lifespan(
 
 
 _from_elsewhere = JSONResponse({"error": origins.FOREIGN}, status_code=403)
+
+
+async def _icon(_request: Request) -> Response:
+    """For what is not a page and names no icon: browsers then look here."""
+    return FileResponse(_STATIC / "portal/icon.svg", media_type="image/svg+xml")
 
 
 async def _not_found(_request: Request, _error: Exception) -> Response:

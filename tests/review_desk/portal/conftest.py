@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
     from tests.review_desk.conftest import Reviewer, Site
 
@@ -44,6 +46,14 @@ class Visit:
     page: Page
     expected: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    # Its context cannot be used again.
+    spoiled: bool = False
+    origins: set[str] = field(default_factory=set)
+
+    def arrived(self, frame: Frame) -> None:
+        """Note whose storage a page of the visit may have written to."""
+        if frame.parent_frame is None and frame.url.startswith("http"):
+            self.origins.add("/".join(frame.url.split("/")[:3]))
 
     def sign_in(self, site: Site, reviewer: Reviewer) -> Visit:
         """Give the browser the session that ``reviewer`` holds already."""
@@ -67,23 +77,18 @@ class Visit:
         ]
 
 
-@pytest.fixture
-def browse(chromium: Browser) -> Iterator[Any]:
-    """``browse(width=1280, height=800, dark=False, touch=False, expected=[...]) -> Visit``.
+class Contexts:
+    """Browser contexts by their options. One that is left clean serves again: its processes are warm."""
 
-    A console error or an uncaught exception that no pattern in ``expected`` fits fails the test.
-    """
-    visits: list[Visit] = []
+    def __init__(self, chromium: Browser) -> None:
+        self._chromium = chromium
+        self._free: dict[tuple[Any, ...], list[tuple[BrowserContext, Page]]] = {}
 
-    def open_visit(
-        *,
-        width: int = 1280,
-        height: int = 800,
-        dark: bool = False,
-        touch: bool = False,
-        expected: tuple[str, ...] | list[str] = (),
-    ) -> Visit:
-        context = chromium.new_context(
+    def take(self, width: int, height: int, dark: bool, touch: bool) -> tuple[BrowserContext, Page]:
+        free = self._free.get((width, height, dark, touch), [])
+        if free:
+            return free.pop()
+        context = self._chromium.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if dark else "light",
             has_touch=touch,
@@ -91,20 +96,74 @@ def browse(chromium: Browser) -> Iterator[Any]:
             reduced_motion="reduce",
         )
         context.set_default_timeout(10_000)
-        page = context.new_page()
-        visit = Visit(context, page, list(expected))
-        context.on(
-            "console",
-            lambda message: visit.errors.append(message.text) if message.type == "error" else None,
-        )
-        context.on("weberror", lambda error: visit.errors.append(str(error.error)))
-        visits.append(visit)
+        return context, context.new_page()
+
+    def give_back(self, visit: Visit, options: tuple[Any, ...]) -> None:
+        """Keep the context if nothing of the visit is left in it, else close it."""
+        context, page = visit.context, visit.page
+        if visit.spoiled or context.pages != [page]:
+            context.close()
+            return
+        page.unroute_all()
+        context.unroute_all()
+        context.set_offline(False)
+        context.clear_cookies()
+        with contextlib.suppress(PlaywrightError):
+            page.evaluate("() => sessionStorage.clear()")
+        page.goto("about:blank")
+        session = context.new_cdp_session(page)
+        for origin in visit.origins:
+            session.send("Storage.clearDataForOrigin", {"origin": origin, "storageTypes": "local_storage"})
+        session.detach()
+        self._free.setdefault(options, []).append((context, page))
+
+
+@pytest.fixture(scope="session")
+def contexts(chromium: Browser) -> Contexts:
+    """The contexts of all tests; Chromium closes them with itself."""
+    return Contexts(chromium)
+
+
+@pytest.fixture
+def browse(contexts: Contexts) -> Iterator[Any]:
+    """``browse(width=1280, height=800, dark=False, touch=False, clock=False, expected=[...]) -> Visit``.
+
+    With ``clock`` the test turns the page's clock (``page.clock``). A console error or an uncaught exception
+    that no pattern in ``expected`` fits fails the test.
+    """
+    visits: list[tuple[Visit, tuple[Any, ...], Any]] = []
+
+    def open_visit(
+        *,
+        width: int = 1280,
+        height: int = 800,
+        dark: bool = False,
+        touch: bool = False,
+        clock: bool = False,
+        expected: tuple[str, ...] | list[str] = (),
+    ) -> Visit:
+        options = (width, height, dark, touch)
+        context, page = contexts.take(*options)
+        visit = Visit(context, page, list(expected), spoiled=clock)
+        listeners = {
+            "console": lambda message: message.type == "error" and visit.errors.append(message.text),
+            "weberror": lambda error: visit.errors.append(str(error.error)),
+        }
+        page.on("framenavigated", visit.arrived)
+        for event, listener in listeners.items():
+            context.on(event, listener)
+        if clock:
+            page.clock.install()
+        visits.append((visit, options, listeners))
         return visit
 
     yield open_visit
-    unexpected = [error for visit in visits for error in visit.unexpected()]
-    for visit in visits:
-        visit.context.close()
+    unexpected = [error for visit, _, _ in visits for error in visit.unexpected()]
+    for visit, options, listeners in visits:
+        contexts.give_back(visit, options)
+        for event, listener in listeners.items():
+            visit.context.remove_listener(event, listener)
+        visit.page.remove_listener("framenavigated", visit.arrived)
     assert unexpected == [], "errors in the browser's console"
 
 

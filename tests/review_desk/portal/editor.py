@@ -27,20 +27,21 @@ _TYPES = {".js": "text/javascript", ".css": "text/css"}
 _PORTAL = """<!doctype html><meta charset="utf-8"><title>Portal</title>
 <meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">
 <style>
-html, body { margin: 0; height: 100%; }
-iframe { display: block; width: 100%; height: 100%; border: 0; }
+html, body { margin: 0; height: 100%%; }
+iframe { display: block; width: 100%%; height: 100%%; border: 0; }
 </style>
 <iframe sandbox="allow-scripts allow-forms" src="/frame"></iframe>
 <script>
 const frame = document.querySelector("iframe");
 window.seen = [];
+const answer = %s;
 window.tell = (message) => frame.contentWindow.postMessage({ desk: 1, ...message }, "*");
 window.addEventListener("message", ({ source, data }) => {
   if (source !== frame.contentWindow) return;
   window.seen.push(data);
   if (data.type === "draft") localStorage.setItem("draft", JSON.stringify(data.draft));
   const kept = JSON.parse(localStorage.getItem("draft"));
-  if (data.type === "loaded") window.tell({ type: "start", draft: kept, answer: window.answer ?? null });
+  if (data.type === "loaded") window.tell({ type: "start", draft: kept, answer });
   if (data.type === "ready") window.tell({ type: "shown" });
   if (data.type === "submit") window.tell({ type: "accepted" });
 });
@@ -83,9 +84,17 @@ def box(label: str, left: float, top: float, width: float, height: float) -> dic
     return {"height": height, "label": label, "left": left, "top": top, "width": width}
 
 
+# On an image of this size, what the model has drawn.
+SIZE = {"height": 480, "width": 640}
+MODEL = [box("RBC", 100, 80, 60, 50), box("WBC", 300, 200, 90, 100)]
+
+
 @dataclass
 class Bench:
-    """A server of one task; ``labels`` and ``initial`` go into attributes as JSON, texts as they are."""
+    """A server of one task; ``labels`` and ``initial`` go into attributes as JSON, texts as they are.
+
+    ``answer``: what the portal has for correction; ``failures``: so often the image does not come.
+    """
 
     image: bytes
     labels: Any = field(default_factory=lambda: list(LABELS))
@@ -93,6 +102,7 @@ class Bench:
     image_path: str = "/image.png"
     cors: bool = True
     failures: int = 0
+    answer: dict[str, Any] | None = None
 
     def __enter__(self) -> Bench:
         bench = self
@@ -126,7 +136,7 @@ class Bench:
 
     def _answer(self, path: str) -> tuple[int, str, bytes, bool]:
         if path == "/":
-            return 200, "text/html", _PORTAL.encode(), False
+            return 200, "text/html", (_PORTAL % json.dumps(self.answer)).encode(), False
         if path == "/frame":
             return 200, "text/html; charset=utf-8", self._frame().encode(), False
         if path == self.image_path:
@@ -167,12 +177,29 @@ class Hand:
             hand.frame.wait_for_function(frame_focused)
         return hand
 
+    @classmethod
+    def on_stage(cls, page: Page) -> Hand:
+        """At the task that the portal shows, once its image is there and has the focus."""
+        element = page.wait_for_selector("#stage iframe:not(.ahead)")
+        frame = element.content_frame() if element else None
+        assert frame
+        frame.wait_for_selector("crowd-bounding-box .bb-model")
+        frame.wait_for_function("() => document.activeElement?.localName === 'crowd-bounding-box'")
+        left, top = element.evaluate(
+            "(node) => { const r = node.getBoundingClientRect(); return [r.left, r.top]; }"
+        )
+        return cls(page, frame, (left, top))
+
     def wait_for(self, kind: str) -> dict[str, Any]:
         """The first message of this kind from the frame."""
         found = self.page.wait_for_function(
             "kind => window.seen.find((item) => item.type === kind)", arg=kind
         )
         return dict(found.json_value())
+
+    def said(self) -> list[dict[str, Any]]:
+        """All messages of the frame so far."""
+        return list(self.page.evaluate("() => window.seen"))
 
     @cached_property
     def image(self) -> Locator:

@@ -8,11 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.review_desk.conftest import BUCKET, TEMPLATE, Flow, Reviewer, Site
-from tests.review_desk.portal.editor import LABELS, Hand, box, plain_image
+from tests.review_desk.portal.editor import LABELS, MODEL, SIZE, Hand, box, plain_image
 from tests.review_desk.portal.words import end_correcting
 
-SIZE = {"height": 480, "width": 640}
-MODEL = [box("RBC", 100, 80, 60, 50), box("WBC", 300, 200, 90, 100)]
 # Small and in the corner, so that the middle is free at any zoom.
 CORNER = box("WBC", 2.25, 2.5, 6.125, 5)
 ZOOMS = {"fit": "f", "100 %": "z", "305 %": "z+++++"}
@@ -30,19 +28,7 @@ def image(site: Site) -> str:
 
 def at_work(site: Site, person: Reviewer, visit: Any) -> Hand:
     visit.sign_in(site, person).page.goto(site.url + "/work")
-    return on_stage(visit.page)
-
-
-def on_stage(page: Any) -> Hand:
-    """The hand at the task that is shown."""
-    element = page.wait_for_selector("#stage iframe:not(.ahead)")
-    frame = element.content_frame()
-    frame.wait_for_selector("crowd-bounding-box .bb-model")
-    frame.wait_for_function("() => document.activeElement?.localName === 'crowd-bounding-box'")
-    left, top = element.evaluate(
-        "(node) => { const r = node.getBoundingClientRect(); return [r.left, r.top]; }"
-    )
-    return Hand(page, frame, (left, top))
+    return Hand.on_stage(visit.page)
 
 
 def answer_of(flow: Flow, loop: str) -> Any:
@@ -59,7 +45,7 @@ def draw_in_two_sittings(hand: Hand, touch: bool) -> Hand:
     hand.press("3")
     page.wait_for_function("() => JSON.stringify(localStorage).includes('Platelets')")
     page.reload()
-    hand = on_stage(page)
+    hand = Hand.on_stage(page)
     expect(hand.frame.locator(".bb-model")).to_have_count(2)
     hand.press("z", "]", "ArrowRight", "Escape", "1")
     (hand.touch_drag if touch else hand.drag)((230, 100), (290, 180))
@@ -168,7 +154,7 @@ def test_output_json_is_exact_at_three_zooms(site, browse, image, means, size):
     stage = visit.page.locator("#stage iframe:not(.ahead)")
     expected, zooms = [], set()
     for keys in ZOOMS.values():
-        hand, shown = on_stage(visit.page), stage.get_attribute("src")
+        hand, shown = Hand.on_stage(visit.page), stage.get_attribute("src")
         hand.press(*keys)
         zooms.add(round(hand.zoom(), 2))
         expected.append(DRAW[means](hand))

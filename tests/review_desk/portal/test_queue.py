@@ -27,8 +27,7 @@ def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(site, browse, flow
 
 def test_the_queue_counts_and_renews_itself_without_moving(site, browse, flow):
     person = flow.reviewer()
-    page = browse().sign_in(site, person).page
-    page.clock.install()
+    page = browse(clock=True).sign_in(site, person).page
     page.goto(site.url)
     expect(page.locator("#turn")).to_contain_text("Nothing waits for you now")
     expect(page.locator("#start")).to_be_hidden()
@@ -43,7 +42,7 @@ def test_the_queue_counts_and_renews_itself_without_moving(site, browse, flow):
     person.answer(person.next())
     page.clock.run_for(5_000)
     expect(page.locator("#answered")).to_have_text("1")
-    expect(page.locator("#typical")).to_have_text("0 s")
+    expect(page.locator("#typical")).to_have_text("under 1 s")
     person.next()
     page.clock.run_for(5_000)
     expect(page.locator("#mine")).to_have_text("1")
@@ -51,9 +50,7 @@ def test_the_queue_counts_and_renews_itself_without_moving(site, browse, flow):
 
 
 def test_the_queue_does_not_look_while_nobody_sees_it(site, browse, flow):
-    visit = browse().sign_in(site, flow.reviewer())
-    page = visit.page
-    page.clock.install()
+    page = browse(clock=True).sign_in(site, flow.reviewer()).page
     page.goto(site.url)
     expect(page.locator("#waiting")).to_have_text("0")
     asked: list[str] = []
@@ -91,3 +88,22 @@ def test_the_theme_button_is_remembered(site, browse, flow):
     page.goto(f"{site.url}/answers")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+
+
+def test_a_narrow_screen_leads_to_the_account_also_from_a_task(site, browse, flow):
+    person = flow.reviewer()
+    page = browse(width=360, height=740, touch=True).sign_in(site, person).page
+    page.goto(f"{site.url}/work")
+    page.get_by_role("link", name="Review Desk").tap()
+    page.get_by_role("link", name=f"Account of {person.name}").tap()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Account")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_an_icon_is_there_for_pages_and_for_what_is_none(site, browse):
+    status, icon, headers = site.get("/favicon.ico")
+    assert (status, headers["Content-Type"]) == (200, "image/svg+xml")
+    page = browse().page
+    page.goto(f"{site.url}/sign-in")
+    named = page.locator("link[rel=icon]").evaluate("async (link) => (await fetch(link.href)).text()")
+    assert named == icon

@@ -47,8 +47,7 @@ def test_somebody_joins_by_a_link_signs_out_and_in_again(site, browse):
 def test_another_sites_page_signs_nobody_in_or_out(site, browse, flow):
     """The attacker's page has no origin of ours; its forms arrive with the browser's own words about that."""
     reviewer = flow.reviewer()
-    # 404: the refusal is no page, so that the browser looks for an icon in the usual place.
-    visit = browse(expected=["status of 403", "status of 404"]).sign_in(site, reviewer)
+    visit = browse(expected=["status of 403"]).sign_in(site, reviewer)
     page = visit.page
     page.goto(site.url)
     for path in ("/sign-in", "/sign-out", "/account/sessions"):

@@ -69,20 +69,6 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /**
- * Whether a key event belongs to a text field, in whichever shadow root: single-letter shortcuts keep off there.
- * @param {KeyboardEvent} event
- * @returns {boolean}
- */
-export function isInTextField(event) {
-  const target = event.composedPath()[0];
-  if (!(target instanceof HTMLElement)) return false;
-  if (target.isContentEditable || target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement) {
-    return true;
-  }
-  return target instanceof HTMLInputElement && !["checkbox", "radio", "button", "submit", "range"].includes(target.type);
-}
-
-/**
  * A promise with its handles outside.
  * @returns {{promise: Promise<*>, resolve: function(*): void, reject: function(Error): void}}
  */
@@ -181,7 +167,7 @@ export class CrowdElement extends HTMLElement {
     return this.value;
   }
 
-  /** Settles when everything the worker needs is shown; rejects with a sentence when it cannot be. */
+  /** Settles when everything the worker needs is shown; rejects with a sentence when it cannot be, until `retried`. */
   get ready() {
     return Promise.resolve();
   }
@@ -211,6 +197,26 @@ export class CrowdElement extends HTMLElement {
 
   /** Back to what the template asked for. */
   reset() {}
+
+  /**
+   * Take over what this person prefers, as `preferred` told it before.
+   * @param {Object<string, boolean>} _preferences
+   */
+  setPreferences(_preferences) {}
+
+  /**
+   * Have a choice remembered for later tasks.
+   * @param {string} name one that the portal knows (portal/store.js)
+   * @param {boolean} value
+   */
+  preferred(name, value) {
+    this.dispatchEvent(new CustomEvent("crowd-preference", { bubbles: true, composed: true, detail: { name, value } }));
+  }
+
+  /** Tell the page that `ready` is a new promise: the user tries again to load what failed. */
+  retried() {
+    this.dispatchEvent(new CustomEvent("crowd-retry", { bubbles: true, composed: true }));
+  }
 
   /** Tell form and template scripts that the user changed something. */
   changed() {

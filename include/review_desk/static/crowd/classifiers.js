@@ -1,7 +1,8 @@
 /** crowd-image-classifier and crowd-classifier: one category out of several, `{"<name>": {"label": "<category>"}}`. */
 
-import { CrowdElement, deferred, isInTextField, make, sheet } from "./base.js";
+import { CrowdElement, deferred, make, sheet } from "./base.js";
 import { isPlain } from "./fields.js";
+import { isInTextField } from "./keys.js";
 import { parseTexts } from "./literals.js";
 import { drawOverlay } from "./overlay.js";
 
@@ -172,6 +173,8 @@ export class CrowdImageClassifier extends Classifier {
     const again = make("button", { type: "button", class: "button" }, "Try again");
     again.addEventListener("click", () => {
       this.fault.textContent = "";
+      this.#shown = deferred();
+      this.retried();
       this.image.src = this.getAttribute("src") ?? "";
     });
     this.fault.append(again);

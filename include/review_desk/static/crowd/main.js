@@ -4,15 +4,14 @@
  * Messages are those of portal.js. Opened outside the portal the page says so, and keeps what is typed.
  */
 
-import { isInTextField } from "./base.js";
 import { CrowdForm } from "./form.js";
 import * as elements from "./elements.js";
 import * as fields from "./fields.js";
+import { shortcutOf } from "./keys.js";
 import { notice, watchRefusals } from "./notices.js";
 import * as portal from "./portal.js";
 
-const DRAFT_DELAY_MS = 300;
-const SHORTCUTS = { p: "pause", x: "decline", "?": "help" };
+const DRAFT_PAUSE_MS = 300;
 
 // Elements read their children when they are defined: wait until the document has them all.
 if (document.readyState === "loading") {
@@ -21,6 +20,8 @@ if (document.readyState === "loading") {
 elements.defineAll();
 const form = document.querySelector("crowd-form");
 let draftTimer = 0;
+let draftWaits = false;
+let attempts = 0;
 
 watchRefusals();
 if (form instanceof CrowdForm) connect(form);
@@ -32,26 +33,26 @@ if (!portal.isFramed()) {
   notice("Opened by itself:", "this page belongs into the Review Desk. What you enter stays here but cannot be sent.");
 }
 portal.tell("loaded");
-whenShown().then(
-  () => portal.tell("ready"),
-  (error) => portal.tell("problem", { message: error.message }),
-);
+document.addEventListener("crowd-retry", tellWhenShown);
+tellWhenShown();
 
 /** @param {CrowdForm} form */
 function connect(form) {
   form.onAnswer = (answer) => {
-    window.clearTimeout(draftTimer);
+    draftWaits = false;
     if (portal.isFramed()) portal.tell("submit", { answer });
     else form.release("Not sent: this page is open outside the Review Desk. What you entered is still here.");
   };
   form.onInvalid = (message) => portal.tell("invalid", { message });
-  form.addEventListener("crowd-change", () => planDraft());
-  form.addEventListener("input", () => planDraft());
-  form.addEventListener("change", () => planDraft());
+  for (const type of ["crowd-change", "input", "change"]) form.addEventListener(type, tellDraft);
+  form.addEventListener("crowd-preference", (event) => portal.tell("preference", event.detail));
+  document.addEventListener("visibilitychange", flushDraft);
+  window.addEventListener("pagehide", flushDraft);
   window.addEventListener("keydown", onKey);
   portal.listen({
     start: (message) => {
       setTheme(message.theme);
+      for (const element of elements.inputs(form)) element.setPreferences(message.preferences ?? {});
       if (message.draft) fields.restoreDraft(form, message.draft);
       else if (message.answer) fields.restoreAnswer(form, message.answer);
     },
@@ -60,27 +61,31 @@ function connect(form) {
     accepted: () => form.release(),
     refused: (message) => form.release(String(message.message ?? "The Review Desk did not take the answer.")),
     shown: () => focusFirst(),
+    flush: () => flushDraft(),
   });
 }
 
-function planDraft() {
+/** The first change is told at once, what follows it closely every DRAFT_PAUSE_MS: little is lost with the page. */
+function tellDraft() {
+  draftWaits = true;
+  if (draftTimer === 0) flushDraft();
+}
+
+function flushDraft() {
   window.clearTimeout(draftTimer);
-  draftTimer = window.setTimeout(() => {
-    if (!form.busy) portal.tell("draft", { draft: fields.draft(form) });
-  }, DRAFT_DELAY_MS);
+  draftTimer = 0;
+  if (!draftWaits) return;
+  draftWaits = false;
+  if (!form.busy) portal.tell("draft", { draft: fields.draft(form) });
+  draftTimer = window.setTimeout(flushDraft, DRAFT_PAUSE_MS);
 }
 
 function onKey(event) {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
-    event.preventDefault();
-    form.requestSubmit();
-    return;
-  }
-  const plain = !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (plain && !event.defaultPrevented && !isInTextField(event) && Object.hasOwn(SHORTCUTS, event.key)) {
-    event.preventDefault();
-    portal.tell("shortcut", { name: SHORTCUTS[event.key] });
-  }
+  const name = shortcutOf(event);
+  if (name === null) return;
+  event.preventDefault();
+  if (name === "next") form.requestSubmit();
+  else portal.tell("shortcut", { name });
 }
 
 function setTheme(theme) {
@@ -108,6 +113,18 @@ function keepForm(event) {
   const prevented = event.defaultPrevented;
   event.preventDefault();
   if (!prevented && form?.contains(event.target)) form.requestSubmit();
+}
+
+/** Tell the portal once that all is shown, or what is missing; again after the user tried again. */
+async function tellWhenShown() {
+  attempts += 1;
+  const attempt = attempts;
+  try {
+    await whenShown();
+    if (attempt === attempts) portal.tell("ready");
+  } catch (error) {
+    if (attempt === attempts) portal.tell("problem", { message: error.message });
+  }
 }
 
 async function whenShown() {

@@ -13,7 +13,7 @@ export function isFramed() {
 
 /**
  * Tell the portal.
- * @param {string} type loaded, ready, problem, draft, submit, invalid or shortcut
+ * @param {string} type loaded, ready, problem, draft, submit, invalid, shortcut or preference
  * @param {Object} [members]
  */
 export function tell(type, members = {}) {
@@ -22,7 +22,7 @@ export function tell(type, members = {}) {
 
 /**
  * Listen to the portal.
- * @param {Object<string, function(Object): void>} handlers by message type: start, submit, accepted, refused, shown, theme
+ * @param {Object<string, function(Object): void>} handlers by message type: start, submit, accepted, refused, shown, theme, flush
  */
 export function listen(handlers) {
   window.addEventListener("message", (event) => {

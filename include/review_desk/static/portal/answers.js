@@ -1,27 +1,20 @@
 /** My last answers, and until when each can be corrected. */
 
 import { call, insist, serverNow, SignedOut, StalePage } from "./api.js";
+import { at, make } from "./dom.js";
 import { counted, duration, moment } from "./format.js";
 
-const at = (id) => document.getElementById(id);
 /** @type {{cell: HTMLElement, answer: object, untilMs: number, left: HTMLElement}[]} */
 let correctable = [];
 
-function element(name, content, className = "") {
-  const made = document.createElement(name);
-  made.className = className;
-  made.append(content);
-  return made;
-}
-
 function row(answer) {
   const line = document.createElement("tr");
-  const when = element("time", moment(answer.submitted));
+  const when = make("time", moment(answer.submitted));
   when.dateTime = answer.submitted;
   const state = document.createElement("td");
-  const title = element("td", answer.title);
+  const title = make("td", answer.title);
   title.dir = "auto";
-  line.append(title, element("td", answer.flow, "extra"), element("td", when), element("td", duration(answer.seconds), "number"), state);
+  line.append(title, make("td", answer.flow, "extra"), make("td", when), make("td", duration(answer.seconds), "number"), state);
   showState(state, answer);
   return line;
 }
@@ -32,10 +25,10 @@ function showState(cell, answer) {
     cell.replaceChildren(answer.corrections > 0 ? "corrected, final" : "final");
     return;
   }
-  const link = element("a", "Correct", "button");
+  const link = make("a", "Correct", "button");
   link.href = `/work?correct=${encodeURIComponent(answer.task)}`;
   link.setAttribute("aria-label", `Correct ${answer.title}, answered ${moment(answer.submitted)}`);
-  const left = element("span", "", "soft");
+  const left = make("span", "", "soft");
   cell.replaceChildren(link, " ", left);
   correctable.push({ cell, answer, untilMs, left });
 }

@@ -1,8 +1,7 @@
 /** Buttons and keys of the task page itself; those of the frame come as messages. */
 
+import { shortcutOf } from "../crowd/keys.js";
 import { dialogOpen, openDialog } from "./dialogs.js";
-
-const KEYS = { p: "pause", x: "decline", "?": "help" };
 
 /**
  * @param {{shortcut: (name: string) => void, resume: () => void, handBack: () => void, goOn: () => void,
@@ -24,13 +23,8 @@ export function setUpControls(run) {
 }
 
 function onKey(event, shortcut) {
-  const command = event.ctrlKey || event.metaKey;
-  if (event.key === "Enter" && command) {
-    if (!dialogOpen()) shortcut("next");
-    return;
-  }
-  const writing = event.target.closest?.("input, textarea, select, dialog");
-  if (command || event.altKey || writing || !Object.hasOwn(KEYS, event.key.toLowerCase())) return;
+  const name = shortcutOf(event);
+  if (name === null || dialogOpen()) return;
   event.preventDefault();
-  shortcut(KEYS[event.key.toLowerCase()]);
+  shortcut(name);
 }

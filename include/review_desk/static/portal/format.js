@@ -1,9 +1,10 @@
 /** Numbers and times as people read them. */
 
-/** `8 s`, `1 min 20 s`, `12 min`, `2 h 5 min`. @param {number|null} seconds */
+/** `under 1 s`, `8 s`, `1 min 20 s`, `12 min`, `2 h 5 min`. @param {number|null} seconds */
 export function duration(seconds) {
   if (typeof seconds !== "number" || !Number.isFinite(seconds)) return "–";
-  const whole = Math.max(0, Math.round(seconds));
+  if (seconds < 1) return "under 1 s";
+  const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
   const minutes = Math.floor(whole / 60);
   if (minutes < 10 && whole % 60) return `${minutes} min ${whole % 60} s`;

@@ -9,6 +9,7 @@ const MESSAGE_CHARACTERS = 1_500_000;
 const SENTENCE_CHARACTERS = 300;
 const SHORTCUT_MS = 300;
 const MESSAGES_PER_SECOND = 60;
+const PREFERENCES = new Set(["wheelZooms"]);
 const SHORTCUTS = new Set(["decline", "pause", "help", "next"]);
 
 /** What of a message is passed on, by its type; null: nothing, the message is not well formed. */
@@ -20,6 +21,7 @@ const READERS = {
   draft: (data) => withObject("draft", data.draft),
   submit: (data) => withObject("answer", data.answer),
   shortcut: (data) => (SHORTCUTS.has(data.name) ? { name: data.name } : null),
+  preference: (data) => (PREFERENCES.has(data.name) && typeof data.value === "boolean" ? { name: data.name, value: data.value } : null),
 };
 
 /** A frame; `onMessage(frame, type, content)` hears what it says. */
@@ -80,7 +82,7 @@ export class TaskFrame {
       return;
     }
     if (data.type === "loaded") this.loaded = true;
-    if (data.type === "ready") this.ready = true;
+    if (data.type === "ready") Object.assign(this, { ready: true, failed: false });
     if (data.type === "problem") this.failed = true;
     this._onMessage(this, data.type, content);
   }

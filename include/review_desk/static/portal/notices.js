@@ -1,6 +1,12 @@
-/** Short sentences at the upper edge of the task, each under a key so that it can be replaced or taken away. */
+/**
+ * Short sentences about the task, each under a key so that it can be replaced or taken away.
+ *
+ * What asks for something stands above the task, which makes room for it; good news lies over its lower edge for a
+ * while, so that nothing moves under the hand.
+ */
 
-const shelf = document.getElementById("notices");
+import { at } from "./dom.js";
+
 const shown = new Map();
 
 /**
@@ -18,8 +24,8 @@ export function notice(key, text, { level = "", actions = [] } = {}) {
   const sentence = document.createElement("span");
   sentence.textContent = text;
   element.append(sentence, ...actions.map(control));
-  if (old) old.replaceWith(element);
-  else shelf.append(element);
+  old?.remove();
+  at(level === "good" ? "news" : "concerns").append(element);
   shown.set(key, element);
 }
 

@@ -1,20 +1,14 @@
 /** The queue page: how much waits, looked up every few seconds while somebody looks at it. */
 
 import { call, SignedOut, StalePage } from "./api.js";
+import { at, make, put } from "./dom.js";
 import { counted, duration } from "./format.js";
 import { deliverUnsent } from "./outbox.js";
 
 const LOOK_MS = 4_000;
 
-const at = (id) => document.getElementById(id);
 const start = at("start");
 let focused = false;
-
-function put(id, text) {
-  // Untouched when nothing changed: no flicker, and nothing for screen readers to repeat.
-  const element = at(id);
-  if (element.textContent !== text) element.textContent = text;
-}
 
 function show(queue) {
   const many = queue.more ? "+" : "";
@@ -54,9 +48,8 @@ function showFlows(flows) {
   body.replaceChildren(
     ...flows.map((flow) => {
       const row = document.createElement("tr");
-      const name = document.createElement("a");
+      const name = make("a", flow.flow);
       name.href = `/flows/${encodeURIComponent(flow.flow)}`;
-      name.textContent = flow.flow;
       row.append(cell(flow.title), cell(name), cell(String(flow.waiting), "number"));
       return row;
     }),
@@ -64,10 +57,8 @@ function showFlows(flows) {
 }
 
 function cell(content, className = "") {
-  const element = document.createElement("td");
-  element.className = className;
+  const element = make("td", content, className);
   element.dir = "auto";
-  element.append(content);
   return element;
 }
 

@@ -25,7 +25,8 @@ export function tellTrouble(saving, seconds) {
 
 /** @param {number} seconds @param {string} limit ISO time @param {boolean} correcting */
 export function tellTimeLeft(seconds, limit, correcting) {
-  const left = `${duration(seconds > 90 ? Math.round(seconds / 60) * 60 : seconds)} left, until ${moment(limit)}`;
+  // A clock that ticks by the second comes a little late: it is still a minute.
+  const left = `${duration(seconds > 50 ? Math.round(seconds / 60) * 60 : seconds)} left, until ${moment(limit)}`;
   notice("warning", correcting ? `${left}, to correct this.` : `${left}: save the task or hand it back.`, {
     level: "busy",
     actions: correcting ? [] : [{ label: "Hand back…", run: () => openDialog("return") }],

@@ -1,5 +1,5 @@
 /**
- * What the browser remembers: drafts, answers that are not saved yet, which part of a task was paused.
+ * What the browser remembers: drafts, answers that are not saved yet, how long a task was paused, preferences.
  *
  * Everything lies in localStorage under `desk.`, so that a reload, a crash or another sign-in loses nothing.
  * Entries carry the person they belong to: on a shared computer nobody sends or sees another person's.
@@ -8,6 +8,7 @@
 const DAY_MS = 24 * 3600 * 1000;
 const DRAFT = "desk.draft.";
 const UNSENT = "desk.unsent.";
+const PREFERENCES = "desk.preferences.";
 const ENTRY_CHARACTERS = 2_000_000;
 const person = document.querySelector('meta[name="person"]')?.content ?? "";
 
@@ -116,6 +117,16 @@ export function unsentAnswers() {
     .map((key) => read(key))
     .filter((entry) => typeof entry?.task === "string")
     .sort((one, other) => one.keptMs - other.keptMs);
+}
+
+/** What this person chose for all tasks. @returns {Object<string, boolean>} */
+export function preferences() {
+  return read(PREFERENCES + person)?.chosen ?? {};
+}
+
+/** @param {string} name @param {boolean} value */
+export function keepPreference(name, value) {
+  write(PREFERENCES + person, { chosen: { ...preferences(), [name]: value } });
 }
 
 function forgetOldDrafts() {

@@ -1,10 +1,12 @@
 /** The task page: one task after another, in a frame that is not trusted. Puts the other modules together. */
 
 import { call, Gone, insist, Refused, serverNow, SignedOut, StalePage } from "./api.js";
+import { makeBreaks } from "./breaks.js";
 import { TaskClock } from "./clock.js";
 import { setUpControls } from "./controls.js";
 import { cover } from "./covers.js";
-import { closeDialog, dialogOpen, onDialogClosed, openDialog, setUpDecline } from "./dialogs.js";
+import { dialogOpen, onDialogClosed, openDialog, setUpDecline } from "./dialogs.js";
+import { at, put } from "./dom.js";
 import { moment } from "./format.js";
 import { completeKeys } from "./help.js";
 import { idle } from "./idle.js";
@@ -15,47 +17,25 @@ import {
   clearNotices, reload, tellProblem, tellSaved, tellSlow, tellTimeLeft, tellTrouble,
 } from "./sentences.js";
 import { Stage } from "./stage.js";
-import { draftFor, forgetDraft, saveDraft } from "./store.js";
+import { draftFor, forgetDraft, keepPreference, preferences, saveDraft } from "./store.js";
 import { onTheme, shownTheme } from "./themes.js";
+import { ask, correcting, enter, held, turn } from "./turn.js";
 
-const at = (id) => document.getElementById(id);
-const correcting = new URLSearchParams(location.search).get("correct");
 const SLOW_FRAME_MS = 12_000;
 
-/** loading | working | saving | paused | empty | over */
-let state = "loading";
-/** @type {object|null} */
-let task = null;
 let slow = 0;
 
 const stage = new Stage(at("stage"), hear);
 const clock = new TaskClock({
   onElapsed: (text) => put("elapsed", text),
-  onWarning: (seconds) => tellTimeLeft(seconds, task.limit, correcting !== null),
+  onWarning: (seconds) => tellTimeLeft(seconds, turn.task.limit, correcting !== null),
   onOver: () => over(correcting ? "The time for corrections is over: the answer stands as it was." : undefined),
   onHeartbeat: () => correcting === null && ask("heartbeat").catch(fail),
 });
-
-function put(id, text) {
-  const element = at(id);
-  if (element.textContent !== text) element.textContent = text;
-}
-
-/** POST for the task at hand. */
-function ask(action, body = {}) {
-  return call("POST", `/tasks/${encodeURIComponent(task.task)}/${action}`, body);
-}
-
-function enter(next) {
-  state = next;
-  for (const id of ["pause", "to-decline", "to-return"]) {
-    at(id).disabled = correcting !== null || !(state === "working" || state === "paused");
-  }
-  put("pause", state === "paused" ? "Resume" : "Pause");
-}
+const breaks = makeBreaks({ clock, showFrame, next, troubled, fail });
 
 function troubled(seconds) {
-  tellTrouble(state === "saving", seconds);
+  tellTrouble(turn.state === "saving", seconds);
 }
 
 /** What the desk's refusals mean for the page. */
@@ -72,8 +52,8 @@ function fail(error) {
 
 /** The task is not ours any more: say why, in one sentence, and what comes next. */
 async function over(reason) {
-  if (state === "over" || task === null) return;
-  const { task: key, loop } = task;
+  if (turn.state === "over" || turn.task === null) return;
+  const { task: key, loop } = turn.task;
   clock.stop();
   enter("over");
   clearNotices();
@@ -108,23 +88,23 @@ async function next() {
 }
 
 function begin(given) {
-  task = given;
+  turn.task = given;
   clearNotices();
-  put("title", task.title);
-  put("place", task.flow);
-  document.title = `${task.title} · Review Desk`;
-  const kept = draftFor(task.task, task.loop);
-  stage.show(task);
-  clock.start(task, kept?.pausedMs ?? 0);
+  put("title", turn.task.title);
+  put("place", turn.task.flow);
+  document.title = `${turn.task.title} · Review Desk`;
+  const kept = draftFor(turn.task.task, turn.task.loop);
+  stage.show(turn.task);
+  clock.start(turn.task, kept?.pausedMs ?? 0);
   enter("working");
   cover(null);
   clearTimeout(slow);
   slow = setTimeout(tellSlow, SLOW_FRAME_MS);
   if (stage.frame.loaded) startFrame();
   if (stage.frame.ready) settle();
-  if (task.paused) {
+  if (turn.task.paused) {
     clock.pause();
-    covered();
+    breaks.covered();
   }
   if (correcting === null) countWaiting();
 }
@@ -133,11 +113,12 @@ function begin(given) {
 function startFrame() {
   clearTimeout(slow);
   unnotice("slow");
-  const kept = draftFor(task.task, task.loop);
+  const kept = draftFor(turn.task.task, turn.task.loop);
   const draft = kept?.draft ?? null;
-  stage.frame.post("start", { draft, answer: task.answerContent ?? kept?.answer ?? null, theme: shownTheme() });
+  const answer = turn.task.answerContent ?? kept?.answer ?? null;
+  stage.frame.post("start", { draft, answer, theme: shownTheme(), preferences: preferences() });
   if (draft || kept?.answer) notice("restored", "Your changes from before are back.", { level: "good" });
-  if (state === "working" && !dialogOpen()) showFrame();
+  if (turn.state === "working" && !dialogOpen()) showFrame();
 }
 
 function showFrame() {
@@ -147,21 +128,22 @@ function showFrame() {
 
 /** Everything of this task is there: time to load the next. */
 function settle() {
+  unnotice("problem");
   if (correcting === null) stage.lookAhead();
 }
 
 async function countWaiting() {
-  const shown = task;
+  const shown = turn.task;
   try {
     const queue = await call("GET", "/queue");
-    if (task === shown) put("place", `${task.flow} · ${queue.waiting}${queue.more ? "+" : ""} more waiting`);
+    if (turn.task === shown) put("place", `${turn.task.flow} · ${queue.waiting}${queue.more ? "+" : ""} more waiting`);
   } catch {
     // The workflow's name says enough.
   }
 }
 
 async function nothing() {
-  task = null;
+  turn.task = null;
   stage.clear();
   stage.forgetAhead();
   clearNotices();
@@ -169,16 +151,16 @@ async function nothing() {
   put("place", "");
   document.title = "No task · Review Desk";
   enter("empty");
-  await idle(() => state === "empty", fail);
+  await idle(() => turn.state === "empty", fail);
 }
 
 /** Save, whatever it takes; then the next. */
 async function save(answer) {
-  if (state !== "working") {
-    stage.frame?.post("refused", { message: state === "paused" ? "Resume first." : "" });
+  if (turn.state !== "working") {
+    stage.frame?.post("refused", { message: turn.state === "paused" ? "Resume first." : "" });
     return;
   }
-  const { task: key, loop } = task;
+  const { task: key, loop } = turn.task;
   enter("saving");
   unnotice("restored");
   unnotice("refused");
@@ -200,69 +182,7 @@ async function save(answer) {
       }
     }
   } catch (error) {
-    if (state === "saving") enter("working");
-    fail(error);
-  }
-}
-
-function covered() {
-  enter("paused");
-  put("paused-until", task.limit ? ` until ${moment(task.limit)}` : "");
-  cover("paused");
-}
-
-async function pause() {
-  if (state !== "working" || correcting) return;
-  const paused = task;
-  clock.pause();
-  covered();
-  await tellDesk("pause", () => state === "paused" && task === paused);
-}
-
-async function resume() {
-  if (state !== "paused") return;
-  const resumed = task;
-  clock.resume();
-  saveDraft(task.task, { loop: task.loop, pausedMs: clock.pausedMs });
-  enter("working");
-  cover(null);
-  showFrame();
-  await tellDesk("resume", () => state === "working" && task === resumed);
-}
-
-/** Tell the desk until it knows, or until it is no longer so. */
-async function tellDesk(action, stillSo) {
-  try {
-    await insist(async () => (stillSo() ? ask(action) : null), troubled);
-    unnotice("trouble");
-  } catch (error) {
-    fail(error);
-  }
-}
-
-async function decline(reason) {
-  if (state !== "working" && state !== "paused") return;
-  const { task: key, loop } = task;
-  enter("loading");
-  try {
-    await insist(() => ask("decline", { reason }), troubled);
-    forgetDraft(key, loop);
-    await next();
-  } catch (error) {
-    enter("working");
-    fail(error);
-  }
-}
-
-async function handBack() {
-  closeDialog("return");
-  if (state !== "working" && state !== "paused") return;
-  enter("loading");
-  try {
-    await insist(() => ask("return"), troubled);
-    location.assign("/");
-  } catch (error) {
-    enter("working");
+    if (turn.state === "saving") enter("working");
     fail(error);
   }
 }
@@ -273,6 +193,7 @@ function hear(frame, type, content) {
   if (type === "loaded") startFrame();
   else if (type === "ready") settle();
   else if (type === "draft") keepDraft(content.draft);
+  else if (type === "preference") keepPreference(content.name, content.value);
   else if (type === "submit") save(content.answer);
   else if (type === "shortcut") shortcut(content.name);
   else if (type === "problem") tellProblem(content.message, correcting === null);
@@ -280,7 +201,7 @@ function hear(frame, type, content) {
 
 function keepDraft(draft) {
   unnotice("restored");
-  if (state === "working" || state === "paused") saveDraft(task.task, { loop: task.loop, draft });
+  if (held()) saveDraft(turn.task.task, { loop: turn.task.loop, draft });
 }
 
 function shortcut(name) {
@@ -289,9 +210,9 @@ function shortcut(name) {
     // Without the editor's keys the list is shorter, and still right.
     completeKeys().catch(() => {});
     openDialog("help");
-  } else if (name === "pause") state === "paused" ? resume() : pause();
+  } else if (name === "pause") turn.state === "paused" ? breaks.resume() : breaks.pause();
   else if (name === "decline" && !at("to-decline").disabled) openDialog("decline");
-  else if (name === "next" && state === "working") stage.frame?.post("submit");
+  else if (name === "next" && turn.state === "working") stage.frame?.post("submit");
 }
 
 async function correct(key) {
@@ -299,12 +220,12 @@ async function correct(key) {
     const given = await insist(() => call("GET", `/tasks/${encodeURIComponent(key)}`), troubled);
     unnotice("trouble");
     if (given.state !== "answered" || !given.correctable_until) {
-      task = given;
+      turn.task = given;
       await over("The time for corrections is over: the answer stands as it was.");
       return;
     }
     begin({ ...given, accepted: new Date(serverNow()).toISOString(), limit: given.correctable_until, paused: false });
-    put("place", `${task.flow} · correct until ${moment(task.correctable_until)}`);
+    put("place", `${turn.task.flow} · correct until ${moment(turn.task.correctable_until)}`);
   } catch (error) {
     if (error instanceof Gone) notice("refused", error.message, { level: "bad", actions: [{ label: "My answers", href: "/answers" }] });
     else fail(error);
@@ -314,7 +235,7 @@ async function correct(key) {
 async function open() {
   try {
     const outcomes = await deliverUnsent((_count, seconds) => {
-      state = "saving";
+      enter("saving");
       troubled(seconds);
     });
     clearNotices();
@@ -330,17 +251,20 @@ async function open() {
 
 setUpControls({
   shortcut,
-  resume,
-  handBack,
+  resume: breaks.resume,
+  handBack: breaks.handBack,
   goOn: next,
   afterOver: () => (correcting ? location.assign("/work") : next()),
 });
 at("sign-in-again").href = `/sign-in?next=${encodeURIComponent(location.pathname + location.search)}`;
 at("signed-out").addEventListener("cancel", (event) => event.preventDefault());
-setUpDecline(decline);
+setUpDecline(breaks.decline);
 onDialogClosed(() => {
-  if (state === "working") showFrame();
-  else if (state === "paused") at("resume").focus();
+  if (turn.state === "working") showFrame();
+  else if (turn.state === "paused") at("resume").focus();
 });
+// What was drawn last is told before the page may end.
+document.addEventListener("visibilitychange", () => document.visibilityState === "hidden" && stage.frame?.post("flush"));
+window.addEventListener("pagehide", () => stage.frame?.post("flush"));
 onTheme(() => stage.frame?.post("theme", { theme: shownTheme() }));
 open();

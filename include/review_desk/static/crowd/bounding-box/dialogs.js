@@ -3,26 +3,31 @@
 import { make } from "./dom.js";
 import { HELP } from "./keyboard.js";
 
-/**
- * @param {(on: boolean) => void} setWheelZooms
- * @returns {HTMLDialogElement}
- */
-export function helpDialog(setWheelZooms) {
-  const rows = HELP.flatMap(([keys, meaning]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, meaning)]);
-  const wheel = make("input", { type: "checkbox", onchange: () => setWheelZooms(!wheel.checked) });
-  const dialog = make(
-    "dialog",
-    { class: "bb-dialog", "aria-labelledby": "bb-help-title" },
-    make("h2", { id: "bb-help-title" }, "Mouse, touch and keys"),
-    make("p", {}, "Drag on the image to draw a box. Drag a box to move it, its edges to resize it. With a finger, tap a box first; two fingers zoom and pan. A double click opens the labels."),
-    make("dl", { class: "bb-help" }, ...rows),
-    make("label", { class: "bb-nothing" }, wheel, make("span", {}, "Plain wheel scrolls (zoom with Ctrl and wheel)")),
-    make("form", { method: "dialog" }, make("button", { class: "bb-plain bb-first" }, "Close")),
-  );
-  dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close();
-  });
-  return dialog;
+/** The help, which also holds the one switch of the editor. */
+export class Help {
+  /** @param {(on: boolean) => void} onwheel the person chose whether the plain wheel zooms */
+  constructor(onwheel) {
+    const rows = HELP.flatMap(([keys, meaning]) => [make("dt", {}, make("kbd", {}, keys)), make("dd", {}, meaning)]);
+    this.scrolls = make("input", { type: "checkbox", onchange: () => onwheel(!this.scrolls.checked) });
+    this.node = make(
+      "dialog",
+      { class: "bb-dialog", "aria-labelledby": "bb-help-title" },
+      make("h2", { id: "bb-help-title" }, "Mouse, touch and keys"),
+      make("p", {}, "Drag on the image to draw a box. Drag a box to move it, its edges to resize it. With a finger, tap a box first; two fingers zoom and pan. A double click opens the labels."),
+      make("dl", { class: "bb-help" }, ...rows),
+      make("label", { class: "bb-nothing" }, this.scrolls, make("span", {}, "Plain wheel scrolls (zoom with Ctrl and wheel)")),
+      make("form", { method: "dialog" }, make("button", { class: "bb-plain bb-first" }, "Close")),
+    );
+    this.node.addEventListener("click", (event) => event.target === this.node && this.node.close());
+  }
+
+  open() {
+    this.node.showModal();
+  }
+
+  set wheelZooms(on) {
+    this.scrolls.checked = !on;
+  }
 }
 
 /** A question with two answers. */

@@ -6,20 +6,21 @@
  * inputImageProperties: {height, width}, initialValueModified}, in pixels of the image file; the last only with an
  * initial value. What is read and written how, see intake.js.
  *
- * The image's natural size counts: an orientation in EXIF is ignored, for which the browser needs leave from where
- * the image comes (CORS), as on AWS. Without it the image is shown all the same, with a notice when it is a JPEG.
+ * The image's natural size counts, as on AWS: an orientation in EXIF is ignored where the browser may (picture.js).
  */
 
 import { CrowdElement, deferred } from "../base.js";
 import { parseLiteral } from "../literals.js";
-import { helpDialog, Question } from "./dialogs.js";
-import { icon, make } from "./dom.js";
+import { Help, Question } from "./dialogs.js";
+import { make } from "./dom.js";
 import { Editor } from "./editor.js";
 import { Gestures } from "./gestures.js";
+import { makeHead, Notices } from "./head.js";
 import { fromAnswer, fromDraft, readInitial, readLabels, toAnswer, toDraft } from "./intake.js";
 import { Keyboard } from "./keyboard.js";
 import { LabelPicker } from "./labels.js";
 import { BoxList } from "./list.js";
+import { Picture } from "./picture.js";
 import { Toolbar } from "./toolbar.js";
 import { BoxLayer } from "./view.js";
 import { Viewport } from "./viewport.js";
@@ -33,6 +34,7 @@ export class CrowdBoundingBox extends CrowdElement {
   #pending = null;
   #size = null;
   #wantsFocus = false;
+  #wheelZooms = true;
   #initial = { given: null, boxes: [], notices: [] };
   /** @type {Editor|null} */
   #editor = null;
@@ -42,7 +44,7 @@ export class CrowdBoundingBox extends CrowdElement {
     this.#loadStyles(shadow);
     this.labels = readLabels(this.#literal("labels") ?? []);
     this.#buildShell(shadow);
-    if (!this.labels.length) this.#notice("This task names no labels, so no box can be drawn. Please decline it.");
+    if (!this.labels.length) this.notices.add("This task names no labels, so no box can be drawn. Please decline it.");
     new ResizeObserver(() => this.#laidOut()).observe(this.stage);
     this.#loadImage();
   }
@@ -67,35 +69,34 @@ export class CrowdBoundingBox extends CrowdElement {
   }
 
   #buildShell(shadow) {
-    this.image = make("img", { class: "bb-image", alt: "", draggable: "false" });
+    this.picture = new Picture(this.getAttribute("src") ?? "", () => this.#tryAgain());
     this.layerNode = make("div", { class: "bb-layer" });
-    this.message = make("div", { class: "bb-message", role: "status" }, make("p", {}, "Loading the image …"));
     this.stage = make(
       "div",
       { class: "bb-stage", tabindex: "0", role: "application", "aria-roledescription": "image with boxes", "aria-label": "Image: drag, or press N, to draw a box" },
-      this.image,
+      this.picture.image,
       this.layerNode,
-      this.message,
+      this.picture.message,
     );
     this.layer = new BoxLayer(this.layerNode, this.labels);
-    this.viewport = new Viewport(this.stage, this.image, this.layerNode, () => this.#viewChanged());
+    this.viewport = new Viewport(this.stage, this.picture.image, this.layerNode, () => this.#viewChanged());
     this.list = new BoxList(this.labels, this.#listActions());
     this.toolbar = new Toolbar(this.labels, this.#toolActions());
     this.picker = new LabelPicker(this.labels, (label) => this.#picked(label), () => this.#focusBox());
     this.question = new Question();
-    this.help = helpDialog((on) => (this.gestures.wheelZooms = on));
+    this.help = new Help((on) => this.#chooseWheel(on));
     this.live = make("div", { class: "bb-live", role: "status", "aria-live": "polite" });
-    this.notices = make("div", { class: "bb-notices", role: "status" });
+    this.notices = new Notices();
     this.root = make(
       "div",
       { class: "bb-root", "data-list": "closed" },
-      this.#head(),
-      this.notices,
+      makeHead(this, this.stage),
+      this.notices.node,
       this.toolbar.node,
       make("div", { class: "bb-body" }, this.stage, this.list.node),
       this.picker.node,
       this.live,
-      this.help,
+      this.help.node,
       this.question.node,
     );
     // After a press of a button the keys are the image's again; who tabs to a button stays there.
@@ -103,24 +104,8 @@ export class CrowdBoundingBox extends CrowdElement {
     this.root.addEventListener("pointerdown", (event) => (this.touch = event.pointerType === "touch"), true);
     shadow.append(this.root);
     this.#openList(window.innerWidth >= WIDE);
-    this.root.inert = true;
-  }
-
-  /** The header, and what the template says about the task behind one button: the room is the image's. */
-  #head() {
-    const header = this.getAttribute("header") ?? "";
-    const explained = this.querySelector("short-instructions, full-instructions") !== null;
-    const panel = make("div", { class: "bb-instructions", id: "bb-instructions", hidden: true }, make("slot"));
-    const button = make("button", { type: "button", class: "bb-button", "aria-expanded": "false", "aria-controls": "bb-instructions" });
-    button.append("Instructions", icon("down"));
-    const toggle = (open) => {
-      panel.hidden = !open;
-      button.setAttribute("aria-expanded", open);
-    };
-    button.addEventListener("click", () => toggle(panel.hidden));
-    panel.addEventListener("keydown", (event) => event.key === "Escape" && !event.defaultPrevented && (toggle(false), button.focus()));
-    this.addEventListener("pointerdown", (event) => event.composedPath().includes(this.stage) && toggle(false));
-    return make("div", { class: "bb-head" }, make("h1", { dir: "auto" }, header), explained ? button : null, panel);
+    this.toolbar.node.inert = true;
+    this.list.node.inert = true;
   }
 
   #toolActions() {
@@ -135,7 +120,7 @@ export class CrowdBoundingBox extends CrowdElement {
       actualSize: () => this.viewport.zoomTo(1),
       toggleDrawOver: () => this.#toggleDrawOver(),
       setNothing: (on) => this.#editor.setNothing(on),
-      toggleHelp: () => this.help.showModal(),
+      toggleHelp: () => this.help.open(),
       toggleList: () => this.#openList(this.root.dataset.list !== "open"),
     };
   }
@@ -181,80 +166,47 @@ export class CrowdBoundingBox extends CrowdElement {
     this.live.textContent = text;
   }
 
-  #notice(text) {
-    if ([...this.notices.children].some((other) => other.textContent === text)) return;
-    const dismiss = make("button", { type: "button", class: "bb-button", "aria-label": "Dismiss" }, icon("close"));
-    const node = make("p", { class: "bb-notice", dir: "auto" }, icon("warn"), make("span", {}, text), dismiss);
-    dismiss.addEventListener("click", () => node.remove());
-    this.notices.append(node);
-  }
-
   #viewChanged() {
     this.toolbar.zoomed(this.viewport.zoom);
     this.layer.zoomed(this.viewport.zoom);
   }
 
-  /** Load the image, first in the way that lets the browser leave EXIF alone. */
   async #loadImage() {
-    const source = this.getAttribute("src") ?? "";
     try {
-      if (source.trim() === "") throw new Error("no src");
-      await this.#show(source, "anonymous").catch(async () => {
-        await this.#show(source, null);
-        if (/\.jpe?g($|\?)/i.test(source)) {
-          this.#notice("The image’s server gives no CORS leave: if the photo carries a rotation, it may be shown turned.");
-        }
-      });
-    } catch {
-      this.#failed();
+      const advice = await this.picture.load();
+      if (advice) this.notices.add(advice);
+    } catch (error) {
+      this.#ready.reject(error);
       return;
     }
     await this.styled;
-    this.message.hidden = true;
-    this.#start(this.#fileSize());
+    this.picture.shown();
+    this.#start(this.picture.size);
     this.#ready.resolve();
   }
 
-  /** Pixels of the file. Browsers turn naturalWidth and naturalHeight by EXIF in any case; the layout does as told. */
-  #fileSize() {
-    const { offsetWidth, offsetHeight, naturalWidth, naturalHeight } = this.image;
-    return offsetWidth ? { width: offsetWidth, height: offsetHeight } : { width: naturalWidth, height: naturalHeight };
+  #tryAgain() {
+    this.#ready = deferred();
+    this.#loadImage();
+    this.retried();
   }
 
   /** The stage got another size, or its first: a frame loaded ahead out of sight has no layout before. */
   #laidOut() {
     this.viewport.resized();
-    const size = this.#fileSize();
+    const { size } = this.picture;
     if (this.#editor && size.width !== this.#size.width) this.#start(size);
-  }
-
-  async #show(source, crossOrigin) {
-    this.image.removeAttribute("src");
-    this.image.crossOrigin = crossOrigin;
-    this.image.src = source;
-    await this.image.decode();
-  }
-
-  #failed() {
-    const text = "The image did not load. Try again; if it stays away, decline the task and say so.";
-    const retry = make("button", { type: "button", class: "bb-plain bb-first" }, "Try again");
-    retry.addEventListener("click", () => {
-      this.message.replaceChildren(make("p", {}, "Loading the image …"));
-      this.#loadImage();
-    });
-    this.root.inert = false;
-    this.message.replaceChildren(icon("warn"), make("p", {}, text), retry);
-    this.#ready.reject(new Error(text));
   }
 
   #start(size) {
     this.#size = size;
     this.#initial = readInitial(this.#literal("initial-value"), size, this.labels);
-    for (const text of this.#initial.notices) this.#notice(text);
+    for (const text of this.#initial.notices) this.notices.add(text);
     if (!this.#editor) this.#makeEditor(size);
     this.#editor.size = size;
     this.viewport.show(size);
-    this.root.inert = false;
+    this.toolbar.node.inert = false;
+    this.list.node.inert = false;
     this.#begin();
     if (this.#wantsFocus) this.focus();
   }
@@ -269,6 +221,7 @@ export class CrowdBoundingBox extends CrowdElement {
       focusElsewhere: () => this.list.node.contains(this.shadowRoot.activeElement),
     });
     this.gestures = new Gestures(stage, this.#editor, viewport, layer);
+    this.gestures.wheelZooms = this.#wheelZooms;
     this.gestures.onpick = (id) => this.#openLabels(null, layer.nodeOf(id));
     stage.addEventListener("focusin", (event) => this.#focused(event));
     this.keyboard = new Keyboard(this, stage, this.#keyActions());
@@ -283,7 +236,7 @@ export class CrowdBoundingBox extends CrowdElement {
       openLabels: () => this.#openLabels(null, this.layer.nodeOf(this.#editor.selectedId) ?? this.toolbar.pick),
       toggleDrawOver: () => this.#toggleDrawOver(),
       toggleList: () => this.#openList(this.root.dataset.list !== "open"),
-      toggleHelp: () => this.help.showModal(),
+      toggleHelp: () => this.help.open(),
       hide: (on) => this.layerNode.classList.toggle("bb-hidden", on),
     };
   }
@@ -301,6 +254,18 @@ export class CrowdBoundingBox extends CrowdElement {
     const restored = draft !== undefined ? fromDraft(draft, initial.boxes, this.#size) : null;
     this.#editor.begin(restored ?? (answer === undefined ? null : fromAnswer(answer, initial.boxes, this.#size)) ?? initial);
     if (this.labels.includes(draft?.label)) this.#editor.chooseLabel(draft.label);
+  }
+
+  #chooseWheel(zooms) {
+    this.setPreferences({ wheelZooms: zooms });
+    this.preferred("wheelZooms", zooms);
+  }
+
+  setPreferences({ wheelZooms }) {
+    if (typeof wheelZooms !== "boolean") return;
+    this.#wheelZooms = wheelZooms;
+    this.help.wheelZooms = wheelZooms;
+    if (this.gestures) this.gestures.wheelZooms = wheelZooms;
   }
 
   connectedCallback() {

@@ -1,6 +1,6 @@
 /** Keys of the editor. A key does something when the focus is in the editor or nowhere, and no text is typed. */
 
-import { isInTextField } from "../base.js";
+import { isInTextField } from "../keys.js";
 
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FAR = 10;

@@ -1,0 +1,62 @@
+/**
+ * The image of the editor and the sentence that stands there until it is shown.
+ *
+ * The image is asked for with CORS first, which lets the browser leave a rotation in EXIF alone; where its server
+ * gives no leave for that, it is shown all the same.
+ */
+
+import { icon, make } from "./dom.js";
+
+const FAILED = "The image did not load. Try again; if it stays away, decline the task and say so.";
+const MAY_BE_TURNED = "The image’s server gives no CORS leave: if the photo carries a rotation, it may be shown turned.";
+
+export class Picture {
+  /** @param {string} source @param {() => void} onretry the person asks for another attempt */
+  constructor(source, onretry) {
+    Object.assign(this, { source, onretry });
+    this.image = make("img", { class: "bb-image", alt: "", draggable: "false" });
+    this.message = make("div", { class: "bb-message", role: "status" });
+  }
+
+  /**
+   * Load the image; `shown` takes the message away.
+   * @returns {Promise<string|null>} what the person should know about it
+   * @throws {Error} with a sentence, which is shown too
+   */
+  async load() {
+    this.message.replaceChildren(make("p", {}, "Loading the image …"));
+    try {
+      if (this.source.trim() === "") throw new Error("no src");
+      return await this.#show("anonymous").catch(async () => {
+        await this.#show(null);
+        return /\.jpe?g($|\?)/i.test(this.source) ? MAY_BE_TURNED : null;
+      });
+    } catch {
+      this.#failed();
+      throw new Error(FAILED);
+    }
+  }
+
+  shown() {
+    this.message.hidden = true;
+  }
+
+  /** Pixels of the file. Browsers turn naturalWidth and naturalHeight by EXIF in any case; the layout does as told. */
+  get size() {
+    const { offsetWidth, offsetHeight, naturalWidth, naturalHeight } = this.image;
+    return offsetWidth ? { width: offsetWidth, height: offsetHeight } : { width: naturalWidth, height: naturalHeight };
+  }
+
+  async #show(crossOrigin) {
+    this.image.removeAttribute("src");
+    this.image.crossOrigin = crossOrigin;
+    this.image.src = this.source;
+    await this.image.decode();
+    return null;
+  }
+
+  #failed() {
+    const retry = make("button", { type: "button", class: "bb-plain bb-first", onclick: () => this.onretry() }, "Try again");
+    this.message.replaceChildren(icon("warn"), make("p", {}, FAILED), retry);
+  }
+}
