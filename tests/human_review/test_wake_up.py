@@ -76,7 +76,9 @@ async def test_a_queue_that_is_not_there_leaves_the_polling(ready, context, revi
 
 
 async def test_only_ones_own_messages_are_taken_out(project, sqs, queue_url):
-    bodies = [about("of-another-night"), "not JSON", '["detail"]', about("ours")]
+    # More than one batch: what others left in the queue must not hide ours.
+    others = [about(f"of-another-night-{number}") for number in range(25)]
+    bodies = [*others, "not JSON", '["detail"]', about("ours")]
     for body in bodies:
         sqs.send_message(QueueUrl=queue_url, MessageBody=body)
     async with await SqsQueueHook("aws_default").async_client() as client:
@@ -102,5 +104,7 @@ def test_a_wrong_queue_url_is_a_sentence():
 
 
 def _visible(sqs, url) -> list[str]:
-    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5)
-    return [message["Body"] for message in answer.get("Messages", [])]
+    bodies: list[str] = []
+    while batch := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        bodies += [message["Body"] for message in batch]
+    return bodies

@@ -122,7 +122,7 @@ def test_a_heartbeat_keeps_the_task_no_longer_than_its_limit(make_flow):
 @pytest.mark.parametrize(
     ("answer", "part"),
     [
-        ({}, "must be an object with one member"),
+        ({}, 'must have an object "annotatedResult"'),
         ([], "must be an object"),
         ("text", "must be an object"),
         ({"other": {}}, 'must have an object "annotatedResult"'),

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from secondlook.hooks.clients import error_code, error_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +29,8 @@ GATHER_SECONDS = 1.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 20.0
 _BATCH = 10
+# How many messages of others one look goes through to find one's own behind them.
+_DEEPEST_LOOK = 1_000
 
 
 class LoopEventQueue:
@@ -65,7 +67,7 @@ class LoopEventQueue:
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
             # No longer than the caller waits: a message on its way to nobody would be hidden from all.
-            messages = await self._receive(max(0, min(LONG_POLL_SECONDS, int(deadline - _now()))))
+            messages = await self._look(max(0, min(LONG_POLL_SECONDS, int(deadline - _now()))))
             ours = [message for message in messages if is_ours(loop_of(message["Body"]))]
             theirs = [message for message in messages if message not in ours]
             await self._give_back(theirs)
@@ -78,6 +80,14 @@ class LoopEventQueue:
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
 
+    async def _look(self, wait_seconds: int) -> list[dict[str, Any]]:
+        """All that is in the queue: messages given back come first again and would hide what is behind."""
+        messages = batch = await self._receive(wait_seconds)
+        while len(batch) == _BATCH and len(messages) < _DEEPEST_LOOK:
+            batch = await self._receive(0)
+            messages = messages + batch
+        return messages
+
     async def _receive(self, wait_seconds: int) -> list[dict[str, Any]]:
         answer = await self._client.receive_message(
             QueueUrl=self._url,
@@ -88,13 +98,13 @@ class LoopEventQueue:
         return list(answer.get("Messages", ()))
 
     async def _give_back(self, messages: Sequence[dict[str, Any]]) -> None:
-        if messages:
-            entries = [entry | {"VisibilityTimeout": 0} for entry in _entries(messages)]
-            await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+        for entries in _batches(messages):
+            visible = [entry | {"VisibilityTimeout": 0} for entry in entries]
+            await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=visible)
 
     async def _delete(self, messages: Sequence[dict[str, Any]]) -> None:
-        if messages:
-            await self._client.delete_message_batch(QueueUrl=self._url, Entries=_entries(messages))
+        for entries in _batches(messages):
+            await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
 
 
 def _now() -> float:
@@ -110,11 +120,13 @@ def loop_of(body: str) -> str:
     return name if isinstance(name, str) else ""
 
 
-def _entries(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
-        for index, message in enumerate(messages)
-    ]
+def _batches(messages: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    for start in range(0, len(messages), _BATCH):
+        batch = messages[start : start + _BATCH]
+        yield [
+            {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
+            for index, message in enumerate(batch)
+        ]
 
 
 def _sentence(error: Exception) -> str:
