@@ -10,6 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.review_desk.errors import RenderFailure
+from include.review_desk.web.frames import document
+from include.review_desk.worker_templates import limits
 from include.review_desk.worker_templates.crowd import find_elements
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
 from include.review_desk.worker_templates.rendering import Renderer
@@ -169,3 +171,57 @@ def test_what_is_no_literal_is_refused(text: str):
 @settings(max_examples=60, deadline=None)
 def test_all_json_is_a_literal(value):
     assert read_literal(json.dumps(value)) == value
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        '{{ (1..3000000) | join: "" | size }}',
+        '{{ task.input.long | split: "" | sort | size }}',
+        '{{ task.input.long | replace: "", task.input.long | size }}',
+        '{{ task.input.long | replace: "a", task.input.long | size }}',
+        "{{ task.input.many | join: task.input.long | size }}",
+        "{% assign x = 9999999999 %}{% for i in (1..20) %}{% assign x = x | times: x %}{% endfor %}",
+        '{{ task.input.long | date: "%Y" }}',
+        '{{ "now" | date: task.input.long }}',
+    ],
+)
+def test_one_filter_cannot_take_the_memory_or_the_time_of_all(template: str):
+    error = failure(template, long="a" * 200_000, many=["x"] * 1000)
+    assert error.code == "TemplateLimitExceeded"
+
+
+def test_a_template_has_an_end_to_its_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.1)
+    numbers = list(range(50_000))
+    template = "{% for i in (1..2000) %}{% if task.input.x == task.input.y %}1{% endif %}{% endfor %}"
+    assert failure(template, x=numbers, y=list(numbers)).code == "TemplateLimitExceeded"
+
+
+@pytest.mark.parametrize("content", ["{" * 60_000, "{% raw %}" * 10_000, "{% doc %}" * 10_000])
+def test_the_lexer_is_not_sent_to_read_on_and_on(content: str):
+    assert failure(content).code == "TemplateSyntaxError"
+
+
+@pytest.mark.parametrize("times", [1, 100_000])
+@pytest.mark.parametrize("unfinished", ["<a ", "<!--", "<a b='>", "</", "<![x", "&"])
+def test_a_page_of_unfinished_tags_is_read_once(unfinished: str, times: int):
+    # Read again from each of them, this takes hours.
+    assert find_elements('<crowd-input name="text">' + unfinished * times)[0].name == "text"
+    render("{{ task.input.text | strip_html }}", text="<b>x</b>" + unfinished * times)
+
+
+def test_strip_html_takes_tags_and_scripts_away():
+    assert render(
+        "{{ task.input.text | strip_html }}", text="a <b>&amp;</b><script>x</script><!-- y --> < 2 <i"
+    ) == ("a &amp;amp; &lt; 2 &lt;i")
+
+
+@pytest.mark.parametrize("beginning", ["<!---->", "<!-- a -->\n", "<script "])
+def test_a_frames_document_is_made_in_one_reading(beginning: str):
+    page = beginning * 200_000
+    assert document(page + "<p>x").startswith('<!doctype html><html lang="en"><head><meta charset')
+    assert document("<head " * 200_000).endswith("<head ")
+    assert document("<!-- a --> <!-- b -->\n<html><head>x").startswith(
+        "<!doctype html><!-- a --> <!-- b -->\n<html>"
+    )

@@ -42,13 +42,13 @@ _HEAD = (
     f'<link rel="stylesheet" href="{_CROWD}crowd.css"><script src="{_CROWD}early.js"></script>'
     f'<script type="module" src="{_CROWD}main.js"></script>'
 )
-_WHOLE = re.compile(r"\s*(?:<!--.{0,20000}?-->\s*)*<(?:!doctype|html|head)\b", re.IGNORECASE | re.DOTALL)
+_WHOLE = re.compile(r"<(?:!doctype|html|head)\b", re.IGNORECASE)
 _HEAD_PLACES = tuple(
-    re.compile(rf"<{tag}\b[^>]{{0,2000}}>", re.IGNORECASE) for tag in ("head", "html", "!doctype")
+    re.compile(rf"<{tag}\b[^<>]{{0,2000}}>", re.IGNORECASE) for tag in ("head", "html", "!doctype")
 )
 # The address as templates for Amazon A2I write it: any scheme, quotes and query.
 _AWS_SCRIPT = re.compile(
-    r"(<script\b[^>]{0,2000}?\ssrc\s{0,20}=\s{0,20}[\"']?)\s{0,20}(?:https?:)?//assets\.crowd\.aws"
+    r"(<script\b[^<>]{0,2000}?\ssrc\s{0,20}=\s{0,20}[\"']?)\s{0,20}(?:https?:)?//assets\.crowd\.aws"
     r"/crowd-html-elements\.js(?:\?[^\"'\s>]{0,2000})?",
     re.IGNORECASE,
 )
@@ -90,7 +90,7 @@ def document(page: str) -> str:
     A fragment is wrapped; a template that is a whole document stays one.
     """
     page = _AWS_SCRIPT.sub(rf"\g<1>{_CROWD}crowd-html-elements.js", page)
-    if not _WHOLE.match(page):
+    if not _WHOLE.match(page, _after_comments(page)):
         return f'<!doctype html><html lang="en"><head>{_HEAD}<title>Task</title></head><body>{page}'
     for place in _HEAD_PLACES:
         match = place.search(page)
@@ -98,6 +98,18 @@ def document(page: str) -> str:
             whole = f"{page[: match.end()]}{_HEAD}{page[match.end() :]}"
             return whole if "<!doctype" in whole[:20_000].lower() else f"<!doctype html>{whole}"
     return page
+
+
+def _after_comments(page: str) -> int:
+    """Where the first thing stands that is neither space nor comment."""
+    position = 0
+    while True:
+        while position < len(page) and page[position].isspace():
+            position += 1
+        end = page.find("-->", position + 4) if page.startswith("<!--", position) else -1
+        if end < 0:
+            return position
+        position = end + 3
 
 
 def content_security_policy(desk: Desk, request: Request) -> str:

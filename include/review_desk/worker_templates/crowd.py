@@ -28,8 +28,8 @@ class CrowdElement:
 def find_elements(html: str) -> list[CrowdElement]:
     """The crowd elements that have a ``name``, in document order."""
     parser = _ElementParser()
+    # Not close(): that would look at unfinished tags again and again, for minutes where there are many.
     parser.feed(html)
-    parser.close()
     return parser.elements
 
 
@@ -44,6 +44,10 @@ class _ElementParser(HTMLParser):
         if tag.startswith("crowd-") and name:
             labels, initial = _literal(attributes.get("labels")), _literal(attributes.get("initial-value"))
             self.elements.append(CrowdElement(tag, name, _labels(labels), initial))
+
+    def parse_marked_section(self, i: int, report: int = 1) -> int:
+        """``<![...``: a comment, as in browsers; the parser's own method would fail."""
+        return self.parse_bogus_comment(i)
 
 
 def _literal(text: str | None) -> Any:

@@ -1,7 +1,7 @@
 """Worker templates: Liquid as Amazon A2I renders it, with limits.
 
 Templates and inputs come from elsewhere. Everything a template prints is escaped unless it says otherwise,
-a template can reach nothing but ``task.input``, and loops, variables and output are bounded. Source of the
+a template can reach nothing but ``task.input``, and what it may cost is bounded (``limits``). Source of the
 filters: SageMaker Developer Guide, "Create Custom Worker Task Templates" (a2i-custom-templates).
 """
 
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
-from liquid import BoundTemplate, Environment, Undefined
+from liquid import BoundTemplate, Undefined
 from liquid.exceptions import (
     BlockNestingError,
     LiquidError,
@@ -29,6 +29,7 @@ from markupsafe import escape as escape_markup
 
 from include.review_desk.errors import RenderFailure
 from include.review_desk.storage.links import MAX_LINK_SECONDS
+from include.review_desk.worker_templates.limits import LimitedEnvironment, check_source, strip_html
 
 Presigner = Callable[[str, str, int], str]
 """(bucket, key, lifetime in seconds) -> URL that reads the object."""
@@ -47,16 +48,6 @@ class RawJson(Markup):
     __slots__ = ()
 
 
-class LimitedEnvironment(Environment):
-    """Liquid with bounds: generous for a page of ten thousand boxes, far below what hurts the desk."""
-
-    block_nesting_limit = 50
-    context_depth_limit = 30
-    loop_iteration_limit = 50_000
-    local_namespace_limit = 8_000_000
-    output_stream_limit = 16_000_000
-
-
 class Renderer:
     """Renders worker templates; safe to use from several threads."""
 
@@ -67,8 +58,9 @@ class Renderer:
         self._environment.add_filter("to_json", _to_json)
         self._environment.add_filter("skip_autoescape", _skip_autoescape)
         self._environment.add_filter("escape", _escape)
+        self._environment.add_filter("strip_html", strip_html)
         # A night's loops share a template: parsing it anew costs more than rendering it.
-        self._parse = functools.lru_cache(maxsize=_KEPT_TEMPLATES)(self._environment.from_string)
+        self._parse = functools.lru_cache(maxsize=_KEPT_TEMPLATES)(self._read)
 
     def render(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> str:
         """Return the worker's page for ``task_input``; links to S3 live ``link_seconds``.
@@ -97,6 +89,10 @@ class Renderer:
             raise RenderFailure("InvalidParameters", f"a filter refused its input: {_line(error)}") from error
         finally:
             _link_seconds.reset(token)
+
+    def _read(self, content: str) -> BoundTemplate:
+        check_source(content)
+        return self._environment.from_string(content)
 
     def _grant_read_access(self, value: object) -> str:
         # What a {% capture %} holds is escaped already; the URI is not.
