@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from typing import Any
 
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
 
 BOUNDING_BOX = "crowd-bounding-box"
+_NATIVE = frozenset({"input", "select", "textarea"})
 
 
 @dataclass(frozen=True)
 class CrowdElement:
     """One named crowd element; its answer stands under ``name`` in answerContent.
 
-    ``labels`` is None where the element has none or they cannot be read, and so is ``initial_value``: what
-    the element begins with.
+    ``labels`` is None where the element has none, they cannot be read, or a script in the template may add
+    to them (samples of AWS do); ``initial_value`` is what the element begins with, None likewise.
     """
 
     tag: str
@@ -26,22 +27,33 @@ class CrowdElement:
 
 
 def find_elements(html: str) -> list[CrowdElement]:
-    """The crowd elements that have a ``name``, in document order."""
+    """The crowd elements that have a ``name`` of their own, in document order.
+
+    One that shares its name with a native field is left out: the field answers in its place, which is how
+    templates keep an element out of the answer.
+    """
     parser = _ElementParser()
     # Not close(): that would look at unfinished tags again and again, for minutes where there are many.
     parser.feed(html)
-    return parser.elements
+    found = [element for element in parser.elements if element.name not in parser.native_names]
+    return [replace(element, labels=None) for element in found] if parser.has_script else found
 
 
 class _ElementParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self.elements: list[CrowdElement] = []
+        self.native_names: set[str] = set()
+        self.has_script = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = dict(attrs)
         name = attributes.get("name")
-        if tag.startswith("crowd-") and name:
+        if tag == "script":
+            self.has_script = self.has_script or "src" not in attributes
+        elif tag in _NATIVE and name:
+            self.native_names.add(name)
+        elif tag.startswith("crowd-") and name:
             labels, initial = _literal(attributes.get("labels")), _literal(attributes.get("initial-value"))
             self.elements.append(CrowdElement(tag, name, _labels(labels), initial))
 

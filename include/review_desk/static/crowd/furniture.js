@@ -2,6 +2,13 @@
 
 import { CrowdElement, commonSheet, make, sheet, takeEarlyProperties } from "./base.js";
 
+// Browsers tell nobody of a mouse at a disabled button; on AWS the element around it hears of it, and templates switch
+// their buttons on and off by that.
+const buttonStyles = sheet(`
+  :host { display: inline-block; }
+  button:disabled { pointer-events: none; }
+  :host([disabled]) { cursor: not-allowed; }
+`);
 const alertStyles = sheet(`
   :host { display: block; margin: 8px 0; }
   #box {
@@ -53,6 +60,7 @@ export class CrowdButton extends Furniture {
   static observedAttributes = ["disabled", "loading"];
 
   build(shadow) {
+    shadow.adoptedStyleSheets.push(buttonStyles);
     const primary = (this.getAttribute("variant") ?? "primary") === "primary";
     const look = this.getAttribute("variant") === "link" ? "link" : primary ? "button primary" : "button";
     const href = this.getAttribute("href");
@@ -62,6 +70,7 @@ export class CrowdButton extends Furniture {
     }
     this.control.append(make("slot", {}, iconName(this.getAttribute("icon"))));
     shadow.append(this.control);
+    this.addEventListener("click", (event) => this.disabled && event.stopImmediatePropagation(), true);
     this.attributeChangedCallback();
   }
 

@@ -150,6 +150,12 @@ export class Editor {
     return `press ${this.presses}`;
   }
 
+  /** There are other labels now. */
+  labelsChanged() {
+    if (!this.labels.includes(this.label)) this.label = this.labels[0] ?? "";
+    this.show();
+  }
+
   /** The label for new boxes; a selected box gets it too. */
   chooseLabel(label) {
     this.label = label;

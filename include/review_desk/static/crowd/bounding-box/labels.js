@@ -58,11 +58,15 @@ export class LabelPicker {
       this.options,
       this.none,
     );
-    this.items = new Map(labels.map((label, index) => [label, this.item(label, index)]));
+    this.labelsChanged();
     this.node.addEventListener("keydown", (event) => this.key(event));
     this.node.addEventListener("focusout", (event) => {
       if (!this.node.contains(event.relatedTarget)) this.close(false);
     });
+  }
+
+  labelsChanged() {
+    this.items = new Map(this.labels.map((label, index) => [label, this.item(label, index)]));
   }
 
   item(label, index) {

@@ -11,9 +11,9 @@ export class BoxList {
    * @param {object} actions select(id), relabel(id, button), remove(id), close()
    */
   constructor(labels, actions) {
-    this.order = new Map(labels.map((label, index) => [label, index]));
     this.actions = actions;
     this.entries = new Map();
+    this.labelsChanged(labels);
     this.count = -1;
     this.title = make("h2", { class: "bb-list-title", id: "bb-list-title" });
     this.items = make("ul", { class: "bb-items", "aria-labelledby": "bb-list-title" });
@@ -26,6 +26,13 @@ export class BoxList {
       make("div", { class: "bb-list-body" }, this.items, this.hint),
     );
     this.items.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  /** Other labels: entries are drawn anew by the next render. */
+  labelsChanged(labels) {
+    for (const entry of this.entries.values()) entry.node.remove();
+    this.entries.clear();
+    this.order = new Map(labels.map((label, index) => [label, index]));
   }
 
   render(boxes, selectedId) {

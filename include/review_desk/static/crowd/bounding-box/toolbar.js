@@ -13,11 +13,11 @@ export class Toolbar {
    *   toggleDrawOver, setNothing(on), toggleHelp, toggleList
    */
   constructor(labels, actions) {
-    this.labels = labels;
+    Object.assign(this, { labels, actions });
     this.undo = iconButton("undo", "Undo (Ctrl+Z)", actions.undo);
     this.redo = iconButton("redo", "Redo (Ctrl+Y)", actions.redo);
     this.remove = iconButton("remove", "Delete the box (Delete)", actions.remove);
-    this.direct = labels.slice(0, MOST_DIRECT).map((label, index) => this.labelButton(label, index, actions));
+    this.row = make("div", { class: "bb-direct" });
     this.mark = make("span", { class: "bb-mark" });
     this.current = make("span", { class: "bb-label-text", dir: "auto" });
     this.pick = make(
@@ -39,19 +39,27 @@ export class Toolbar {
       "div",
       { class: "bb-toolbar", role: "toolbar", "aria-label": "Box editor" },
       make("div", { class: "bb-group" }, this.undo, this.redo, this.remove),
-      make("div", { class: "bb-labels", role: "group", "aria-label": "Label" }, make("div", { class: "bb-direct" }, ...this.direct), this.pick),
+      make("div", { class: "bb-labels", role: "group", "aria-label": "Label" }, this.row, this.pick),
       make("div", { class: "bb-group bb-zoom" }, ...zoom, this.over),
       make("label", { class: "bb-nothing", for: "bb-nothing" }, this.nothing, make("span", {}, "Nothing to label")),
       make("div", { class: "bb-group" }, iconButton("keys", "Keys (K)", actions.toggleHelp, { class: "bb-button bb-keys" }), this.list),
     );
-    this.node.classList.toggle("bb-many", labels.length > MOST_DIRECT);
+    this.labelsChanged();
   }
 
-  labelButton(label, index, actions) {
+  /** Other labels are in the list: make their buttons anew. */
+  labelsChanged() {
+    this.direct = this.labels.slice(0, MOST_DIRECT).map((label, index) => this.labelButton(label, index));
+    this.row.replaceChildren(...this.direct);
+    this.node.classList.toggle("bb-many", this.labels.length > MOST_DIRECT);
+    this.shown = null;
+  }
+
+  labelButton(label, index) {
     const key = keyOf(index);
     const attributes = { type: "button", class: "bb-button bb-label", "aria-pressed": "false", title: key ? `${label} (${key})` : label, "aria-keyshortcuts": key || null };
     const text = make("span", { class: "bb-label-text", dir: "auto" }, label);
-    return make("button", { ...attributes, onclick: () => actions.choose(label) }, swatch(index), text, make("kbd", { "aria-hidden": true }, key));
+    return make("button", { ...attributes, onclick: () => this.actions.choose(label) }, swatch(index), text, make("kbd", { "aria-hidden": true }, key));
   }
 
   /** @param {import("./editor.js").Editor} editor */

@@ -23,14 +23,20 @@ export class BoxLayer {
   /** @param {HTMLElement} layer @param {string[]} labels */
   constructor(layer, labels) {
     this.layer = layer;
-    this.order = new Map(labels.map((label, index) => [label, index]));
     this.entries = new Map();
+    this.labelsChanged(labels);
     this.count = 0;
     this.selectedId = null;
     this.handles = make("span", { class: "bb-handles", "aria-hidden": "true" });
     this.handles.append(...HANDLES.map((name) => make("i", { class: `bb-handle bb-${name}` })));
     this.sketch = make("div", { class: "bb-box bb-sketch", hidden: true, "aria-hidden": "true" }, make("span", { class: "bb-chip" }));
     this.layer.append(this.sketch);
+  }
+
+  /** Other labels: boxes are drawn anew by the next render. */
+  labelsChanged(labels) {
+    for (const [id, entry] of this.entries) this.drop(id, entry);
+    this.order = new Map(labels.map((label, index) => [label, index]));
   }
 
   lookOfLabel(label) {
