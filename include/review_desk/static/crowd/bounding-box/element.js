@@ -32,6 +32,8 @@ const WIDE = 900;
 export class CrowdBoundingBox extends CrowdElement {
   #ready = deferred();
   #pending = null;
+  /** @type {string[]} shared with all parts of the editor */
+  #labels = [];
   #size = null;
   #wantsFocus = false;
   #wheelZooms = true;
@@ -42,7 +44,7 @@ export class CrowdBoundingBox extends CrowdElement {
   build(shadow) {
     this.classList.toggle("bb-fills", this.parentElement?.matches("crowd-form") ?? false);
     this.#loadStyles(shadow);
-    this.labels = readLabels(this.#literal("labels") ?? []);
+    this.#labels = readLabels(this.#literal("labels") ?? []);
     this.#buildShell(shadow);
     if (!this.labels.length) this.notices.add("This task names no labels, so no box can be drawn. Please decline it.");
     new ResizeObserver(() => this.#laidOut()).observe(this.stage);
@@ -285,6 +287,17 @@ export class CrowdBoundingBox extends CrowdElement {
 
   get ready() {
     return this.#ready.promise;
+  }
+
+  /** What boxes may be labelled; scripts of AWS's own samples add to it while the task is shown. */
+  get labels() {
+    return this.#labels;
+  }
+
+  set labels(list) {
+    this.#labels.splice(0, this.#labels.length, ...readLabels(list));
+    for (const part of [this.layer, this.list, this.toolbar, this.picker]) part.labelsChanged(this.#labels);
+    this.#editor?.labelsChanged();
   }
 
   get value() {
