@@ -7,50 +7,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.review_desk.portal.contrast import LOW_CONTRAST
 from tests.review_desk.portal.words import at_work, frame, image, words
 
 __all__ = ["image", "words"]
 
-# Text whose contrast is below WCAG 2.2 AA (1.4.3): 4.5, or 3 where it is large (24 px, or 18.66 px bold).
-LOW_CONTRAST = """
-() => {
-  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
-  const rgba = (color) => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = color;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data];
-  };
-  const over = (top, under) => top.slice(0, 3).map((c, i) => (c * top[3] + under[i] * (255 - top[3])) / 255);
-  const light = (color) => {
-    const [r, g, b] = color.map((c) => ((c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = (element) => {
-    const layers = [];
-    for (let at = element; at; at = at.parentElement) {
-      layers.unshift(rgba(getComputedStyle(at).backgroundColor));
-    }
-    return layers.reduce((under, layer) => over(layer, under), [255, 255, 255]);
-  };
-  const found = [];
-  let count = 0;
-  for (const element of document.body.querySelectorAll("*")) {
-    const text = [...element.childNodes].filter((n) => n.nodeType === 3).map((n) => n.data.trim()).join("");
-    const seen = element.checkVisibility({ visibilityProperty: true });
-    if (!text || !seen || element.matches(":disabled")) continue;
-    const style = getComputedStyle(element);
-    const ground = behind(element);
-    const [one, two] = [light(over(rgba(style.color), ground)), light(ground)].sort((a, b) => b - a);
-    const ratio = (one + 0.05) / (two + 0.05);
-    const size = parseFloat(style.fontSize);
-    const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    count += 1;
-    if (ratio < (large ? 3 : 4.5)) found.push(`${text.slice(0, 40)}: ${ratio.toFixed(2)}`);
-  }
-  return { seen: count, found };
-}
-"""
 PATHS = ("/", "/work", "/answers", "/flows")
 
 
