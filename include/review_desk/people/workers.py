@@ -12,7 +12,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from include.review_desk.errors import InvalidRequest, NotSignedIn
 from include.review_desk.people import teams
@@ -25,6 +25,17 @@ if TYPE_CHECKING:
     from include.review_desk.storage.database import Database
 
 MAX_NAME_CHARACTERS = 128
+
+# Asked at every request, so built once (storage.database).
+_SIGNED_IN = (
+    select(schema.workers.c.id, schema.workers.c.name)
+    .join(schema.sessions, schema.sessions.c.worker_id == schema.workers.c.id)
+    .where(
+        schema.sessions.c.token_sha256 == bindparam("session"),
+        schema.sessions.c.expires_ms > bindparam("now_ms"),
+        schema.workers.c.disabled_ms.is_(None),
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -134,17 +145,8 @@ def start_session(desk: Desk, connection: Connection, *, worker_id: int, name: s
 def authenticate(desk: Desk, token: str) -> Worker:
     """The person behind ``token``, or NotSignedIn."""
     session = hash_token(token)
-    sessions, workers = schema.sessions, schema.workers
     with desk.database.read() as connection:
-        row = connection.execute(
-            select(workers.c.id, workers.c.name)
-            .join(sessions, sessions.c.worker_id == workers.c.id)
-            .where(
-                sessions.c.token_sha256 == session,
-                sessions.c.expires_ms > desk.clock(),
-                workers.c.disabled_ms.is_(None),
-            )
-        ).one_or_none()
+        row = connection.execute(_SIGNED_IN, {"session": session, "now_ms": desk.clock()}).one_or_none()
     if row is None:
         raise NotSignedIn("The session is unknown or has expired: sign in again.")
     return Worker(row.id, row.name, session)

@@ -3,6 +3,9 @@
 On SQLite writers queue on a lock within one process instead of polling for the database's, and whoever
 writes is alone. On PostgreSQL many write at once: what a transaction decides on is claimed by a
 compare-and-swap UPDATE or locked by ``with_for_update``, which SQLite leaves out.
+
+Statements that every request of a reviewer runs are built once, with ``bindparam`` for what differs: to build
+one anew costs four times as much as to run it.
 """
 
 from __future__ import annotations

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+_loops = schema.human_loops
+# Not FOR UPDATE: new rows elsewhere may go on referring to the loop.
+_LOCK = select(_loops.c.id).where(_loops.c.id == bindparam("loop")).with_for_update(key_share=True)
+
 
 def lock_loop(connection: Connection, loop_id: int) -> None:
     """Keep everybody else from changing this loop and its assignments until the transaction ends."""
-    loops = schema.human_loops
-    # Not FOR UPDATE: new rows elsewhere may go on referring to the loop.
-    connection.execute(select(loops.c.id).where(loops.c.id == loop_id).with_for_update(key_share=True))
+    connection.execute(_LOCK, {"loop": loop_id})

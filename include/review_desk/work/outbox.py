@@ -11,7 +11,7 @@ import json
 import logging
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from include.review_desk.aws_api import arns
 from include.review_desk.clock import as_iso
@@ -20,7 +20,7 @@ from include.review_desk.storage import schema
 from include.review_desk.storage.locks import lock_loop
 from include.review_desk.storage.object_store import StoreUnavailable
 from include.review_desk.storage.s3_uri import split_uri
-from include.review_desk.work.task_rows import spent_ms
+from include.review_desk.work.task_rows import NOW, spent_ms
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
@@ -36,6 +36,28 @@ _BATCH = 50
 
 _loops = schema.human_loops
 _outbox = schema.outbox
+_assignments = schema.assignments
+_workers = schema.workers
+
+_DUE = (
+    select(_outbox, _loops.c.output_uri)
+    .join(_loops, _loops.c.id == _outbox.c.loop_id)
+    .where(_outbox.c.next_attempt_ms <= NOW)
+    .order_by(_outbox.c.queued_ms, _outbox.c.loop_id)
+    .limit(_BATCH)
+)
+_CLAIM = update(_outbox).where(
+    _outbox.c.loop_id == bindparam("loop"), _outbox.c.next_attempt_ms == bindparam("seen_ms")
+)
+_LOOP = select(_loops).where(_loops.c.id == bindparam("loop"))
+_ANSWERS = (
+    select(_assignments, _workers.c.public_id, _workers.c.subject)
+    .join(_workers, _workers.c.id == _assignments.c.worker_id)
+    .where(_assignments.c.loop_id == bindparam("loop"), _assignments.c.state == "answered")
+    .order_by(_assignments.c.submitted_ms, _assignments.c.id)
+)
+_WRITTEN = delete(_outbox).where(_outbox.c.loop_id == bindparam("loop"))
+_END = update(_loops).where(_loops.c.id == bindparam("loop")).values(open_slots=0)
 
 
 def forget_claims(desk: Desk) -> None:
@@ -53,12 +75,7 @@ def deliver_due(desk: Desk) -> int:
     delivered = 0
     while True:
         with desk.database.read() as connection:
-            due = connection.execute(
-                select(_outbox)
-                .where(_outbox.c.next_attempt_ms <= desk.clock())
-                .order_by(_outbox.c.queued_ms, _outbox.c.loop_id)
-                .limit(_BATCH)
-            ).all()
+            due = connection.execute(_DUE, {"now_ms": desk.clock()}).all()
         for entry in due:
             if not _claim(desk, entry):
                 continue
@@ -76,14 +93,8 @@ def deliver_due(desk: Desk) -> int:
 
 def output_document(desk: Desk, connection: Connection, loop_id: int) -> dict[str, Any]:
     """What output.json holds for this loop; answers in the order they came."""
-    loop = connection.execute(select(_loops).where(_loops.c.id == loop_id)).one()
-    assignments, workers = schema.assignments, schema.workers
-    answers = connection.execute(
-        select(assignments, workers.c.public_id, workers.c.subject)
-        .join(workers, workers.c.id == assignments.c.worker_id)
-        .where(assignments.c.loop_id == loop_id, assignments.c.state == "answered")
-        .order_by(assignments.c.submitted_ms, assignments.c.id)
-    ).all()
+    loop = connection.execute(_LOOP, {"loop": loop_id}).one()
+    answers = connection.execute(_ANSWERS, {"loop": loop_id}).all()
     return {
         "flowDefinitionArn": desk.config.arns.make(arns.FLOW_DEFINITION, loop.flow_name),
         "humanAnswers": [_human_answer(desk, row) for row in answers],
@@ -111,10 +122,10 @@ def _human_answer(desk: Desk, row: AnyRow) -> dict[str, Any]:
 
 def _claim(desk: Desk, entry: AnyRow) -> bool:
     with desk.database.write() as connection:
+        seen = {"loop": entry.loop_id, "seen_ms": entry.next_attempt_ms}
         result = connection.execute(
-            update(_outbox)
-            .where(_outbox.c.loop_id == entry.loop_id, _outbox.c.next_attempt_ms == entry.next_attempt_ms)
-            .values(next_attempt_ms=desk.clock() + _CLAIM_MS, attempts=entry.attempts + 1)
+            _CLAIM,
+            seen | {"next_attempt_ms": desk.clock() + _CLAIM_MS, "attempts": entry.attempts + 1},
         )
     return result.rowcount == 1
 
@@ -122,19 +133,14 @@ def _claim(desk: Desk, entry: AnyRow) -> bool:
 def _deliver(desk: Desk, entry: AnyRow) -> None:
     with desk.database.read() as connection:
         document = output_document(desk, connection, entry.loop_id)
-        uri = connection.scalar(select(_loops.c.output_uri).where(_loops.c.id == entry.loop_id))
     body = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    bucket, key = split_uri(str(uri))
+    bucket, key = split_uri(entry.output_uri)
     desk.store.put_json(bucket, key, body)
     with desk.database.write() as connection:
         lock_loop(connection, entry.loop_id)
-        written = connection.execute(delete(_outbox).where(_outbox.c.loop_id == entry.loop_id))
-        if written.rowcount:
-            connection.execute(
-                update(_loops)
-                .where(_loops.c.id == entry.loop_id)
-                .values(status=entry.final_status, open_slots=0, ended_ms=desk.clock())
-            )
+        this = {"loop": entry.loop_id}
+        if connection.execute(_WRITTEN, this).rowcount:
+            connection.execute(_END, this | {"status": entry.final_status, "ended_ms": desk.clock()})
             record_end(desk, connection, entry.loop_id)
 
 

@@ -12,14 +12,13 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from include.review_desk.aws_api.loops import COMPLETED, STOPPED, STOPPING
 from include.review_desk.errors import TaskGone
 from include.review_desk.storage import schema
 from include.review_desk.work import task_rows
 from include.review_desk.work.answers import canonical_answer, check_answer
-from include.review_desk.work.assignment import is_working
 from include.review_desk.work.box_edits import count_answer
 from include.review_desk.worker_templates.crowd import find_elements
 
@@ -31,6 +30,32 @@ if TYPE_CHECKING:
 _loops = schema.human_loops
 _assignments = schema.assignments
 _outbox = schema.outbox
+
+_ANSWER = (
+    update(_assignments)
+    .where(task_rows.IS_WORKING)
+    .values(
+        state="answered",
+        submitted_ms=task_rows.NOW,
+        paused_ms=task_rows.ALL_PAUSES_MS,
+        paused_since_ms=None,
+    )
+)
+_COUNT_ANSWER = (
+    update(_loops)
+    .where(_loops.c.id == bindparam("loop"))
+    .values(answers=_loops.c.answers + 1)
+    .returning(_loops.c.id, _loops.c.status, _loops.c.answers, _loops.c.task_count)
+)
+_AT_WORK = (
+    select(_assignments.c.id)
+    .where(_assignments.c.loop_id == bindparam("loop"), _assignments.c.state == "working")
+    .limit(1)
+)
+_HELD_UNTIL = select(func.max(_assignments.c.lease_expires_ms)).where(
+    _assignments.c.loop_id == bindparam("loop"), _assignments.c.state == "answered"
+)
+_QUEUE_OUTPUT = insert(_outbox)
 
 
 @dataclass(frozen=True)
@@ -107,25 +132,20 @@ def _commit_answer(
     with desk.database.write() as connection:
         row = task_rows.lock_row(connection, worker, task)
         taken = connection.execute(
-            update(_assignments)
-            .where(is_working(row.id, now_ms))
-            .values(
-                state="answered",
-                answer=stored,
-                edits=edits,
-                submitted_ms=now_ms,
-                paused_ms=task_rows.paused_until(now_ms),
-                paused_since_ms=None,
-                lease_expires_ms=_hold_end(desk, row, now_ms) if correctable else now_ms,
-            )
+            _ANSWER,
+            {
+                "assignment": row.id,
+                "now_ms": now_ms,
+                "answer": stored,
+                "edits": edits,
+                "lease_expires_ms": _hold_end(desk, row, now_ms) if correctable else now_ms,
+            },
         )
         if taken.rowcount == 0 and row.state == "working":
             raise task_rows.gone("expired", task)
         if taken.rowcount:
-            connection.execute(
-                update(_loops).where(_loops.c.id == row.loop_id).values(answers=_loops.c.answers + 1)
-            )
-            _queue_output(connection, row.loop_id, now_ms)
+            loop = connection.execute(_COUNT_ANSWER, {"loop": row.loop_id}).one()
+            _queue_output(connection, loop, now_ms)
         row = task_rows.find_row(connection, worker, task)
     desk.outbox_changed.set()
     return row
@@ -176,33 +196,23 @@ def _hold_again(connection: Connection, row: AnyRow, now_ms: int, hold_ms: int) 
     return held.rowcount == 1
 
 
-def _queue_output(connection: Connection, loop_id: int, now_ms: int) -> None:
+def _queue_output(connection: Connection, loop: AnyRow, now_ms: int) -> None:
     """Queue output.json once all have answered, or the last one at work on a loop that is being stopped."""
-    loop = connection.execute(
-        select(_loops.c.status, _loops.c.answers, _loops.c.task_count).where(_loops.c.id == loop_id)
-    ).one()
-    at_work = connection.scalar(
-        select(_assignments.c.id)
-        .where(_assignments.c.loop_id == loop_id, _assignments.c.state == "working")
-        .limit(1)
-    )
+    this = {"loop": loop.id}
     if loop.status == STOPPING:
-        complete, final_status = at_work is None, STOPPED
+        complete, final_status = connection.scalar(_AT_WORK, this) is None, STOPPED
     else:
         complete, final_status = loop.answers >= loop.task_count, COMPLETED
     if not complete:
         return
-    held_until_ms = connection.scalar(
-        select(func.max(_assignments.c.lease_expires_ms)).where(
-            _assignments.c.loop_id == loop_id, _assignments.c.state == "answered"
-        )
-    )
+    held_until_ms = connection.scalar(_HELD_UNTIL, this)
     connection.execute(
-        insert(_outbox).values(
-            loop_id=loop_id,
-            final_status=final_status,
-            attempts=0,
-            next_attempt_ms=max(now_ms, held_until_ms or 0),
-            queued_ms=now_ms,
-        )
+        _QUEUE_OUTPUT,
+        {
+            "loop_id": loop.id,
+            "final_status": final_status,
+            "attempts": 0,
+            "next_attempt_ms": max(now_ms, held_until_ms or 0),
+            "queued_ms": now_ms,
+        },
     )

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, Select, case, select
+from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, select
 
 from include.review_desk.aws_api.loops import IN_PROGRESS, STOPPING
 from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
 from include.review_desk.storage import schema
-from include.review_desk.storage.locks import lock_loop
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,6 +26,53 @@ _outbox = schema.outbox
 # Links to images outlive the task by this much, so that none dies under the last answer.
 _LINK_MARGIN_SECONDS = 60
 
+NOW = bindparam("now_ms", type_=BigInteger())
+"""The desk's clock, as a parameter of statements."""
+
+IS_WORKING = and_(
+    _assignments.c.id == bindparam("assignment"),
+    _assignments.c.state == "working",
+    _assignments.c.lease_expires_ms > NOW,
+)
+"""The ``assignment`` is somebody's, and its lease has not ended by ``now_ms``."""
+
+ALL_PAUSES_MS = _assignments.c.paused_ms + case(
+    (_assignments.c.paused_since_ms < NOW, NOW - _assignments.c.paused_since_ms), else_=0
+)
+"""All pauses in milliseconds, the present one taken as ending at ``now_ms``."""
+
+_STATE = (
+    select(
+        _assignments,
+        _loops.c.name.label("loop_name"),
+        _loops.c.flow_name,
+        _loops.c.status,
+        _loops.c.available_until_ms,
+        _flows.c.config,
+        _outbox.c.attempts.label("output_attempts"),
+        _outbox.c.next_attempt_ms.label("output_due_ms"),
+    )
+    .join(_loops, _loops.c.id == _assignments.c.loop_id)
+    .join(_flows, _flows.c.id == _loops.c.flow_id)
+    .outerjoin(_outbox, _outbox.c.loop_id == _assignments.c.loop_id)
+)
+_IS_MINE = and_(_assignments.c.task == bindparam("task"), _assignments.c.worker_id == bindparam("worker"))
+_MINE = _STATE.where(_IS_MINE)
+_MY_PAGE = _MINE.add_columns(_loops.c.input_content, schema.templates.c.content.label("template")).join(
+    schema.templates, schema.templates.c.sha256 == _loops.c.template_sha256
+)
+# As storage.locks does it.
+_LOCK_MY_LOOP = (
+    select(_loops.c.id)
+    .where(_loops.c.id == select(_assignments.c.loop_id).where(_IS_MINE).scalar_subquery())
+    .with_for_update(key_share=True)
+)
+_MY_LATEST = (
+    _STATE.where(_assignments.c.worker_id == bindparam("worker"), _assignments.c.submitted_ms.is_not(None))
+    .order_by(_assignments.c.submitted_ms.desc(), _assignments.c.id.desc())
+    .limit(bindparam("most"))
+)
+
 
 def find_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
     """The assignment with its loop's state, if it is this person's.
@@ -35,7 +81,7 @@ def find_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
     ------
     MissingTask
     """
-    return _one(connection, _state_query(), worker, task)
+    return _one(connection, _MINE, worker, task)
 
 
 def lock_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
@@ -45,12 +91,7 @@ def lock_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
     ------
     MissingTask
     """
-    mine = select(_assignments.c.loop_id).where(
-        _assignments.c.task == task, _assignments.c.worker_id == worker.id
-    )
-    loop_id = connection.scalar(mine)
-    if loop_id is not None:
-        lock_loop(connection, loop_id)
+    connection.execute(_LOCK_MY_LOOP, {"task": task, "worker": worker.id})
     return find_row(connection, worker, task)
 
 
@@ -61,23 +102,12 @@ def find_page(connection: Connection, worker: Worker, task: str) -> AnyRow:
     ------
     MissingTask
     """
-    templates = schema.templates
-    query = (
-        _state_query()
-        .add_columns(_loops.c.input_content, templates.c.content.label("template"))
-        .join(templates, templates.c.sha256 == _loops.c.template_sha256)
-    )
-    return _one(connection, query, worker, task)
+    return _one(connection, _MY_PAGE, worker, task)
 
 
 def latest_answered(connection: Connection, worker: Worker, limit: int) -> Sequence[AnyRow]:
     """This person's last answers with their loops' states, newest first."""
-    query = (
-        _state_query()
-        .where(_assignments.c.worker_id == worker.id, _assignments.c.submitted_ms.is_not(None))
-        .order_by(_assignments.c.submitted_ms.desc(), _assignments.c.id.desc())
-    )
-    return connection.execute(query.limit(limit)).all()
+    return connection.execute(_MY_LATEST, {"worker": worker.id, "most": limit}).all()
 
 
 def render(desk: Desk, row: AnyRow, *, seconds: int) -> str:
@@ -101,12 +131,6 @@ def limit_seconds(row: AnyRow) -> int:
 def spent_ms(row: AnyRow) -> int:
     """From acceptance to submission without the pauses; of rows that were submitted."""
     return max(0, int(row.submitted_ms - row.accepted_ms - row.paused_ms))
-
-
-def paused_until(now_ms: int) -> ColumnElement[int]:
-    """All pauses in milliseconds, the present one taken as ending now."""
-    since = _assignments.c.paused_since_ms
-    return _assignments.c.paused_ms + case((since < now_ms, now_ms - since), else_=0)
 
 
 def correctable_until(row: AnyRow, now_ms: int) -> int | None:
@@ -138,28 +162,8 @@ def gone(state: str, task: str) -> TaskGone:
     return TaskGone(f"The task {task} {why.get(state, 'is not open any more')}: ask for the next one.")
 
 
-def _state_query() -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            _assignments,
-            _loops.c.name.label("loop_name"),
-            _loops.c.flow_name,
-            _loops.c.status,
-            _loops.c.available_until_ms,
-            _flows.c.config,
-            _outbox.c.attempts.label("output_attempts"),
-            _outbox.c.next_attempt_ms.label("output_due_ms"),
-        )
-        .join(_loops, _loops.c.id == _assignments.c.loop_id)
-        .join(_flows, _flows.c.id == _loops.c.flow_id)
-        .outerjoin(_outbox, _outbox.c.loop_id == _assignments.c.loop_id)
-    )
-
-
 def _one(connection: Connection, query: Select[*tuple[Any, ...]], worker: Worker, task: str) -> AnyRow:
-    row = connection.execute(
-        query.where(_assignments.c.task == task, _assignments.c.worker_id == worker.id)
-    ).one_or_none()
+    row = connection.execute(query, {"task": task, "worker": worker.id}).one_or_none()
     if row is None:
         raise MissingTask(f"You have no task {task[:64]}.")
     return row

@@ -19,7 +19,6 @@ from include.review_desk.work import task_rows
 from include.review_desk.work.assignment import (
     claim_task,
     held_task,
-    is_working,
     takeable_page,
     time_limit_seconds,
 )
@@ -35,6 +34,9 @@ _MAX_REASON_CHARACTERS = 500
 
 _loops = schema.human_loops
 _assignments = schema.assignments
+
+# Values of an assignment whose pause ends.
+_RESUMED: dict[str, Any] = {"paused_ms": task_rows.ALL_PAUSES_MS, "paused_since_ms": None}
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,21 @@ def next_task(desk: Desk, worker: Worker) -> Task | None:
     return own_task(desk, worker, task) if task else None
 
 
+def next_page(desk: Desk, worker: Worker) -> tuple[Task, str, Any] | None:
+    """As ``next_task``, with the task's page and the input it was made of.
+
+    Raises
+    ------
+    TaskGone
+        Its time ran out in this moment.
+    """
+    task = held_task(desk, worker) or claim_task(desk, worker)
+    if task is None:
+        return None
+    row = _shown(desk, worker, task)
+    return _task(desk, row), _render(desk, row), json.loads(row.input_content)
+
+
 def own_task(desk: Desk, worker: Worker, task: str) -> Task:
     """One of this person's tasks, whatever became of it.
 
@@ -76,21 +93,7 @@ def own_task(desk: Desk, worker: Worker, task: str) -> Task:
     """
     with desk.database.read() as connection:
         row = task_rows.find_row(connection, worker, task)
-    config = json.loads(row.config)["HumanLoopConfig"]
-    return Task(
-        task=row.task,
-        loop=row.loop_name,
-        flow=row.flow_name,
-        title=config["TaskTitle"],
-        description=config["TaskDescription"],
-        state=row.state,
-        paused=row.state == "working" and row.paused_since_ms is not None,
-        accepted_ms=row.accepted_ms,
-        limit_ms=row.limit_ms,
-        lease_expires_ms=row.lease_expires_ms,
-        answer=json.loads(row.answer) if row.answer is not None else None,
-        correctable_until_ms=task_rows.correctable_until(row, desk.clock()),
-    )
+    return _task(desk, row)
 
 
 def render_task(desk: Desk, worker: Worker, task: str) -> str:
@@ -101,17 +104,6 @@ def render_task(desk: Desk, worker: Worker, task: str) -> str:
     MissingTask, TaskGone
     """
     return _render(desk, _shown(desk, worker, task))
-
-
-def page_and_input(desk: Desk, worker: Worker, task: str) -> tuple[str, Any]:
-    """The page of a task, and the input it was made of.
-
-    Raises
-    ------
-    MissingTask, TaskGone
-    """
-    row = _shown(desk, worker, task)
-    return _render(desk, row), json.loads(row.input_content)
 
 
 def render_ahead(desk: Desk, worker: Worker, loop: str) -> str:
@@ -159,9 +151,7 @@ def heartbeat(desk: Desk, worker: Worker, task: str) -> int:
     now_ms = desk.clock()
 
     def lease(row: AnyRow) -> dict[str, Any]:
-        return _resumed(now_ms) | {
-            "lease_expires_ms": min(row.limit_ms, now_ms + desk.config.silence_seconds * 1000)
-        }
+        return _RESUMED | {"lease_expires_ms": min(row.limit_ms, now_ms + desk.config.silence_seconds * 1000)}
 
     return int(_change(desk, worker, task, now_ms, lease).lease_expires_ms)
 
@@ -194,7 +184,7 @@ def resume(desk: Desk, worker: Worker, task: str) -> int:
     MissingTask, TaskGone
     """
     now_ms = desk.clock()
-    return int(_change(desk, worker, task, now_ms, lambda _row: _resumed(now_ms)).lease_expires_ms)
+    return int(_change(desk, worker, task, now_ms, lambda _row: _RESUMED).lease_expires_ms)
 
 
 def release(
@@ -226,6 +216,24 @@ def release(
     return True
 
 
+def _task(desk: Desk, row: AnyRow) -> Task:
+    config = json.loads(row.config)["HumanLoopConfig"]
+    return Task(
+        task=row.task,
+        loop=row.loop_name,
+        flow=row.flow_name,
+        title=config["TaskTitle"],
+        description=config["TaskDescription"],
+        state=row.state,
+        paused=row.state == "working" and row.paused_since_ms is not None,
+        accepted_ms=row.accepted_ms,
+        limit_ms=row.limit_ms,
+        lease_expires_ms=row.lease_expires_ms,
+        answer=json.loads(row.answer) if row.answer is not None else None,
+        correctable_until_ms=task_rows.correctable_until(row, desk.clock()),
+    )
+
+
 def _leave(desk: Desk, worker: Worker, task: str, state: str, reason: str | None) -> dict[str, str]:
     with desk.database.write() as connection:
         row = task_rows.lock_row(connection, worker, task)
@@ -245,15 +253,12 @@ def _change(
     with desk.database.write() as connection:
         row = task_rows.lock_row(connection, worker, task)
         changed = connection.execute(
-            update(_assignments).where(is_working(row.id, now_ms)).values(values(row))
+            update(_assignments).where(task_rows.IS_WORKING).values(values(row)),
+            {"assignment": row.id, "now_ms": now_ms},
         )
         if changed.rowcount == 0:
             raise task_rows.gone("expired" if row.state == "working" else row.state, task)
         return task_rows.find_row(connection, worker, task)
-
-
-def _resumed(now_ms: int) -> dict[str, Any]:
-    return {"paused_ms": task_rows.paused_until(now_ms), "paused_since_ms": None}
 
 
 def _shown(desk: Desk, worker: Worker, task: str) -> AnyRow:

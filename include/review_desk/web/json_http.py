@@ -1,0 +1,87 @@
+"""JSON requests and refusals over HTTP: bodies with a limit, errors as ``{"error": "<one sentence>"}``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import JSONResponse
+
+from include.review_desk.errors import (
+    BadAnswer,
+    DeskError,
+    Forbidden,
+    InvalidRequest,
+    MissingTask,
+    NotSignedIn,
+    TaskGone,
+    TooManyAttempts,
+)
+from include.review_desk.strict_json import JsonFault, parse_json
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+
+class BodyTooLarge(DeskError):
+    """The request body passes the limit."""
+
+
+_STATUS: dict[type[DeskError], int] = {
+    InvalidRequest: 400,
+    BadAnswer: 400,
+    NotSignedIn: 401,
+    Forbidden: 403,
+    MissingTask: 404,
+    TaskGone: 409,
+    BodyTooLarge: 413,
+    TooManyAttempts: 429,
+}
+
+
+def error_response(error: DeskError) -> JSONResponse:
+    """An error as JSON, with the status that belongs to its kind."""
+    headers = {}
+    if isinstance(error, TooManyAttempts):
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    if isinstance(error, NotSignedIn):
+        headers["WWW-Authenticate"] = "Bearer"
+    status = _STATUS.get(type(error), 400)
+    return JSONResponse({"error": error.message}, status_code=status, headers=headers)
+
+
+async def read_body(request: Request, *, max_bytes: int) -> bytes:
+    """The request's body as it came; BodyTooLarge as soon as it passes ``max_bytes``."""
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise BodyTooLarge(f"The request is larger than the {max_bytes} bytes that are allowed.")
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def read_members(body: bytes) -> dict[str, Any]:
+    """The JSON object in a request's body; an empty body is an empty object.
+
+    Raises
+    ------
+    InvalidRequest
+    """
+    if not body:
+        return {}
+    try:
+        members = parse_json(body)
+    except JsonFault as fault:
+        raise InvalidRequest(f"The request is not valid JSON: {fault}.") from None
+    if not isinstance(members, dict):
+        raise InvalidRequest("The request must be a JSON object.")
+    return members
+
+
+def text_of(members: dict[str, Any], name: str) -> str:
+    """The text ``name`` of a request, which must be there; else InvalidRequest."""
+    value = members.get(name)
+    if not isinstance(value, str):
+        raise InvalidRequest(f'The request must have a text "{name}".')
+    return value
