@@ -26,9 +26,29 @@ to begin with:
          --public-url https://review.example.org
 
 boto3 then speaks to it as to Amazon A2I, with the key of step 1 in AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY:
-  boto3.client("sagemaker-a2i-runtime", endpoint_url="http://127.0.0.1:5800", region_name="us-east-1")
-and the team's ARN is arn:aws:sagemaker:<region>:<account>:workteam/private-crowd/<team>.
+AWS_SECRET_ACCESS_KEY of the program that asks (serve reads the same names for S3, in its own environment). What to ask, once:
+  import boto3, json
+  desk = {"endpoint_url": "http://127.0.0.1:5800", "region_name": "us-east-1"}
+  sagemaker, a2i = boto3.client("sagemaker", **desk), boto3.client("sagemaker-a2i-runtime", **desk)
+  team = sagemaker.describe_workteam(WorkteamName="night-team")["Workteam"]["WorkteamArn"]
+  template = open("include/worker_template/bounding_box.liquid.html").read()
+  ui = sagemaker.create_human_task_ui(HumanTaskUiName="boxes", UiTemplate={"Content": template})
+  flow = sagemaker.create_flow_definition(
+      FlowDefinitionName="night-review",
+      RoleArn="arn:aws:iam::111122223333:role/any",  # nobody assumes it
+      HumanLoopConfig={
+          "WorkteamArn": team, "HumanTaskUiArn": ui["HumanTaskUiArn"], "TaskCount": 1,
+          "TaskTitle": "Check the boxes", "TaskDescription": "Correct, add or remove boxes.",
+      },
+      OutputConfig={"S3OutputPath": "s3://my-bucket/reviews"},
+  )
+and for each image, which then waits on the team's page:
+  image = {"taskObject": "s3://my-bucket/images/1.jpg", "labels": ["RBC", "WBC"], "initialValue": []}
+  a2i.start_human_loop(
+      HumanLoopName="image-1", FlowDefinitionArn=flow["FlowDefinitionArn"],
+      HumanLoopInput={"InputContent": json.dumps(image)},
+  )
+The answers are at describe_human_loop(...)["HumanLoopOutput"]["OutputS3Uri"] when the status says Completed.
 People leave by remove-worker, keys by revoke-key. COMMAND --help tells each command's options.
 """
 
