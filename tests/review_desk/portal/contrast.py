@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # Text whose contrast is below WCAG 2.2 AA (1.4.3): 4.5, or 3 where it is large (24 px, or 18.66 px bold).
-# Looks into open shadow roots. Disabled controls are left out, as WCAG does, and what only a screen reader gets.
+# Looks into open shadow roots. Left out are disabled controls, as WCAG does, and what is for screen readers.
 LOW_CONTRAST = """
 () => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
