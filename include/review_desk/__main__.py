@@ -26,7 +26,8 @@ to begin with:
          --public-url https://review.example.org
 
 boto3 then speaks to it as to Amazon A2I, with the key of step 1 in AWS_ACCESS_KEY_ID and
-AWS_SECRET_ACCESS_KEY of the program that asks (serve reads the same names for S3, in its own environment). What to ask, once:
+AWS_SECRET_ACCESS_KEY of the program that asks; serve reads the same names for S3, in an environment of
+its own. What to ask, once:
   import boto3, json
   desk = {"endpoint_url": "http://127.0.0.1:5800", "region_name": "us-east-1"}
   sagemaker, a2i = boto3.client("sagemaker", **desk), boto3.client("sagemaker-a2i-runtime", **desk)
