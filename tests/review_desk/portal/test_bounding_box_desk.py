@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.review_desk.conftest import BUCKET, TEMPLATE, Flow, Reviewer, Site
 from tests.review_desk.portal.editor import LABELS, MODEL, SIZE, Hand, box, plain_image
-from tests.review_desk.portal.words import end_correcting
+from tests.review_desk.portal.words import NO_CONNECTION, end_correcting
 
 # Small and in the corner, so that the middle is free at any zoom.
 CORNER = box("WBC", 2.25, 2.5, 6.125, 5)
@@ -164,3 +164,23 @@ def test_output_json_is_exact_at_three_zooms(site, browse, image, means, size):
     answers = [answer_of(flow, loop) for loop in loops]
     changed = {"inputImageProperties": SIZE, "initialValueModified": True}
     assert answers == [{"boundingBoxes": [CORNER, drawn], **changed} for drawn in expected]
+
+
+def test_boxes_outlive_a_lost_network_and_are_submitted_once(site, browse, image):
+    """Submitted twice without a network, then the page is left and opened again: one answer, to the pixel."""
+    flow = site.make_flow(TEMPLATE)
+    loops = [flow.start(taskObject=image, labels=LABELS, initialValue=MODEL) for _ in range(2)]
+    visit = browse(expected=NO_CONNECTION)
+    hand, page = at_work(site, flow.reviewer(), visit), visit.page
+    hand.press("z")
+    hand.drag((300, 320), (380, 390))
+    visit.context.set_offline(True)
+    hand.press("Control+Enter", "Control+Enter")
+    expect(page.locator("#notices")).to_contain_text("Not saved yet")
+    visit.context.set_offline(False)
+    page.goto(site.url + "/work")
+    expect(page.locator("#notices")).to_contain_text("is saved now")
+    changed = [*MODEL, box("RBC", 300, 320, 80, 70)]
+    expected = {"boundingBoxes": changed, "inputImageProperties": SIZE, "initialValueModified": True}
+    assert answer_of(flow, loops[0]) == expected
+    assert flow.status(loops[1]) == "InProgress"
