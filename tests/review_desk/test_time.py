@@ -250,3 +250,17 @@ def test_deleted_loops_are_forgotten_after_thirty_days(desk, clock, person):
 def test_a_database_that_cannot_be_used_is_one_sentence(url: str, part: str):
     with pytest.raises(DeskSetupError, match=part):
         open_database(url)
+
+
+def test_an_ipv6_network_guesses_as_one_and_ipv4_addresses_apart():
+    limiter = SignInLimiter(per_name=2, per_address=3)
+    for last in (1, 2):
+        limiter.begin("ada", f"2001:db8::{last}", 0)
+    with pytest.raises(TooManyAttempts):
+        limiter.begin("ada", "2001:db8::ffff:1:2", 0)
+    limiter.begin("ada", "2001:db8:0:1::1", 0)
+    for address in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        limiter.begin("ada", address, 0)
+    limiter.begin("ada", "::ffff:192.0.2.1", 0)
+    with pytest.raises(TooManyAttempts):
+        limiter.begin("ada", "192.0.2.1", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import threading
 
 from include.review_desk.errors import TooManyAttempts
@@ -48,7 +49,8 @@ class SignInLimiter:
 
     def _keys(self, name: str, address: str) -> list[tuple[str, str]]:
         # A name is limited per address, so that nobody can lock another person out from elsewhere.
-        return [("name", f"{address} {name[:200]}"), ("address", address)]
+        network = _network(address)
+        return [("name", f"{network} {name[:200]}"), ("address", network)]
 
     def _recent(self, key: tuple[str, str], now_ms: int) -> list[int]:
         recent = [time for time in self._attempts.get(key, []) if time > now_ms - self._window_ms]
@@ -57,3 +59,15 @@ class SignInLimiter:
         else:
             self._attempts.pop(key, None)
         return recent
+
+
+def _network(address: str) -> str:
+    """What one person holds: an IPv4 address, or all of an IPv6 /64, from which a program takes any."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address[:200]
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    mapped = parsed.ipv4_mapped
+    return str(mapped or ipaddress.ip_network((int(parsed), 64), strict=False))
