@@ -242,9 +242,9 @@ class Site:
         if self._database is not None:
             self._database.close()
 
-    def get(self, path: str) -> tuple[int, str, http.client.HTTPMessage]:
+    def get(self, path: str, **headers: str) -> tuple[int, str, http.client.HTTPMessage]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers)
         response = connection.getresponse()
         try:
             return response.status, response.read().decode(), response.headers

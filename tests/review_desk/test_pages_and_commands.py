@@ -48,9 +48,15 @@ def test_a_flows_page_lists_its_loops(flow):
     assert "Failed" in page
     assert "Check the boxes" in page
     assert f"/flows/{flow.name}" in flow.site.get("/flows")[1]
-    failed = flow.site.get(f"/loops/{loops[1]}")[1]
+    person, address = flow.reviewer(), f"/loops/{loops[1]}"
+    failed = flow.site.get(address, Cookie=f"desk_session={person.token}")[1]
     assert "&lt;b&gt;" in failed
     assert "<b>&quot;" not in failed
+    flow.site.add_worker(unique("other-team"), other := unique("other"))
+    stranger = Reviewer(flow.site.port, other)
+    for shown in (flow.site.get(address), flow.site.get(address, Cookie=f"desk_session={stranger.token}")):
+        assert "ValidationError" in shown[1]
+        assert "&lt;b&gt;" not in shown[1], "what the reason quotes of the input is for the team only"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,10 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from include.review_desk.aws_api import loops, task_uis
+from include.review_desk.errors import NotSignedIn
+from include.review_desk.people import teams
 from include.review_desk.storage import schema
+from include.review_desk.web.browser import signed_in_worker
 from include.review_desk.web.html import page
 
 if TYPE_CHECKING:
@@ -91,7 +94,23 @@ def _loop(desk: Desk, request: Request) -> Response:
             select(func.count()).where(assignments.c.loop_id == row.id, assignments.c.state == "working")
         )
         pending = connection.execute(select(outbox).where(outbox.c.loop_id == row.id)).one_or_none()
-    return page("loop.html", request=request, human_loop=row, at_work=at_work, pending=pending)
+    return page(
+        "loop.html",
+        request=request,
+        human_loop=row,
+        at_work=at_work,
+        pending=pending,
+        # It may quote the input, which is for those who work on it.
+        reason=row.failure_reason if _is_in_team(desk, request, row.team_id) else None,
+    )
+
+
+def _is_in_team(desk: Desk, request: Request, team_id: int) -> bool:
+    try:
+        worker = signed_in_worker(desk, request)
+    except NotSignedIn:
+        return False
+    return any(member.team_id == team_id for member in teams.memberships(desk, worker))
 
 
 def _missing(request: Request, what: str, name: str) -> Response:
