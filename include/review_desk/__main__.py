@@ -14,15 +14,15 @@ if TYPE_CHECKING:
 
 _EPILOG = """\
 to begin with:
-  export DATABASE=sqlite:////var/lib/desk/desk.db
+  export DESK_DATABASE=sqlite:////var/lib/desk/desk.db   # or --database with each command
   1. a key for the program that asks for reviews (shown once):
-     python -m include.review_desk create-key --database $DATABASE --client night-pipeline
+     python -m include.review_desk create-key --client night-pipeline
   2. people, by a link that they open in their browser, or with a password that you choose:
-     python -m include.review_desk invite --database $DATABASE --team night-team --lead \\
+     python -m include.review_desk invite --team night-team --lead \\
          --public-url https://review.example.org
-     python -m include.review_desk add-worker --database $DATABASE --team night-team --name Ada
+     python -m include.review_desk add-worker --team night-team --name Ada
   3. the desk itself; 1 and 2 work while it runs, too:
-     python -m include.review_desk serve --database $DATABASE --bucket my-bucket \\
+     python -m include.review_desk serve --bucket my-bucket \\
          --public-url https://review.example.org
 
 boto3 then speaks to it as to Amazon A2I, with the key of step 1 in AWS_ACCESS_KEY_ID and

@@ -11,7 +11,7 @@ from sqlalchemy import func, select, text
 from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.counts import OperationCounts
-from include.review_desk.people import workers
+from include.review_desk.people import teams, workers
 from include.review_desk.storage import schema
 from include.review_desk.storage.database import open_database
 from include.review_desk.storage.locks import lock_loop
@@ -225,3 +225,35 @@ def test_an_hour_without_s3_loses_nothing_and_asks_it_seldom(desk):
     [output] = night.outputs()
     assert len(output["humanAnswers"]) == 1
     assert night.status() == "Completed"
+
+
+def test_a_team_and_a_person_made_by_many_at_once_are_one(url):
+    """Each from a process of its own, as far as the database can tell."""
+    team, name = unique("team"), unique("person")
+    databases = [open_database(url) for _ in range(3)]
+
+    def add(database, person: str) -> bool:
+        return workers.add_worker(database, 1, team=team, name=person, password=PASSWORD)
+
+    try:
+        with ThreadPoolExecutor(2) as rooms:
+            with databases[0].write() as connection:
+                team_id = teams.ensure_team(connection, team, 1)
+                if url.startswith("sqlite"):
+                    started = []
+                else:
+                    started = [rooms.submit(add, database, unique("person")) for database in databases[1:]]
+                    held = text(
+                        "SELECT count(*) FROM pg_stat_activity "
+                        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    )
+                    wait_for(lambda: connection.scalar(held) == 2)
+            assert [done.result() for done in started] == [True] * len(started)
+        with ThreadPoolExecutor(3) as rooms:
+            assert sorted(rooms.map(lambda database: add(database, name), databases)) == [False, False, True]
+        with databases[0].read() as connection:
+            query = select(schema.workteams.c.id).where(schema.workteams.c.name == team)
+            assert connection.scalars(query).all() == [team_id]
+    finally:
+        for database in databases:
+            database.close()

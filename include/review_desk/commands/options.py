@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import argparse
 
 
+# The environment of a process is its owner's to read; its command line everybody's (ps).
+DATABASE_ENVIRONMENT = "DESK_DATABASE"
+
+
 def add_database_option(parser: argparse._ActionsContainer) -> None:
-    """``--database``, which every command needs."""
+    """``--database``, which every command needs, here or in the environment."""
+    given = os.environ.get(DATABASE_ENVIRONMENT) or None
     parser.add_argument(
         "--database",
-        required=True,
+        required=given is None,
+        default=given,
         metavar="URL",
-        help="where the desk keeps its data: sqlite:////absolute/path.db, or postgresql://user:password@host/name",
+        help="where the desk keeps its data: sqlite:////absolute/path.db, or "
+        f"postgresql://user:password@host/name (default: environment {DATABASE_ENVIRONMENT}. A URL with a "
+        "password belongs there: everybody on the machine can read command lines)",
     )

@@ -25,7 +25,8 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "remove-worker",
         help="close an account; its answers stay",
         description="Close a reviewer's account, also while the desk is running: sessions end at once, tasks "
-        "in hand go back to the queue, answers stay. add-worker opens it again.",
+        "in hand go back to the queue, answers stay; open invitations to teams that the person "
+        "led are withdrawn. add-worker opens the account again.",
     )
     remove.set_defaults(run=_remove_worker)
     add_database_option(remove)
@@ -58,6 +59,11 @@ def _add_add_worker(commands: argparse._SubParsersAction[argparse.ArgumentParser
         action="store_true",
         help="read the password (8 characters or more) from standard input instead of asking for it",
     )
+    add.add_argument(
+        "--single-sign-on",
+        action="store_true",
+        help="the account is one that single sign-on made: put it into the team, set no password",
+    )
 
 
 def _add_invite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,7 +90,10 @@ def _add_invite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
 
 
 def _add_worker(options: argparse.Namespace) -> int:
-    if options.password_stdin:
+    password: str | None = None
+    if options.single_sign_on:
+        pass
+    elif options.password_stdin:
         password = sys.stdin.read().rstrip("\r\n")
     else:
         password = getpass.getpass(f"Password for {options.name}: ")
@@ -120,9 +129,14 @@ def _invite(options: argparse.Namespace) -> int:
 
 def _remove_worker(options: argparse.Namespace) -> int:
     database = open_database(options.database)
-    was_open = accounts.remove_worker(database, system_clock(), options.name)
+    closed = accounts.remove_worker(database, system_clock(), options.name)
     database.close()
-    print(f"Closed the account {options.name}." if was_open else f"{options.name} was closed already.")
+    print(f"Closed the account {options.name}." if closed.was_open else f"{options.name} was closed already.")
+    if closed.withdrawn:
+        print(
+            f"Withdrew {closed.withdrawn} open invitations to teams that {options.name} led: whoever still "
+            "needs one has to be invited anew."
+        )
     return 0
 
 

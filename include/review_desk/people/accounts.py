@@ -25,10 +25,19 @@ class Account:
     disabled_ms: int | None
 
 
-def remove_worker(database: Database, now_ms: int, name: str) -> bool:
+@dataclass(frozen=True)
+class Closed:
+    """What closing an account changed: whether it was open, how many invitations are withdrawn."""
+
+    was_open: bool
+    withdrawn: int
+
+
+def remove_worker(database: Database, now_ms: int, name: str) -> Closed:
     """Close an account: its sessions end, the tasks it holds go back, its answers stay.
 
-    Returns whether it was open. ``add_worker`` opens it again.
+    Open invitations to teams that the person led are withdrawn: they may be the person's own way back.
+    ``add_worker`` opens the account again.
 
     Raises
     ------
@@ -36,6 +45,7 @@ def remove_worker(database: Database, now_ms: int, name: str) -> bool:
         There is no account of this name.
     """
     workers, assignments = schema.workers, schema.assignments
+    members, invitations = schema.team_members, schema.invitations
     with database.write() as connection:
         row = connection.execute(select(workers).where(workers.c.name == name)).one_or_none()
         if row is None:
@@ -43,13 +53,21 @@ def remove_worker(database: Database, now_ms: int, name: str) -> bool:
         if row.disabled_ms is None:
             connection.execute(update(workers).where(workers.c.id == row.id).values(disabled_ms=now_ms))
         connection.execute(delete(schema.sessions).where(schema.sessions.c.worker_id == row.id))
+        led = select(members.c.team_id).where(members.c.worker_id == row.id, members.c.lead)
+        withdrawn = connection.execute(
+            delete(invitations).where(
+                invitations.c.team_id.in_(led),
+                invitations.c.used_ms.is_(None),
+                invitations.c.expires_ms > now_ms,
+            )
+        ).rowcount
         # The running desk gives back what has no lease, within a second; one that is down, when it starts.
         connection.execute(
             update(assignments)
             .where(assignments.c.worker_id == row.id, assignments.c.state == "working")
             .values(lease_expires_ms=now_ms)
         )
-    return row.disabled_ms is None
+    return Closed(row.disabled_ms is None, withdrawn)
 
 
 def list_workers(database: Database) -> list[Account]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from include.review_desk.errors import InvalidRequest
 from include.review_desk.storage import schema
@@ -56,21 +57,28 @@ def check_team_name(team: str) -> None:
 
 
 def ensure_team(connection: Connection, name: str, now_ms: int) -> int:
-    """The team's id; the team is made when missing, its group named like itself."""
-    team_id = connection.scalar(select(_teams.c.id).where(_teams.c.name == name))
+    """The team's id; the team is made when missing, its group named like itself.
+
+    On PostgreSQL others may make it in the same moment: their row then serves, as ON CONFLICT waits for it.
+    """
+    known = select(_teams.c.id).where(_teams.c.name == name)
+    team_id = connection.scalar(known)
     if team_id is not None:
         return int(team_id)
     settings = {"MemberDefinitions": [{"OidcMemberDefinition": {"Groups": [name]}}]}
-    result = connection.execute(
-        insert(_teams).values(
+    insert_into = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(
+        insert_into(_teams)
+        .values(
             name=name,
             description=f"Reviewers of the team {name}",
             settings=json.dumps(settings),
             created_ms=now_ms,
             updated_ms=now_ms,
         )
+        .on_conflict_do_nothing()
     )
-    return schema.inserted_id(result)
+    return int(connection.execute(known).scalar_one())
 
 
 def ensure_member(connection: Connection, team_id: int, worker_id: int, *, lead: bool = False) -> None:

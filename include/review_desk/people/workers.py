@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.errors import InvalidRequest, NotSignedIn
 from include.review_desk.people import teams
@@ -57,37 +58,77 @@ class Session:
 
 
 def add_worker(
-    database: Database, now_ms: int, *, team: str, name: str, password: str, lead: bool = False
+    database: Database, now_ms: int, *, team: str, name: str, password: str | None, lead: bool = False
 ) -> bool:
     """Make the account and the team where missing, put the person into the team, set the password.
 
-    Returns whether the account is new. Repeating the call changes nothing but the password; an account that
-    was closed is open again.
+    Returns whether the account is new. Repeating the call changes nothing but the password, and another
+    password ends the person's sessions; an account that was closed is open again. Without a password the
+    account must be one of single sign-on, and with one it must not: the names of those are chosen by whoever
+    signed in first.
 
     Raises
     ------
     InvalidRequest
-        Name or password that is too short or too long, or a team name that A2I would refuse.
+        Name or password that is too short or too long, a team name that A2I would refuse, or an account that
+        signs in by other means.
     """
     teams.check_team_name(team)
     check_name(name)
-    check_password(password)
-    password_hash = hash_password(password)
-    workers = schema.workers
-    with database.write() as connection:
-        team_id = teams.ensure_team(connection, team, now_ms)
-        worker_id = connection.scalar(select(workers.c.id).where(workers.c.name == name))
-        created = worker_id is None
-        if worker_id is None:
-            worker_id = insert_worker(connection, now_ms, name=name, password_hash=password_hash)
-        else:
-            connection.execute(
-                update(workers)
-                .where(workers.c.id == worker_id)
-                .values(password_hash=password_hash, disabled_ms=None)
-            )
-        teams.ensure_member(connection, team_id, worker_id, lead=lead)
-    return created
+    if password is not None:
+        check_password(password)
+    values = {"password_hash": hash_password(password)} if password is not None else {}
+    # Outside of the transaction: it takes a while, and the others would wait.
+    same = password is not None and password_fits(_password_hash(database, name), password)
+    for last in (False, True):
+        try:
+            with database.write() as connection:
+                team_id = teams.ensure_team(connection, team, now_ms)
+                worker_id, created = _ensure_worker(connection, now_ms, name, values, same=same)
+                teams.ensure_member(connection, team_id, worker_id, lead=lead)
+                return created
+        except IntegrityError:
+            # Somebody else made the account in this very moment: now it is there.
+            if last:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _password_hash(database: Database, name: str) -> str | None:
+    query = select(schema.workers.c.password_hash).where(schema.workers.c.name == name)
+    with database.read() as connection:
+        return connection.scalar(query)
+
+
+def _ensure_worker(
+    connection: Connection, now_ms: int, name: str, values: dict[str, str], *, same: bool
+) -> tuple[int, bool]:
+    """The account's id and whether it is new; ``same``: its password is the one that is set again."""
+    workers, sessions = schema.workers, schema.sessions
+    row = connection.execute(
+        select(workers.c.id, workers.c.oidc_subject).where(workers.c.name == name)
+    ).one_or_none()
+    single_sign_on = row is not None and row.oidc_subject is not None
+    _check_way_in(name, password=bool(values), single_sign_on=single_sign_on)
+    if row is None:
+        return insert_worker(connection, now_ms, name=name, **values), True
+    connection.execute(update(workers).where(workers.c.id == row.id).values(disabled_ms=None, **values))
+    if values and not same:
+        connection.execute(delete(sessions).where(sessions.c.worker_id == row.id))
+    return int(row.id), False
+
+
+def _check_way_in(name: str, *, password: bool, single_sign_on: bool) -> None:
+    if single_sign_on and password:
+        raise InvalidRequest(
+            f"The account {name!r} belongs to somebody who signs in by single sign-on: make sure who it is, "
+            "then add --single-sign-on, which sets no password."
+        )
+    if not password and not single_sign_on:
+        raise InvalidRequest(
+            f"There is no account {name!r} of single sign-on: the first sign-in makes it, "
+            "list-workers shows it."
+        )
 
 
 def insert_worker(connection: Connection, now_ms: int, **values: str | None) -> int:

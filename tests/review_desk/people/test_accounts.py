@@ -179,3 +179,33 @@ def test_a_closed_account_ends_its_sessions_and_gives_its_tasks_back(both_sites)
 def test_closing_an_account_that_nobody_has_is_one_sentence(site):
     result = run("remove-worker", "--database", site.database_url, "--name", "nobody at all")
     assert (result.returncode, "list-workers" in result.stderr) == (2, True)
+
+
+def test_a_new_password_ends_the_sessions_of_the_old_one(site, person):
+    team = unique("team")
+    session = Reviewer(site.port, person)
+    site.add_worker(team, person)
+    assert session.call("/worker/queue", method="GET")[0] == 200, "the same password again"
+    site.add_worker(team, person, "another password")
+    assert session.call("/worker/queue", method="GET")[0] == 401
+    Reviewer(site.port, person, "another password")
+
+
+def test_whoever_led_a_team_does_not_come_back_by_an_invitation(site):
+    team, lead = unique("team"), unique("lead")
+    add = ("add-worker", "--database", site.database_url, "--team", team, "--password-stdin")
+    assert run(*add, "--name", lead, "--lead", stdin=PASSWORD).returncode == 0
+    kept, elsewhere = invite(site, team=team), invite(site)
+    closed = run("remove-worker", "--database", site.database_url, "--name", lead)
+    assert (closed.returncode, "Withdrew 1 " in closed.stdout) == (0, True)
+    with Browser(site.url) as browser:
+        assert browser.get(kept).status_code == 410
+        assert browser.get(elsewhere).status_code == 200
+
+
+def test_the_database_may_stand_in_the_environment_where_ps_does_not_show_it(site, person):
+    assert person in run("list-workers", DESK_DATABASE=str(site.database_url)).stdout
+    given = run("list-workers", "--database", str(site.database_url), DESK_DATABASE="sqlite:////none/x.db")
+    assert person in given.stdout, "the option goes first"
+    with pytest.raises(SystemExit):
+        run("list-workers", DESK_DATABASE="")

@@ -20,6 +20,7 @@ from include.review_desk.storage.database import open_database
 from tests.review_desk.conftest import PASSWORD, ServerProcess, free_port, unique
 
 from .browser import Browser, problem
+from .conftest import run
 from .provider import CLIENT_ID, CLIENT_SECRET, Provider
 
 
@@ -124,7 +125,7 @@ def test_teams_follow_the_groups_of_the_token_and_other_membership_stays(desk, b
     provider.person["groups"] = [mine, other, "no team has this"]
     sign_in(browser)
     assert teams_of(desk, name) == sorted([mine, other])
-    add_worker(desk.database, system_clock(), team=given, name=name, password=PASSWORD)
+    add_worker(desk.database, system_clock(), team=given, name=name, password=None)
     provider.person["groups"] = [mine]
     sign_in(browser)
     assert teams_of(desk, name) == sorted([given, mine])
@@ -148,6 +149,30 @@ def test_a_name_that_is_taken_gives_nobody_the_account(desk, browser, provider):
     with Browser(desk.url) as rightful:
         assert rightful.sign_in(name, PASSWORD).status_code == 303
         assert "(lead)" in rightful.get("/account").text
+
+
+def test_an_account_that_chose_its_name_is_not_given_somebody_elses_team(desk, browser, provider):
+    name = provider.person["preferred_username"] = unique("boss")
+    assert sign_in(browser).status_code == 303
+    command = (
+        "add-worker",
+        "--database",
+        desk.database_url,
+        "--team",
+        unique("team"),
+        "--name",
+        name,
+        "--lead",
+    )
+    refused = run(*command, "--password-stdin", stdin=PASSWORD)
+    assert (refused.returncode, "by single sign-on" in refused.stderr) == (2, True)
+    assert teams_of(desk, name) == []
+    assert run(*command, "--single-sign-on").returncode == 0
+    assert "(lead)" in browser.get("/account").text
+    with Browser(desk.url) as other:
+        assert other.sign_in(name, PASSWORD).status_code == 401
+    nobody = run(*command[:-3], "--name", unique("nobody"), "--single-sign-on")
+    assert (nobody.returncode, "no account" in nobody.stderr) == (2, True)
 
 
 def test_an_account_without_password_has_none_to_guess(desk, browser, provider):
