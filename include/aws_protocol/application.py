@@ -118,8 +118,12 @@ class AwsApplication:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         operation = _resolve(scope, headers)
         try:
-            body = await _read_body(receive)
-            identity = await self._authenticate(operation, scope, headers, body)
+            key = signature.claimed_key(headers)
+            secret = await self._secret_of(key) if key else None
+            # Of those who cannot have signed it nothing is kept: many at once must not take the memory.
+            body = await _read_body(receive, keep=secret is not None)
+            credentials = {key: secret} if key and secret else {}
+            identity = self._authenticate(operation, scope, headers, body, credentials)
             if operation is None:
                 raise _unknown_operation(scope, headers)
         except ServiceError as error:
@@ -137,8 +141,13 @@ class AwsApplication:
             self._on_call(self._call(operation, params, identity), answer.status)
         return answer
 
-    async def _authenticate(
-        self, operation: Operation | None, scope: Scope, headers: Mapping[str, str], body: bytes
+    def _authenticate(
+        self,
+        operation: Operation | None,
+        scope: Scope,
+        headers: Mapping[str, str],
+        body: bytes,
+        credentials: Mapping[str, str],
     ) -> signature.Identity:
         request = signature.SignedRequest(
             method=scope["method"],
@@ -147,9 +156,7 @@ class AwsApplication:
             headers=headers,
             body=body,
         )
-        key = signature.claimed_key(headers)
-        secret = await self._secret_of(key) if key else None
-        identity = signature.verify(request, {key: secret} if key and secret else {})
+        identity = signature.verify(request, credentials)
         if identity.region != self._region or (operation and identity.service != operation.signing_name):
             raise ServiceError(
                 "InvalidSignatureException",
@@ -259,7 +266,7 @@ def _internal_failure(operation: Operation) -> Answer:
     return serialise_error(operation, ServiceError(code, message, 500))
 
 
-async def _read_body(receive: Receive) -> bytes:
+async def _read_body(receive: Receive, *, keep: bool) -> bytes:
     chunks: list[bytes] = []
     size = 0
     while True:
@@ -268,7 +275,7 @@ async def _read_body(receive: Receive) -> bytes:
             raise ServiceError("RequestAborted", "The client went away before the request was complete.", 400)
         chunk = message.get("body", b"")
         size += len(chunk)
-        if size <= MAX_BODY_BYTES:
+        if keep and size <= MAX_BODY_BYTES:
             chunks.append(chunk)
         if not message.get("more_body", False):
             break
