@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import socket
 import subprocess
 import sys
 import urllib.request
@@ -191,3 +193,25 @@ def _healthy(port: int) -> bool:
             return answer.status == 200
     except OSError:
         return False
+
+
+@pytest.mark.parametrize("beginning", [b"GET / HTTP/1.1\r\nX: ", b"GET /"])
+def test_headers_without_an_end_are_cut_off(site, beginning: bytes):
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+        connection.sendall(beginning)
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                connection.sendall(b"a" * 100_000)
+            pytest.fail("ten megabytes were taken")
+    assert site.get("/healthz")[0] == 200
+
+
+def test_requests_on_one_connection_are_counted_apart(site):
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 30_000 + b"\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
+        for _ in range(5):
+            connection.sendall(request)
+            answer = b""
+            while b"stopped_threads" not in answer:
+                answer += connection.recv(4096)
+            assert answer.startswith(b"HTTP/1.1 200")

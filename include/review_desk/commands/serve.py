@@ -23,6 +23,7 @@ from include.review_desk.storage.database import open_database
 from include.review_desk.storage.links import SteadyLinks
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.storage.only_server import only_server
+from include.review_desk.web.http_head import BoundedHead
 from include.review_desk.worker_templates.links import presigner
 from include.review_desk.worker_templates.rendering import Renderer
 
@@ -77,6 +78,7 @@ def _serve(options: argparse.Namespace) -> int:
             host=options.host,
             port=options.port,
             log_config=None,
+            http=BoundedHead,
             access_log=False,
             server_header=False,
             # Without this option uvicorn would believe any program on this machine about addresses.

@@ -1,0 +1,37 @@
+"""HTTP/1.1 as uvicorn speaks it, with an end to what may stand before a request's body.
+
+httptools keeps request line and headers however long they are: one connection of somebody unknown could take
+all memory.
+"""
+
+from __future__ import annotations
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class BoundedHead(HttpToolsProtocol):
+    """Answers 400 once request line and headers pass 64 KiB, and closes the connection."""
+
+    _reads_head = True
+    _head_bytes = 0
+
+    def data_received(self, data: bytes) -> None:
+        """Read on; a chunk that ends the head may hold much of the body and is not counted."""
+        super().data_received(data)
+        if not self._reads_head:
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self.send_400_response("Request line and headers are larger than 64 KiB.")
+
+    def on_headers_complete(self) -> None:
+        """The body follows."""
+        self._reads_head, self._head_bytes = False, 0
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The next request's head follows."""
+        super().on_message_complete()
+        self._reads_head = True
