@@ -1,0 +1,28 @@
+"""The lead's overview in a browser: contrast in both themes, and nothing wider than a narrow screen."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from include.review_desk.clock import system_clock
+from include.review_desk.people.workers import add_worker
+from tests.review_desk.conftest import PASSWORD, Reviewer, box, unique
+from tests.review_desk.portal.contrast import LOW_CONTRAST
+
+
+@pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 360)])
+def test_the_overview_can_be_read(site, browse, flow, dark: bool, width: int):
+    name = unique("lead")
+    add_worker(site.database, system_clock(), team=flow.team, name=name, password=PASSWORD, lead=True)
+    lead = Reviewer(site.port, name)
+    for _ in range(2):
+        flow.start(initialValue=[box()])
+    assert lead.answer(lead.next(), [box()])[0] == 200
+    page = browse(width=width, height=800, dark=dark, touch=width == 360).sign_in(site, lead).page
+    page.goto(f"{site.url}/overview")
+    expect(page.locator("main")).to_contain_text(name)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    result = page.evaluate(LOW_CONTRAST)
+    assert result["seen"] >= 20
+    assert result["found"] == []
