@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, text
 
-from include.review_desk.aws_api import flows, loops, task_uis
+from include.review_desk.aws_api import flows, loop_start, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.counts import OperationCounts
 from include.review_desk.people import teams, workers
@@ -80,7 +80,7 @@ class Night:
         flows.create(desk, flow_request(flow, team, ui, **loop_config))
         self.flow, self.loop = flow, unique("loop")
         start = {"HumanLoopName": self.loop, "HumanLoopInput": {"InputContent": "{}"}}
-        loops.start(desk, start | {"FlowDefinitionArn": ARN + flow})
+        loop_start.start(desk, start | {"FlowDefinitionArn": ARN + flow})
         self.people = [self._worker(name) for name in names]
 
     def _worker(self, name: str) -> workers.Worker:

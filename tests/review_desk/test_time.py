@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from include.review_desk.aws_api import flows, loops, task_uis
+from include.review_desk.aws_api import flows, loop_start, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError, MissingResource, NotSignedIn, TaskGone, TooManyAttempts
 from include.review_desk.people import workers
@@ -68,7 +68,7 @@ def start(desk, name: str = "loop", **loop_config) -> str:
     except MissingResource:
         task_uis.create(desk, {"HumanTaskUiName": "ui", "UiTemplate": {"Content": "x"}})
         flows.create(desk, flow_request("flow", "team", "ui", **config))
-    loops.start(
+    loop_start.start(
         desk,
         {
             "HumanLoopName": name,

@@ -1,27 +1,18 @@
-"""Human loops: start, describe, list, stop, delete.
-
-A name belongs to one loop until that loop is deleted. Starting it again with the same input returns the
-same loop, whatever became of it: nobody is asked twice because a caller retried.
-"""
+"""Human loops: their statuses, and describe, list, stop, delete. A name is free again once it is deleted."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, func, insert, select, text, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Connection, func, select, text, update
 
 from include.review_desk.aws_api import arns, paging
 from include.review_desk.clock import as_datetime
-from include.review_desk.errors import InvalidRequest, LoopConflict, MissingResource, RenderFailure
+from include.review_desk.errors import InvalidRequest, MissingResource
 from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
 from include.review_desk.storage.locks import lock_loop
-from include.review_desk.storage.s3_uri import output_uri
-from include.review_desk.strict_json import JsonFault, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +32,6 @@ COMPLETED = "Completed"
 FAILED = "Failed"
 ENDED = (STOPPED, COMPLETED, FAILED)
 
-_MAX_REASON_CHARACTERS = 1024
 _loops = schema.human_loops
 _SUMMARY = (
     _loops.c.id.label("identity"),
@@ -53,46 +43,6 @@ _SUMMARY = (
     _loops.c.failure_reason,
     _loops.c.output_uri,
 )
-
-
-def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """StartHumanLoop.
-
-    A template that does not render with this input makes a loop that has Failed with ValidationError, as on
-    A2I.
-
-    Raises
-    ------
-    InvalidRequest
-        InputContent is no JSON, the flow definition does not exist or its worker template is gone.
-    LoopConflict
-        The name belongs to a loop with other input.
-    """
-    name = params["HumanLoopName"]
-    flow_arn = params["FlowDefinitionArn"]
-    content = params["HumanLoopInput"]["InputContent"]
-    attributes = json.dumps(params.get("DataAttributes", {}), sort_keys=True)
-    task_input = _parse_input(content)
-    wanted = (desk.config.arns.name_of(arns.FLOW_DEFINITION, flow_arn), content, attributes)
-    answer = {"HumanLoopArn": desk.config.arns.make(arns.HUMAN_LOOP, name)}
-    with desk.database.read() as connection:
-        if _same_loop_exists(connection, name, wanted):
-            return answer
-        flow, template_sha256, template = _flow_for_start(desk, connection, flow_arn)
-    reason = _render_fault(desk, template, task_input)
-    row = _new_loop(desk, name, flow, template_sha256, content, attributes, reason)
-    try:
-        with desk.database.write() as connection:
-            _check_flow_active(connection, flow.id, flow_arn)
-            loop_id = schema.inserted_id(connection.execute(insert(_loops).values(row)))
-            if reason:
-                record_end(desk, connection, loop_id)
-    except IntegrityError:
-        # Somebody else started the name meanwhile.
-        with desk.database.read() as connection:
-            if not _same_loop_exists(connection, name, wanted):
-                raise
-    return answer
 
 
 def describe(desk: Desk, name: str) -> dict[str, Any]:
@@ -226,101 +176,6 @@ def count_by_status(connection: Connection, flow_name: str | None = None) -> dic
     return dict(counts)
 
 
-def _parse_input(content: str) -> Any:
-    try:
-        return parse_json(content)
-    except JsonFault as fault:
-        raise InvalidRequest(f"InputContent is not valid JSON: {fault}.") from None
-
-
-def _same_loop_exists(connection: Connection, name: str, wanted: tuple[str | None, str, str]) -> bool:
-    row = connection.execute(
-        select(_loops.c.flow_name, _loops.c.input_content, _loops.c.data_attributes).where(
-            _loops.c.live_name == name
-        )
-    ).one_or_none()
-    if row is None:
-        return False
-    if tuple(row) == wanted:
-        return True
-    raise LoopConflict(
-        "Your request has the same name as another active human loop but has different input data. "
-        "You cannot start two human loops with the same name and different input data."
-    )
-
-
-def _flow_for_start(desk: Desk, connection: Connection, flow_arn: str) -> tuple[AnyRow, str, str]:
-    flows, uis, templates = schema.flow_definitions, schema.human_task_uis, schema.templates
-    name = desk.config.arns.name_of(arns.FLOW_DEFINITION, flow_arn)
-    live = select(flows).where(flows.c.live_name == name)
-    flow = connection.execute(live).one_or_none() if name is not None else None
-    if flow is None:
-        raise InvalidRequest(f"The flow definition {flow_arn} does not exist.")
-    if flow.status != "Active":
-        raise InvalidRequest(
-            f"The flow definition {flow_arn} has the status {flow.status}: it takes no new loops."
-        )
-    template = connection.execute(
-        select(templates.c.sha256, templates.c.content)
-        .join(uis, uis.c.template_sha256 == templates.c.sha256)
-        .where(uis.c.name == flow.human_task_ui)
-    ).one_or_none()
-    if template is None:
-        raise InvalidRequest(
-            f"The human task UI {flow.human_task_ui} of {flow_arn} was deleted: no loop can start."
-        )
-    return flow, template.sha256, template.content
-
-
-def _check_flow_active(connection: Connection, flow_id: int, flow_arn: str) -> None:
-    flows = schema.flow_definitions
-    status = select(flows.c.status).where(flows.c.id == flow_id).with_for_update(read=True)
-    if connection.scalar(status) != "Active":
-        raise InvalidRequest(f"The flow definition {flow_arn} is being deleted: it takes no new loops.")
-
-
-def _render_fault(desk: Desk, template: str, task_input: Any) -> str | None:
-    try:
-        desk.renderer.render(template, task_input)
-    except RenderFailure as failure:
-        return f"Task failed to render: [ {failure.code}: '{failure.message}' ]"[:_MAX_REASON_CHARACTERS]
-    return None
-
-
-def _new_loop(
-    desk: Desk,
-    name: str,
-    flow: AnyRow,
-    template_sha256: str,
-    content: str,
-    attributes: str,
-    fault: str | None,
-) -> dict[str, Any]:
-    config = json.loads(flow.config)
-    loop_config = config["HumanLoopConfig"]
-    now_ms = desk.clock()
-    lifetime = loop_config.get("TaskAvailabilityLifetimeInSeconds", DEFAULT_AVAILABILITY_SECONDS)
-    return {
-        "name": name,
-        "live_name": name,
-        "flow_id": flow.id,
-        "flow_name": flow.name,
-        "team_id": flow.team_id,
-        "template_sha256": template_sha256,
-        "input_content": content,
-        "data_attributes": attributes,
-        "output_uri": output_uri(config["OutputConfig"]["S3OutputPath"], flow.name, now_ms, name),
-        "task_count": loop_config["TaskCount"],
-        "open_slots": 0 if fault else loop_config["TaskCount"],
-        "status": FAILED if fault else IN_PROGRESS,
-        "failure_code": "ValidationError" if fault else None,
-        "failure_reason": fault,
-        "created_ms": now_ms,
-        "available_until_ms": now_ms + lifetime * 1000,
-        "ended_ms": now_ms if fault else None,
-    }
-
-
 def _summary(row: AnyRow, flow_arn: str) -> dict[str, Any]:
     summary = {
         "HumanLoopName": row.name,
@@ -329,8 +184,3 @@ def _summary(row: AnyRow, flow_arn: str) -> dict[str, Any]:
         "FlowDefinitionArn": flow_arn,
     }
     return summary | ({"FailureReason": row.failure_reason} if row.failure_reason else {})
-
-
-def template_digest(content: str) -> str:
-    """SHA-256 of a worker template: DescribeHumanTaskUi's ContentSha256."""
-    return hashlib.sha256(content.encode("utf-8")).hexdigest()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.aws_api import arns, paging, tagging
-from include.review_desk.aws_api.loops import template_digest
 from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse, RenderFailure
@@ -34,7 +34,7 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     name, content = params["HumanTaskUiName"], params["UiTemplate"]["Content"]
     arn = desk.config.arns.make(arns.HUMAN_TASK_UI, name)
-    digest = template_digest(content)
+    digest = _digest(content)
     try:
         with desk.database.write() as connection:
             _keep_template(connection, digest, content)
@@ -153,3 +153,8 @@ def _template_to_render(desk: Desk, params: Mapping[str, Any]) -> str:
     if content is None:
         raise MissingResource(f"The human task UI {arn} does not exist.")
     return content
+
+
+def _digest(content: str) -> str:
+    """SHA-256 of a worker template: DescribeHumanTaskUi's ContentSha256."""
+    return hashlib.sha256(content.encode("utf-8")).hexdigest()
