@@ -206,8 +206,10 @@ def test_headers_without_an_end_are_cut_off(site, beginning: bytes):
     assert site.get("/healthz")[0] == 200
 
 
-def test_requests_on_one_connection_are_counted_apart(site):
-    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 30_000 + b"\r\n\r\n"
+@pytest.mark.parametrize("body", [0, 900_000])
+def test_requests_on_one_connection_are_counted_apart(site, body: int):
+    head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX: " % body
+    request = head + b"a" * 30_000 + b"\r\n\r\n" + b"b" * body
     with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
         for _ in range(5):
             connection.sendall(request)

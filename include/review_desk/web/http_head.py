@@ -16,11 +16,13 @@ class BoundedHead(HttpToolsProtocol):
 
     _reads_head = True
     _head_bytes = 0
+    _ended = 0
 
     def data_received(self, data: bytes) -> None:
-        """Read on; a chunk that ends the head may hold much of the body and is not counted."""
+        """Read on; a chunk that ends a head or a request may hold much of a body and is not counted."""
+        ended = self._ended
         super().data_received(data)
-        if not self._reads_head:
+        if not self._reads_head or self._ended != ended:
             return
         self._head_bytes += len(data)
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
@@ -35,3 +37,4 @@ class BoundedHead(HttpToolsProtocol):
         """The next request's head follows."""
         super().on_message_complete()
         self._reads_head = True
+        self._ended += 1
