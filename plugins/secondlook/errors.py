@@ -4,7 +4,13 @@ from __future__ import annotations
 
 
 class SecondLookError(Exception):
-    """Base of everything this package raises on purpose; the message is meant for the person on call."""
+    """Base of everything this package raises on purpose; the message is meant for the person on call.
+
+    ``passing`` says whether the same task may succeed later although nobody does anything. None leaves it to
+    the error that this one was raised from; without such an error it does not pass.
+    """
+
+    passing: bool | None = None
 
 
 class SettingsError(SecondLookError):

@@ -9,7 +9,8 @@ from pathlib import Path
 PLUGINS = Path(__file__).parents[2] / "plugins"
 PROGRAM = """
 import sys
-import secondlook.detection, secondlook.errors, secondlook.jsonl, secondlook.layout, secondlook.names
+import secondlook.detection, secondlook.errors, secondlook.failures, secondlook.jsonl, secondlook.layout
+import secondlook.names
 import secondlook.review, secondlook.training
 print(sorted({"airflow", "boto3", "botocore", "aiobotocore", "requests"} & set(sys.modules)))
 """
