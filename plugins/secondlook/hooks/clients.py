@@ -1,4 +1,5 @@
-"""AWS clients from Airflow connections, all with one retry configuration.
+"""AWS clients from Airflow connections, all with one configuration of retries and time-outs. No other module
+makes clients.
 
 Which service answers is a matter of the connection (its ``service_config`` may name an endpoint URL per
 service), never of code.
@@ -6,21 +7,21 @@ service), never of code.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
-if TYPE_CHECKING:
-    from botocore.exceptions import ClientError
-
-# "standard" retries throttling, 5xx and dropped connections with jittered back-off. InvokeEndpoint may take
-# 60 s inside the container, so a client must be willing to read for longer than that.
+# "adaptive" retries throttling, 5xx and dropped connections with jittered back-off like "standard", and slows
+# a client down while its service throttles it. Six calls take at most a minute of back-off together; longer
+# trouble is the retry policy's matter. InvokeEndpoint may take 60 s inside the container, so a client must be
+# willing to read for longer than that. The pool is as large as the most threads a task may use.
 CLIENT_CONFIG = Config(
-    retries={"mode": "standard", "max_attempts": 5},
+    retries={"mode": "adaptive", "total_max_attempts": 6},
     connect_timeout=5,
     read_timeout=70,
     max_pool_connections=64,
+    tcp_keepalive=True,
 )
 
 
@@ -86,42 +87,3 @@ class LogsHook(SecondLookAwsHook):
     """Amazon CloudWatch Logs."""
 
     service = "logs"
-
-
-def error_code(error: ClientError) -> str:
-    """The service's error code, for example ``ValidationException``."""
-    return str(error.response.get("Error", {}).get("Code", ""))
-
-
-def error_message(error: ClientError) -> str:
-    """The service's own sentence."""
-    return str(error.response.get("Error", {}).get("Message", "")) or str(error)
-
-
-def error_status(error: ClientError) -> int:
-    """The HTTP status of the answer, 0 when unknown."""
-    return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
-
-
-_NOT_FOUND_CODES = {"ResourceNotFound", "ResourceNotFoundException", "NoSuchKey", "NoSuchBucket", "404"}
-
-
-def is_not_found(error: ClientError) -> bool:
-    """Whether the thing asked for does not exist.
-
-    SageMaker's control plane says so with a ValidationException and a text only ("Could not find model",
-    "Requested resource not found").
-    """
-    text = error_message(error)
-    return error_code(error) in _NOT_FOUND_CODES or (
-        error_code(error) == "ValidationException"
-        and ("Could not find" in text or "Requested resource not found" in text or "does not exist" in text)
-    )
-
-
-def is_already_there(error: ClientError) -> bool:
-    """Whether a create call failed because the name is taken."""
-    return error_code(error) in {"ResourceInUse", "ConflictException"} or (
-        error_code(error) == "ValidationException"
-        and "Cannot create already existing" in error_message(error)
-    )

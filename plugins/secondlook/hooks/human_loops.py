@@ -5,24 +5,16 @@ The same calls reach Amazon A2I or a Review Desk; the Airflow connection decides
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk.exceptions import AirflowFailException
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError
+from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from secondlook.errors import SecondLookError
-from secondlook.hooks.clients import (
-    A2IRuntimeHook,
-    SageMakerClientHook,
-    error_code,
-    error_message,
-    error_status,
-    is_not_found,
-)
+from secondlook.failures import Cause, error_code, error_message, fault_of, is_not_found
+from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,17 +26,17 @@ ENDED_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
 OPEN_STATUSES = frozenset({"InProgress", "Stopping"})
 DELETED = "Deleted"
 
-# How AWS words that an account may not use Amazon A2I, which took its last new customers in July 2026.
-_NO_CUSTOMER = re.compile(r"(existing|new|A2I) customer", re.IGNORECASE)
-_THROTTLING = ("Throttling", "TooManyRequests", "RequestLimitExceeded", "SlowDown")
-
 
 class HumanReviewError(SecondLookError):
     """The human review service could not do what was asked; trying again later may help."""
 
+    passing = True
 
-class ReviewSetupError(HumanReviewError, AirflowFailException):
-    """Somebody has to change something first, so Airflow fails the task without a retry."""
+
+class ReviewSetupError(HumanReviewError):
+    """Somebody has to change something first, so the task fails without a retry."""
+
+    passing = False
 
 
 @dataclass(frozen=True)
@@ -108,15 +100,6 @@ class LoopBoard:
 
     def _open(self) -> list[str]:
         return [name for name, status in self._status.items() if status not in ENDED_STATUSES | {DELETED}]
-
-
-def is_transient(error: BotoCoreError | ClientError) -> bool:
-    """Whether the same call may succeed later: throttling, a server fault, a dropped connection."""
-    if not isinstance(error, ClientError):
-        return not isinstance(error, NoCredentialsError | NoRegionError)
-    return (
-        error_status(error) >= 500 or error_status(error) == 429 or error_code(error).startswith(_THROTTLING)
-    )
 
 
 def list_request(flow_arn: str, created_after: datetime | None) -> dict[str, Any]:
@@ -267,21 +250,26 @@ class HumanReviewService:
 
 def explain(error: BotoCoreError | ClientError, doing: str, place: str, conn_id: str) -> HumanReviewError:
     """Return the one-sentence error for a failed call of the human review service."""
-    failed = f"Cannot {doing} in {place}"
+    failed, what = f"Cannot {doing} in {place}", fault_of(error)
     if not isinstance(error, ClientError):
-        kind = HumanReviewError if is_transient(error) else ReviewSetupError
+        kind = HumanReviewError if what.passing else ReviewSetupError
         return kind(f"{failed}: {error}; check the connection's endpoint URL and credentials.")
     said = f"{error_code(error)}: {error_message(error)}"
-    if error_code(error) == "ServiceQuotaExceededException":
+    if what.cause is Cause.QUOTA:
         return HumanReviewError(
             f"{failed}: the account's quota of human loops is reached ({said}); let open reviews finish or "
             "ask for a higher quota, then clear the task: it goes on where it stopped."
         )
-    if is_transient(error):
+    if what.passing:
         return HumanReviewError(f"{failed} for now ({said}): try again.")
-    if error_code(error) == "InvalidParameterException" or _NO_CUSTOMER.search(error_message(error)):
+    if what.cause is Cause.CLOSED or error_code(error) == "InvalidParameterException":
         return ReviewSetupError(
             f"{failed}: Amazon A2I does not serve this account ({said}); it takes no new customers, so run "
             f"the Review Desk and let the connection {conn_id} point at it."
+        )
+    if what.cause is Cause.DENIED:
+        return ReviewSetupError(
+            f"{failed}: refused ({said}); give the user of the connection {conn_id} this permission, or run "
+            "the Review Desk if the account has no Amazon A2I, then clear the task."
         )
     return ReviewSetupError(f"{failed}: refused ({said}); correct what it names, then clear the task.")

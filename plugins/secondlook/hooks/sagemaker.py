@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from secondlook.errors import SecondLookError
-from secondlook.hooks.clients import (
-    LogsHook,
-    SageMakerClientHook,
+from secondlook.failures import (
+    Cause,
     error_code,
     error_message,
+    fault_of,
     is_already_there,
     is_not_found,
 )
+from secondlook.hooks.clients import LogsHook, SageMakerClientHook
 from secondlook.hooks.requests import training_differences, transform_differences
 
 if TYPE_CHECKING:
@@ -347,14 +348,10 @@ def job_state(kind: JobKind, described: dict[str, Any]) -> JobState:
 
 def refused(operation: str, name: str, error: ClientError) -> SageMakerRefusedError:
     """Make one sentence of a refusal."""
-    text = error_message(error).strip().rstrip(".")
-    advice = "correct the request"
-    if "role" in text.lower():
+    text, what = error_message(error).strip().rstrip("."), fault_of(error)
+    advice = what.advice
+    if what.cause is Cause.INVALID and "role" in text.lower():
         advice = "check the setting execution_role_arn and that the role trusts sagemaker.amazonaws.com"
-    elif error_code(error) in {"AccessDeniedException", "AccessDenied"}:
-        advice = "give the connection's user this permission"
-    elif error_code(error) == "ResourceLimitExceeded":
-        advice = "ask AWS for a higher quota or wait until other jobs end"
     return SageMakerRefusedError(
         f"SageMaker refused {operation} {name} ({error_code(error)}: {text}): {advice}."
     )

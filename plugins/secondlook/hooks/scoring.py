@@ -10,7 +10,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from secondlook.detection import Prediction
 from secondlook.errors import PredictionError, SecondLookError
-from secondlook.hooks.clients import SageMakerRuntimeHook, error_code, error_message, error_status
+from secondlook.failures import error_code, error_message, error_status
+from secondlook.hooks.clients import SageMakerRuntimeHook
 from secondlook.hooks.requests import TRANSFORM_ACCEPT
 from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
 

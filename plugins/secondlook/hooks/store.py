@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 
 from secondlook import jsonl
 from secondlook.errors import SecondLookError
-from secondlook.hooks.clients import S3ClientHook, error_code, error_message
+from secondlook.failures import error_code, error_message, fault_of
+from secondlook.hooks.clients import S3ClientHook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,6 +31,8 @@ class ObjectMissingError(StoreError):
 
 class ObjectChangedError(StoreError):
     """The object is no longer (or already) the version that the caller expected."""
+
+    passing = True
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,8 @@ class ObjectStore:
             return ObjectChangedError(
                 f"{self.uri(key)} was written by somebody else in the meantime: run the task again."
             )
-        return StoreError(
-            f"S3 refused access to {self.uri(key)} through the connection {self.aws_conn_id} "
-            f"({code}: {error_message(error)}): check its credentials and the bucket's policy."
-        )
+        said = f"{self.uri(key)} through the connection {self.aws_conn_id} ({code}: {error_message(error)})"
+        what = fault_of(error)
+        if what.passing:
+            return StoreError(f"S3 does not serve {said} for now: {what.advice}.")
+        return StoreError(f"S3 refused access to {said}: check its credentials and the bucket's policy.")
