@@ -23,6 +23,7 @@ from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOp
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.pack import PackVocOperator
 from secondlook.operators.promote import ChampionPublishOperator
+from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.settings import LazySettings, choose
 
 # Airflow binds a task to its pool when the file is parsed, before any setting is read.
@@ -65,6 +66,7 @@ with DAG(
         "retry_delay": timedelta(minutes=1),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=30),
+        "retry_policy": SecondLookRetryPolicy(),
         "execution_timeout": timedelta(hours=4),
     },
     tags=["second-look", "object-detection"],

@@ -13,6 +13,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from secondlook.operators.cleanup import CleanupOperator
+from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.settings import LazySettings
 
 with DAG(
@@ -41,6 +42,9 @@ with DAG(
     default_args={
         "retries": 2,
         "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=30),
+        "retry_policy": SecondLookRetryPolicy(),
         "execution_timeout": timedelta(hours=1),
     },
     tags=["second-look", "object-detection"],

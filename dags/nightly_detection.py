@@ -37,6 +37,7 @@ from secondlook.operators.human_loops import HumanLoopStartOperator
 from secondlook.operators.promote import ChampionPromoteOperator
 from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
+from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.sensors.human_loops import HumanLoopSensor
 from secondlook.settings import LazySettings, choose
 
@@ -143,6 +144,7 @@ with DAG(
         "retry_delay": timedelta(minutes=1),
         "retry_exponential_backoff": True,
         "max_retry_delay": timedelta(minutes=30),
+        "retry_policy": SecondLookRetryPolicy(),
         "execution_timeout": timedelta(hours=2),
     },
     tags=["second-look", "object-detection"],

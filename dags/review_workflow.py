@@ -12,9 +12,12 @@ forced. Answers stay in S3.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airflow.sdk import DAG, Param, task
 
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
+from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.settings import LazySettings
 
 with DAG(
@@ -23,7 +26,13 @@ with DAG(
     doc_md=__doc__,
     tags=["second-look", "setup"],
     max_active_runs=1,
-    default_args={"retries": 2},
+    default_args={
+        "retries": 2,
+        "retry_delay": timedelta(minutes=1),
+        "retry_exponential_backoff": True,
+        "max_retry_delay": timedelta(minutes=30),
+        "retry_policy": SecondLookRetryPolicy(),
+    },
     render_template_as_native_obj=True,
     user_defined_macros={"settings": LazySettings()},
     params={

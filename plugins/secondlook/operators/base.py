@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 
 from secondlook.errors import SecondLookError
 from secondlook.layout import Layout
+from secondlook.retry_policy import SecondLookRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +41,9 @@ def is_template(value: Any) -> bool:
 class SecondLookOperator(BaseOperator):
     """Base of the project's operators.
 
+    Unless given another ``retry_policy``, they fail at once on what does not pass by itself
+    (:class:`SecondLookRetryPolicy`).
+
     :param bucket: S3 bucket (templated).
     :param prefix: the project's prefix in it (templated).
     :param aws_conn_id: Airflow connection for S3 and SageMaker (templated).
@@ -58,6 +62,8 @@ class SecondLookOperator(BaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        if self.retry_policy is None:
+            self.retry_policy = SecondLookRetryPolicy()
         self.bucket = bucket
         self.prefix = prefix
         self.aws_conn_id = aws_conn_id

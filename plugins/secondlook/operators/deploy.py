@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import names
 from secondlook.errors import SecondLookError
+from secondlook.failures import reason_passes
 from secondlook.links.console import EndpointLink
 from secondlook.operators.base import INSTANCE_TYPE, RESOURCE_NAME, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
@@ -22,9 +23,17 @@ _UNUSABLE = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 class EndpointRollbackError(SecondLookError):
     """The update was rolled back: the endpoint answers, but with the old model."""
 
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
+
 
 class EndpointFailedError(SecondLookError):
     """The endpoint is not in service."""
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class SageMakerDeployEndpointOperator(SageMakerOperator):
@@ -161,15 +170,18 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
     def _fault(self, name: str, config: str, state: EndpointState | None) -> SecondLookError:
         if state is None:
             return EndpointFailedError(
-                f"Somebody deleted the endpoint {name} during its deployment: run it again."
+                f"Somebody deleted the endpoint {name} during its deployment: run it again.", passing=True
             )
         reason = state.failure_reason.strip().rstrip(".") or "SageMaker gives no reason"
+        passing = reason_passes(reason)
         if state.status == "InService":
             return EndpointRollbackError(
                 f"The endpoint {name} was rolled back: it goes on serving {state.config} instead of {config} "
-                f"({reason}). See the endpoint's log, then deploy again."
+                f"({reason}). See the endpoint's log, then deploy again.",
+                passing=passing,
             )
         return EndpointFailedError(
             f"The endpoint {name} is {state.status} after the deployment of {config} ({reason}): see its "
-            "log; the next try creates it anew."
+            "log; the next try, or a clear of this task, creates it anew.",
+            passing=passing,
         )

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from secondlook.hooks.clients import S3ClientHook, error_code, error_message
+from secondlook.failures import error_code, error_message
+from secondlook.hooks.clients import S3ClientHook
 from secondlook.hooks.human_loops import HumanReviewService, ReviewSetupError
 from secondlook.hooks.review_workflow import FlowDefinition, ReviewWorkflow, cors_allows_reading
 from secondlook.links import ReviewLink

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk.configuration import conf
 
 from secondlook.errors import SecondLookError
+from secondlook.failures import reason_passes
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ MAX_ATTEMPTS = 50
 
 
 class WaitTimeoutError(SecondLookError):
-    """SageMaker took longer than the task may wait; the job or deployment goes on."""
+    """SageMaker took longer than the task may wait; the job or deployment goes on, and so may the wait."""
+
+    passing = True
 
 
 class TooManyAttemptsError(SecondLookError):
@@ -32,7 +35,14 @@ class TooManyAttemptsError(SecondLookError):
 
 
 class JobFailedError(SecondLookError):
-    """A training or transform job ended without its result; the message holds the service's reason."""
+    """A training or transform job ended without its result; the message holds the service's reason.
+
+    Missing capacity and faults of the service pass, anything else is about the data or the settings.
+    """
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class SageMakerOperator(SecondLookOperator):
@@ -146,9 +156,12 @@ class SageMakerOperator(SecondLookOperator):
         for line in self.sagemaker.log_tail(kind, job.name, LOG_LINES):
             self.log.error("%s: %s", job.name, line)
         reason = job.failure_reason.strip().rstrip(".") or "no reason given"
+        passing = job.status == "Failed" and reason_passes(reason)
+        mend = "see its log above, correct the cause and clear this task; it starts the job anew"
+        what_to_do = "this passes, the next try starts it anew" if passing else mend
         return JobFailedError(
-            f"The {kind} job {job.name} ended as {job.status}, not Completed ({reason}): see its log above, "
-            "correct the cause and clear this task; it starts the job anew."
+            f"The {kind} job {job.name} ended as {job.status}, not Completed ({reason}): {what_to_do}.",
+            passing=passing,
         )
 
     def on_kill(self) -> None:

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from secondlook.hooks.human_loops import DELETED, HumanLoop, HumanReviewError, HumanReviewService
+from secondlook.hooks.human_loops import (
+    DELETED,
+    HumanLoop,
+    HumanReviewError,
+    HumanReviewService,
+    ReviewSetupError,
+)
 from secondlook.hooks.reviews import ReviewRecords
 from secondlook.links import ReviewLink
 from secondlook.operators.base import NIGHT, SecondLookOperator
@@ -108,10 +114,11 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         Raises
         ------
         HumanReviewError
-            The service refused to be asked.
+            The service could not be asked; a ReviewSetupError if somebody has to change something first.
         """
         if event["status"] == ERROR_EVENT:
-            raise HumanReviewError(f"Night {self.night}: {event['message']}")
+            kind = HumanReviewError if event.get("passing") else ReviewSetupError
+            raise kind(f"Night {self.night}: {event['message']}")
         return self._collect(self.records.ledger())
 
     def resume_execution(

@@ -9,19 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from secondlook.errors import SecondLookError
-from secondlook.hooks.clients import (
-    A2IRuntimeHook,
-    SqsQueueHook,
-    error_code,
-    error_message,
-    is_not_found,
-)
-from secondlook.hooks.human_loops import DELETED, LoopBoard, is_transient, list_request
+from secondlook.failures import error_code, error_message, fault_of, is_not_found, sentence_of, will_pass
+from secondlook.hooks.clients import A2IRuntimeHook, SqsQueueHook
+from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
 from secondlook.hooks.loop_events import LoopEventQueue
-from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoreError
+from secondlook.hooks.store import ObjectStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -110,8 +104,12 @@ class HumanLoopsTrigger(BaseTrigger):
                 a2i = A2IRuntimeHook(self.a2i_conn_id, self.region_name)
                 client = await clients.enter_async_context(await a2i.async_client())
                 event = await self._wait(client, await self._events(clients))
-        except (ClientError, BotoCoreError, SecondLookError, OSError) as error:
-            event = {"status": ERROR_EVENT, "message": self._sentence(error)}
+        except Exception as error:
+            event = {
+                "status": ERROR_EVENT,
+                "message": self._sentence(error),
+                "passing": fault_of(error).passing,
+            }
         yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     async def _events(self, clients: AsyncExitStack) -> LoopEventQueue | None:
@@ -129,8 +127,8 @@ class HumanLoopsTrigger(BaseTrigger):
             try:
                 board = board or LoopBoard(await sync_to_async(self._names)())
                 await self._sweep(client, board)
-            except (ClientError, BotoCoreError, SecondLookError, OSError) as error:
-                if _is_final(error):
+            except Exception as error:
+                if not will_pass(error):
                     raise
                 self.log.warning("Looking again later: %s", self._sentence(error))
             else:
@@ -178,16 +176,8 @@ class HumanLoopsTrigger(BaseTrigger):
 
     def _sentence(self, error: Exception) -> str:
         if not isinstance(error, ClientError):
-            return str(error)
+            return sentence_of(error)
         return (
             f"Waiting for human loops of {self.flow_definition_arn} (connection {self.a2i_conn_id}) failed "
-            f"({error_code(error)}: {error_message(error)})."
+            f"({error_code(error)}: {error_message(error)}): {fault_of(error).advice}."
         )
-
-
-def _is_final(error: Exception) -> bool:
-    if isinstance(error, ClientError | BotoCoreError):
-        return not is_transient(error)
-    return isinstance(error, SecondLookError) and (
-        isinstance(error, ObjectMissingError) or not isinstance(error, StoreError)
-    )

@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from secondlook.hooks.clients import SageMakerClientHook, error_code, is_not_found
-from secondlook.hooks.human_loops import is_transient
+from secondlook.failures import error_code, is_not_found, sentence_of, will_pass
+from secondlook.hooks.clients import SageMakerClientHook
 from secondlook.hooks.sagemaker import SETTLING, job_state
 
 if TYPE_CHECKING:
@@ -72,22 +72,28 @@ class SageMakerPollingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll; one client for the whole wait."""
-        async with await self._hook().async_client() as client:
-            while time.time() < self.deadline:
-                # First of all, too: an event so soon that the scheduler has not yet seen the deferring run
-                # end ([workers] min_heartbeat_interval) makes the resumed run look as if it had been killed.
-                await asyncio.sleep(self.poll_interval_seconds)
-                try:
-                    if await self.settled(client):
-                        yield self._event(SETTLED)
-                        return
-                except (ClientError, BotoCoreError) as error:
-                    if not is_transient(error):
-                        # The operator meets the same error when it looks, and explains it.
-                        yield self._event(SETTLED)
-                        return
-                    self.log.warning("SageMaker did not answer, will ask again: %s", error)
-        yield self._event(TIMED_OUT)
+        try:
+            async with await self._hook().async_client() as client:
+                status = await self._wait(client)
+        except Exception as error:
+            # The operator meets the same error when it looks, and explains it.
+            self.log.warning("Waiting has ended: %s", sentence_of(error))
+            status = SETTLED
+        yield self._event(status)
+
+    async def _wait(self, client: Any) -> str:
+        while time.time() < self.deadline:
+            # First of all, too: an event so soon that the scheduler has not yet seen the deferring run end
+            # ([workers] min_heartbeat_interval) makes the resumed run look as if it had been killed.
+            await asyncio.sleep(self.poll_interval_seconds)
+            try:
+                if await self.settled(client):
+                    return SETTLED
+            except Exception as error:
+                if not will_pass(error):
+                    raise
+                self.log.warning("SageMaker did not answer, will ask again: %s", sentence_of(error))
+        return TIMED_OUT
 
     def _event(self, status: str) -> TriggerEvent:
         return TriggerEvent({"status": status, "progress": self.progress})  # type: ignore[no-untyped-call]
