@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 import uvicorn
+from airflow.sdk import RetryAction
 from botocore.config import Config
 from botocore.exceptions import EndpointConnectionError
 
@@ -140,6 +141,38 @@ def test_missing_rights_are_told_in_the_services_words(service, scored, context)
 
 
 @pytest.mark.parametrize(
+    ("refusal", "action", "advice"),
+    [
+        (
+            ServiceError("ValidationException", "Only existing A2I customers may call this.", 400),
+            RetryAction.FAIL,
+            "run the Review Desk and let the connection a2i_default point at it",
+        ),
+        (
+            ServiceError("AccessDeniedException", "not authorized to perform: sagemaker:StartHumanLoop", 403),
+            RetryAction.FAIL,
+            "give the user of the connection a2i_default this permission, or run the Review Desk",
+        ),
+        (
+            ServiceError("ServiceQuotaExceededException", "You have reached the limit of 5000.", 402),
+            RetryAction.RETRY,
+            "let open reviews finish",
+        ),
+    ],
+    ids=["closed", "denied", "quota"],
+)
+def test_only_what_may_pass_is_tried_again(service, scored, context, refusal, action, advice):
+    service.refusals = [refusal]
+    operator = scored.launch(retries=3)
+    with pytest.raises(HumanReviewError) as refused:
+        operator.execute(context)
+    decision = operator.retry_policy.evaluate(refused.value, 1, 3, {"task": operator})
+    assert decision.action is action
+    assert advice in decision.reason
+    assert service.started == []
+
+
+@pytest.mark.parametrize(
     ("status", "error", "sentence"),
     [
         ("Initializing", HumanReviewError, "is not active yet"),
@@ -206,6 +239,6 @@ async def test_a_refusal_that_stays_ends_the_wait(service, scored, context):
     scored.launch().execute(context)
     service.listings = [ServiceError("AccessDeniedException", "not authorized to list", 403)]
     (event,) = [event.payload async for event in waiting(scored).run()]
-    assert event["status"] == "error"
-    with pytest.raises(HumanReviewError, match=r"AccessDeniedException: not authorized to list"):
+    assert (event["status"], event["passing"]) == ("error", False)
+    with pytest.raises(ReviewSetupError, match=r"AccessDeniedException: not authorized to list"):
         scored.await_reviews().execute_complete(context, event)
