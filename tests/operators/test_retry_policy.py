@@ -176,7 +176,11 @@ async def test_a_triggerer_waits_out_a_service_in_trouble_and_ends_on_a_refusal(
     def trigger(seconds: float) -> SageMakerJobsTrigger:
         deadline = datetime.datetime.now(datetime.UTC).timestamp() + seconds
         return SageMakerJobsTrigger(
-            kind="training", names=["x"], deadline=deadline, progress={}, poll_interval_seconds=0.05
+            kind="training",
+            names=["x"],
+            deadline=deadline,
+            progress={"waiting_for": "the training job x"},
+            poll_interval_seconds=0.05,
         )
 
     here = os.environ[CONNECTION]
@@ -185,6 +189,15 @@ async def test_a_triggerer_waits_out_a_service_in_trouble_and_ends_on_a_refusal(
     monkeypatch.setenv(CONNECTION, here.replace(project.sagemaker.meta.endpoint_url, away))
     assert [event.payload["status"] async for event in trigger(1).run()] == ["timeout"]
     monkeypatch.setenv(CONNECTION, here.replace(aws_credentials.access_key_id, "AKIANOBODY"))
-    assert [event.payload["status"] async for event in trigger(60).run()] == ["settled"]
+    (event,) = [event.payload async for event in trigger(60).run()]
+    operator = project.bootstrap(retries=3)
+    decision = decide(operator, failure(operator.resume, {}, event))
+    assert decision.action is RetryAction.FAIL
+    assert decision.reason.startswith("Waiting for the training job x in the triggerer failed: AWS refused")
+    # A connection without a region: there is no client at all.
     monkeypatch.setenv(CONNECTION, '{"conn_type": "aws"}')
+    (event,) = [event.payload async for event in trigger(60).run()]
+    assert decide(operator, failure(operator.resume, {}, event)).action is RetryAction.FAIL
+    # A job that somebody has deleted is the operator's matter.
+    monkeypatch.setenv(CONNECTION, here)
     assert [event.payload["status"] async for event in trigger(60).run()] == ["settled"]

@@ -13,9 +13,9 @@ from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.config import Config
 
 # "adaptive" retries throttling, 5xx and dropped connections with jittered back-off like "standard", and slows
-# a client down while its service throttles it. Six calls take at most a minute of back-off together; longer
-# trouble is the retry policy's matter. InvokeEndpoint may take 60 s inside the container, so a client must be
-# willing to read for longer than that. The pool is as large as the most threads a task may use.
+# a client down while its service throttles it. The back-off between six calls adds up to half a minute at
+# most; longer trouble is the retry policy's matter. InvokeEndpoint may take 60 s inside the container, so a
+# client must be willing to read for longer than that. The pool is as large as the most threads of a task.
 CLIENT_CONFIG = Config(
     retries={"mode": "adaptive", "total_max_attempts": 6},
     connect_timeout=5,

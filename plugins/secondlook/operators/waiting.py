@@ -30,6 +30,14 @@ class WaitTimeoutError(SecondLookError):
     passing = True
 
 
+class WaitFailedError(SecondLookError):
+    """The triggerer could not look any more; the job or deployment goes on."""
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
 class TooManyAttemptsError(SecondLookError):
     """The same job failed again and again."""
 
@@ -94,9 +102,12 @@ class SageMakerOperator(SecondLookOperator):
 
     def resume(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on after a wait in the triggerer."""
-        from secondlook.triggers.sagemaker import TIMED_OUT
+        from secondlook.triggers.sagemaker import FAILED, TIMED_OUT
 
         progress = event["progress"]
+        if event["status"] == FAILED:
+            said = f"Waiting for {progress['waiting_for']} in the triggerer failed: {event['message']}"
+            raise WaitFailedError(said, passing=bool(event["passing"]))
         if event["status"] == TIMED_OUT:
             self._give_up(str(progress["waiting_for"]))
         return self.advance(context, progress)

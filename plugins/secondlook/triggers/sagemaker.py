@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from botocore.exceptions import ClientError
 
-from secondlook.failures import error_code, is_not_found, sentence_of, will_pass
+from secondlook.failures import error_code, fault_of, is_not_found, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
 from secondlook.hooks.sagemaker import SETTLING, job_state
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SETTLED = "settled"
 TIMED_OUT = "timeout"
+FAILED = "error"
 
 
 class SageMakerPollingTrigger(BaseTrigger):
@@ -27,7 +28,8 @@ class SageMakerPollingTrigger(BaseTrigger):
 
     The event only says that it is worth looking again: the operator describes everything itself, so that the
     deferred way and the waiting way decide by the same code. A dropped connection or a throttled call is
-    logged and tried again at the next interval.
+    logged and tried again at the next interval; what does not pass by itself ends the wait with an error
+    event, which holds its sentence and fails the task.
 
     :param deadline: moment (Unix time, seconds) after which the event is a timeout; it survives a restart of
         the triggerer.
@@ -76,9 +78,8 @@ class SageMakerPollingTrigger(BaseTrigger):
             async with await self._hook().async_client() as client:
                 status = await self._wait(client)
         except Exception as error:
-            # The operator meets the same error when it looks, and explains it.
-            self.log.warning("Waiting has ended: %s", sentence_of(error))
-            status = SETTLED
+            yield self._event(FAILED, message=sentence_of(error), passing=fault_of(error).passing)
+            return
         yield self._event(status)
 
     async def _wait(self, client: Any) -> str:
@@ -90,13 +91,17 @@ class SageMakerPollingTrigger(BaseTrigger):
                 if await self.settled(client):
                     return SETTLED
             except Exception as error:
+                if isinstance(error, ClientError) and is_not_found(error):
+                    # Somebody has deleted it: the operator sees to that.
+                    return SETTLED
                 if not will_pass(error):
                     raise
                 self.log.warning("SageMaker did not answer, will ask again: %s", sentence_of(error))
         return TIMED_OUT
 
-    def _event(self, status: str) -> TriggerEvent:
-        return TriggerEvent({"status": status, "progress": self.progress})  # type: ignore[no-untyped-call]
+    def _event(self, status: str, **more: Any) -> TriggerEvent:
+        event = {"status": status, "progress": self.progress, **more}
+        return TriggerEvent(event)  # type: ignore[no-untyped-call]
 
     def _hook(self) -> SageMakerClientHook:
         return SageMakerClientHook(self.aws_conn_id, self.region_name)
