@@ -20,7 +20,7 @@ to begin with:
   2. people, by a link that they open in their browser, or with a password that you choose:
      python -m include.review_desk invite --team night-team --lead \\
          --public-url https://review.example.org
-     python -m include.review_desk add-worker --team night-team --name Ada
+     python -m include.review_desk add-worker --team night-team --name reviewer-1
   3. the desk itself; 1 and 2 work while it runs, too:
      python -m include.review_desk serve --bucket my-bucket \\
          --public-url https://review.example.org
