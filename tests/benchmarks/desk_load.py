@@ -1,6 +1,6 @@
 """How the Review Desk bears load, as ratios within one run.
 
-``python tests/benchmarks/desk_load.py`` prints the tables of docs/benchmarks.md. Three questions: how many
+``make bench`` prints the tables of docs/benchmarks.md. Three questions: how many
 answers a second against the bare framework answering an empty request, whether 10,000 open loops are slower
 than 100, and whether memory grows over 10,000 answers. Everything goes over real HTTP to processes on
 this machine; client and servers share its cores.
@@ -165,7 +165,9 @@ async def _one_of_each(
     await timed(
         "ListHumanLoops, 10", lambda: call("list_human_loops", FlowDefinitionArn=desk.flow_arn, MaxResults=10)
     )
-    await timed("StartHumanLoop", lambda: asyncio.to_thread(desk.start_loops, f"more-{number}", 1))
+    await timed(
+        "StartHumanLoop by a new client", lambda: asyncio.to_thread(desk.start_loops, f"more-{number}", 1)
+    )
 
 
 def _http() -> Session:
