@@ -13,9 +13,9 @@ Backfill works by data interval: `airflow backfill create --dag-id nightly_detec
 --to-date ...`.
 
 **Runs side by side.** A run that waits for people counts as active, so `max_active_runs` is how many nights
-may wait at once. Training is serialised by the pool `secondlook_training`: give it one slot and let it
-count deferred tasks (`airflow pools set secondlook_training 1 "one training at a time"
---include-deferred`).
+may wait at once. What they do at the same time is bounded by three pools, created by
+`airflow pools import include/settings/pools.json`: `secondlook_scoring` (endpoint calls), `secondlook_launch`
+(new human loops) and `secondlook_training` (one slot: each training builds on the last).
 
 **When something fails**, clear the failed task: every task finds what it has done before and goes on from
 there. A night that ends after `manifest` with `train` skipped is a success: there were too few new answers.
@@ -42,6 +42,9 @@ from secondlook.sensors.human_loops import HumanLoopSensor
 from secondlook.settings import LazySettings, choose
 
 # Airflow binds a task to its pool when the file is parsed, before any setting is read.
+# `airflow pools import include/settings/pools.json` creates all three.
+SCORING_POOL = "secondlook_scoring"
+LAUNCH_POOL = "secondlook_launch"
 TRAINING_POOL = "secondlook_training"
 MAX_NIGHTS_AT_ONCE = 16
 
@@ -158,6 +161,7 @@ with DAG(
         model="{{ ti.xcom_pull(task_ids='deploy')['model'] }}",
         part_size="{{ settings.serving.part_size }}",
         concurrency="{{ settings.serving.concurrency }}",
+        pool=SCORING_POOL,
         execution_timeout=timedelta(hours=12),
         **PLACE,
     )
@@ -176,6 +180,7 @@ with DAG(
         audit_share="{{ choose(params.audit_share, settings.review.audit_share) }}",
         predraw_score="{{ settings.review.predraw_score }}",
         round="{{ settings.review.round }}",
+        pool=LAUNCH_POOL,
         a2i_conn_id="{{ settings.a2i_conn_id }}",
         **PLACE,
     )

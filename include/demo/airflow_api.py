@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from include.demo.airflow_programs import ADMIN, COMPONENTS
 from include.demo.http_json import JsonClient
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.demo.state import State
 
 HEALTH_KEYS = ("metadatabase", *(name.replace("-", "_") for name in COMPONENTS if name != "api-server"))
@@ -40,10 +43,10 @@ class AirflowApi:
         listed = {dag["dag_id"] for dag in self._must("GET", "/api/v2/dags?limit=100")["dags"]}
         return set(dag_ids) <= listed
 
-    def create_pool(self, name: str, slots: int, description: str) -> None:
-        """Create a pool in which deferred tasks keep their slot; one that exists stays as it is."""
-        body = {"name": name, "slots": slots, "description": description, "include_deferred": True}
-        self._must("POST", "/api/v2/pools", body, also=(409,))
+    def create_pools(self, file: Path) -> None:
+        """Create the pools of a file for `airflow pools import`; one that exists stays as it is."""
+        for name, pool in json.loads(file.read_text(encoding="utf-8")).items():
+            self._must("POST", "/api/v2/pools", {"name": name, **pool}, also=(409,))
 
     def unpause(self, dag_id: str) -> None:
         """Let a DAG's runs start."""

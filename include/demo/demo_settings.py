@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.demo.archive import HOLDOUT_VERSION
-from include.demo.state import BUCKET, PREFIX, ROLE_ARN, TEAM
+from include.demo.state import BUCKET, PREFIX, ROLE_ARN, ROOT, TEAM
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FLOW = "second-look"
 ENDPOINT = "second-look"
-TRAINING_POOL = "secondlook_training"
+POOLS_FILE = ROOT / "include" / "settings" / "pools.json"
 # On this machine a job takes seconds; much shorter, and Airflow would not keep up with a task that resumes.
 POLL_SECONDS = 3.0
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.airflow_programs import READY_SECONDS, airflow_programs, migrate_program
-from include.demo.demo_settings import DRAWN, PHOTOS, TRAINING_POOL, for_person, write_settings
+from include.demo.demo_settings import DRAWN, PHOTOS, POOLS_FILE, for_person, write_settings
 from include.demo.prepare import load_index
 from include.demo.processes import Program, ServiceFailed, clean_environment
 from include.demo.services import (
@@ -119,7 +119,7 @@ class Stack:
             READY_SECONDS,
             lambda: self.progress.count("waiting for Airflow"),
         )
-        self.airflow.create_pool(TRAINING_POOL, 1, "One training at a time, so that each builds on the last.")
+        self.airflow.create_pools(POOLS_FILE)
         self.supervisor.wait_until("airflow-dag-processor", self._dags_are_parsed, READY_SECONDS)
         for dag_id in DAGS:
             self.airflow.unpause(dag_id)

@@ -83,6 +83,8 @@ def test_the_night_is_wired_as_documented(dags: dict[str, Any]) -> None:
     for task_id, following in itertools.pairwise(NIGHT):
         assert following in dag.get_task(task_id).downstream_task_ids
     assert dag.get_task("decide").downstream_task_ids == {"approve", "promote"}
+    assert dag.get_task("score").pool == "secondlook_scoring"
+    assert dag.get_task("launch").pool == "secondlook_launch"
     assert dag.get_task("train").pool == "secondlook_training"
     assert dags["bootstrap_detector"].get_task("train").pool == "secondlook_training"
     assert dag.get_task("promote").trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
@@ -129,6 +131,22 @@ def test_only_a_winner_is_promoted_and_a_person_is_asked_if_the_run_wants_it(
 ) -> None:
     decide = dags["nightly_detection"].get_task("decide").python_callable
     assert decide({"promote": promote}, {"require_approval": require_approval}) == following
+
+
+def test_one_file_creates_every_pool_that_a_task_names(dags: dict[str, Any], airflow_database: None) -> None:
+    from airflow.cli.commands.pool_command import pool_import_helper
+    from airflow.models.pool import Pool
+
+    named = {task.pool for dag in dags.values() for task in dag.tasks} - {Pool.DEFAULT_POOL_NAME}
+    assert named == {"secondlook_scoring", "secondlook_launch", "secondlook_training"}
+    # Not a copy of the file: what `airflow pools import` makes of it.
+    imported, refused = pool_import_helper(str(ROOT / "include/settings/pools.json"))
+    assert refused == []
+    assert {name for name, *_ in imported} == named
+    training = Pool.get_pool("secondlook_training")
+    assert training is not None
+    # Two trainings side by side would start from the same champion, and one of them be lost.
+    assert (training.slots, training.include_deferred) == (1, True)
 
 
 def test_dags_survive_serialisation_without_changing(dags: dict[str, Any]) -> None:
