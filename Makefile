@@ -43,7 +43,7 @@ check: setup ## lint, format, types, Dockerfile
 
 lock: $(VENV)/.ready ## resolve the lock files anew
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements.lock
-	$(LOCK) --upgrade --extra services --constraint requirements.lock pyproject.toml -o requirements.txt
+	$(LOCK) --upgrade --extra services --extra distributed --constraint requirements.lock pyproject.toml -o requirements.txt
 	$(LOCK) --upgrade include/detector/requirements.in -o include/detector/requirements.txt
 
 clean: ## remove everything that was built
