@@ -61,6 +61,10 @@ class ReviewOutputError(SecondLookError):
     """The output document of a human loop holds no readable answer."""
 
 
+class BudgetError(SecondLookError):
+    """A budget of reviews, or an amount of money, cannot be read, or leaves no room."""
+
+
 class ManifestError(SecondLookError):
     """A line of an augmented manifest breaks the built-in algorithm's format."""
 

@@ -118,6 +118,22 @@ class Layout:
         """Return the list of images selected for review, written before any loop starts."""
         return self._key("reviews", check_night(night), "ledger.jsonl")
 
+    def review_plan(self, night: str, round: int) -> str:
+        """Return the list of images that the night would ask about if the budget had room for all."""
+        return self._key("reviews", check_night(night), f"plan-{round}.json")
+
+    def taken_up(self, night: str) -> str:
+        """Return who has claimed what the night deferred; write it by compare-and-swap only."""
+        return self._key("reviews", check_night(night), "taken-up.json")
+
+    def budgets(self) -> str:
+        """Return the folder of the months' budgets."""
+        return self._key("budgets")
+
+    def budget(self, month: str) -> str:
+        """Return one calendar month's budget (``YYYY-MM``); write it by compare-and-swap only."""
+        return self._key("budgets", f"{_part('month', month)}.json")
+
     def launch_summary(self, night: str) -> str:
         """Return the counts of the task that starts the loops."""
         return self._key("reviews", check_night(night), "launch.json")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from secondlook.review.budget import MonthBudget, Terms, money, month_of
 from secondlook.review.consensus import Consensus, ConsensusBox, LabelledBox, consolidate
 from secondlook.review.conversion import Rejection, convert, settle
+from secondlook.review.forecast import Forecast, typical_seconds
 from secondlook.review.ledger import LedgerLine, Outcome, PredrawnBox, input_content, predrawn_boxes
 from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
+from secondlook.review.plan import ReviewPlan, claim, take_up, unclaim
 from secondlook.review.policies import (
     EmptyAwarePolicy,
     RandomPolicy,
@@ -23,24 +26,34 @@ __all__ = [
     "ConsensusBox",
     "DrawnBox",
     "EmptyAwarePolicy",
+    "Forecast",
     "LabelledBox",
     "LedgerLine",
+    "MonthBudget",
     "Outcome",
     "PredrawnBox",
     "RandomPolicy",
     "Rejection",
     "ReviewOutput",
+    "ReviewPlan",
     "ReviewPolicy",
     "Selection",
+    "Terms",
     "TopScorePolicy",
     "UncertaintySumPolicy",
+    "claim",
     "consolidate",
     "convert",
     "input_content",
+    "money",
+    "month_of",
     "parse_output",
     "predrawn_boxes",
     "published_rule_count",
     "resolve_policy",
     "select",
     "settle",
+    "take_up",
+    "typical_seconds",
+    "unclaim",
 ]

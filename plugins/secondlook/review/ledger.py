@@ -21,6 +21,10 @@ DEFAULT_PREDRAW_SCORE = 0.25
 MAX_INPUT_BYTES = 3 * 1024 * 1024
 
 Ending = Literal["completed", "failed", "expired", "stopped"]
+State = Literal["asked", "deferred"]
+OVER_BUDGET = "over budget"
+# Written only where they say something, so that a night without a budget has the ledger it always had.
+_DEFAULTS = {"state": "asked", "state_reason": None, "from_night": None}
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,7 +47,9 @@ class LedgerLine:
     """One image selected for review, and everything that its human loop is made of.
 
     ``width`` and ``height`` are pixels of the file as stored, ``depth`` its channels, ``rank`` counts from 1,
-    ``round`` from 1, ``input_sha256`` is the hash of the loop's InputContent.
+    ``round`` from 1, ``input_sha256`` is the hash of the loop's InputContent. A ``deferred`` line has no loop
+    yet, ``state_reason`` says why; ``from_night`` is the earlier night that deferred the image, None for an
+    image of the ledger's own night.
     """
 
     image: str
@@ -60,6 +66,9 @@ class LedgerLine:
     loop: str
     predrawn: tuple[PredrawnBox, ...]
     input_sha256: str
+    state: State = "asked"
+    state_reason: str | None = None
+    from_night: str | None = None
 
     @classmethod
     def from_selection(
@@ -121,8 +130,15 @@ class LedgerLine:
             input_sha256=_sha256(content),
         )
 
+    @property
+    def asked(self) -> bool:
+        """Whether people are asked about it; a deferred line waits for a later night."""
+        return self.state == "asked"
+
     def input_content(self, *, labels: Sequence[str], night: str) -> str:
         """Return the loop's InputContent, byte for byte what the ledger was written for.
+
+        ``night`` is the ledger's; an image taken up from an earlier night asks what it would have asked then.
 
         Raises
         ------
@@ -135,7 +151,7 @@ class LedgerLine:
             width=self.width,
             height=self.height,
             model=self.model,
-            night=night,
+            night=self.from_night or night,
             labels=labels,
             predrawn=self.predrawn,
         )
@@ -148,7 +164,8 @@ class LedgerLine:
 
     def to_record(self) -> dict[str, Any]:
         """Return the line of ``ledger.jsonl``."""
-        return asdict(self) | {"predrawn": [box.to_record() for box in self.predrawn]}
+        record = asdict(self) | {"predrawn": [box.to_record() for box in self.predrawn]}
+        return {name: v for name, v in record.items() if name not in _DEFAULTS or v != _DEFAULTS[name]}
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> LedgerLine:

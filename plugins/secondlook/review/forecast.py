@@ -1,0 +1,87 @@
+"""What the night's reviews will take: how many, how much money, how much of people's time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+from secondlook.errors import ReviewOutputError
+from secondlook.review.output import parse_output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from decimal import Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """The reviews about to be asked for.
+
+    ``reviewers`` answer each image; ``image_cost`` is money for all of them, ``seconds_per_answer`` the
+    median of recent answers, None when none is known.
+    """
+
+    images: int
+    reviewers: int
+    image_cost: Decimal
+    currency: str
+    seconds_per_answer: float | None = None
+    deferred: int = 0
+
+    @property
+    def answers(self) -> int:
+        """How many answers people will give."""
+        return self.images * self.reviewers
+
+    @property
+    def cost(self) -> Decimal:
+        """What they will cost."""
+        return self.images * self.image_cost
+
+    @property
+    def seconds(self) -> int | None:
+        """How long people will work in all."""
+        return None if self.seconds_per_answer is None else round(self.answers * self.seconds_per_answer)
+
+    def __str__(self) -> str:
+        each = f" by {self.reviewers} people each" if self.reviewers > 1 else ""
+        parts = [f"{self.images} images to review{each}"]
+        if self.image_cost:
+            parts.append(f"{self.cost} {self.currency}")
+        if self.seconds is None:
+            parts.append("no answers yet to tell how long")
+        else:
+            parts.append(f"{_duration(self.seconds)} of work at {self.seconds_per_answer:.0f} s an answer")
+        if self.deferred:
+            parts.append(f"{self.deferred} deferred over budget")
+        return ", ".join(parts)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it for XCom."""
+        return {
+            "images": self.images,
+            "answers": self.answers,
+            "cost": str(self.cost),
+            "currency": self.currency,
+            "seconds": self.seconds,
+            "deferred": self.deferred,
+            "text": f"{self}.",
+        }
+
+
+def typical_seconds(outputs: Iterable[bytes | None]) -> float | None:
+    """Return the median time of the answers in the loops' output documents; unreadable ones do not count."""
+    seconds = []
+    for data in outputs:
+        try:
+            answers = parse_output(data).answers if data is not None else ()
+        except ReviewOutputError:
+            continue
+        seconds += [answer.seconds for answer in answers if answer.seconds is not None]
+    return median(seconds) if seconds else None
+
+
+def _duration(seconds: int) -> str:
+    hours, minutes = divmod(max(1, round(seconds / 60)), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
