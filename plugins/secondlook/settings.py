@@ -12,11 +12,12 @@ from __future__ import annotations
 import json
 import os
 import tomllib
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from secondlook.errors import SettingsError
 
@@ -69,6 +70,25 @@ class ReviewSettings(_Section):
     policy: str = Field(default="uncertainty_sum", min_length=1)
     policy_params: dict[str, Any] = Field(default_factory=dict)
     limit: int = Field(default=100, ge=0, description="most images to pay for per night")
+    price_per_review: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        decimal_places=2,
+        description="money for one reviewer's answer about an image",
+    )
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    month_limit: int | None = Field(
+        default=None, ge=0, description="most images to pay for per calendar month, all nights together"
+    )
+    night_money: Decimal | None = Field(
+        default=None, ge=0, decimal_places=2, description="most money for a night's reviews"
+    )
+    month_money: Decimal | None = Field(
+        default=None, ge=0, decimal_places=2, description="most money for a calendar month's reviews"
+    )
+    deferred_nights: int = Field(
+        default=31, ge=0, le=366, description="how many nights back deferred images are taken up"
+    )
     audit_share: float = Field(default=0.1, ge=0, le=1)
     predraw_score: float = Field(default=0.25, ge=0, le=1)
     round: int = Field(default=1, ge=1)
@@ -89,6 +109,13 @@ class ReviewSettings(_Section):
     task_count: int = Field(default=1, ge=1, le=3, description="reviewers per image")
     task_time_limit_seconds: int = Field(default=3600, ge=30, le=28800)
     task_availability_seconds: int = Field(default=5 * 24 * 3600, ge=1, le=864000)
+
+    @field_validator("night_money", "month_money")
+    @classmethod
+    def _money_needs_a_price(cls, most: Decimal | None, values: ValidationInfo) -> Decimal | None:
+        if most is not None and not values.data.get("price_per_review"):
+            raise ValueError("a limit in money needs review.price_per_review: set what a review costs")
+        return most
 
 
 class TrainingSettings(_Section):

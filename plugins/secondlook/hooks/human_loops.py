@@ -26,6 +26,9 @@ ENDED_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
 OPEN_STATUSES = frozenset({"InProgress", "Stopping"})
 DELETED = "Deleted"
 
+# How the service says that it has checked a call and done nothing.
+_INVALID = "ValidationException"
+
 
 class HumanReviewError(SecondLookError):
     """The human review service could not do what was asked; trying again later may help."""
@@ -37,6 +40,10 @@ class ReviewSetupError(HumanReviewError):
     """Somebody has to change something first, so the task fails without a retry."""
 
     passing = False
+
+
+class InvalidLoopError(ReviewSetupError):
+    """The service refused a human loop as invalid, so it surely never started."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,14 @@ class HumanLoop:
     def ended(self) -> bool:
         """Whether nothing more will happen to it."""
         return self.status in ENDED_STATUSES or self.status == DELETED
+
+
+@dataclass(frozen=True)
+class ActiveFlow:
+    """A flow definition that loops can be started on; ``task_count`` people answer each."""
+
+    arn: str
+    task_count: int
 
 
 class LoopBoard:
@@ -132,7 +147,11 @@ class HumanReviewService:
         return self._client(SageMakerClientHook)
 
     def flow_arn(self, name: str) -> str:
-        """Return the ARN of an active flow definition.
+        """Return the ARN of an active flow definition. Raises like :meth:`flow`."""
+        return self.flow(name).arn
+
+    def flow(self, name: str) -> ActiveFlow:
+        """Return an active flow definition.
 
         Raises
         ------
@@ -149,7 +168,8 @@ class HumanReviewService:
             )
         status = flow["FlowDefinitionStatus"]
         if status == "Active":
-            return str(flow["FlowDefinitionArn"])
+            count = flow.get("HumanLoopConfig", {}).get("TaskCount", 1)
+            return ActiveFlow(str(flow["FlowDefinitionArn"]), int(count))
         if status == "Initializing":
             raise HumanReviewError(
                 f"The flow definition {name} in {self.place} is not active yet: try again."
@@ -191,14 +211,23 @@ class HumanReviewService:
         """Start a human loop; return False when one of that name exists already with another input.
 
         Starting it again with the very same input while it is open is no fault and makes no second loop.
+
+        Raises
+        ------
+        InvalidLoopError
+            The service checked the loop and refused it.
         """
         loop_input = {"InputContent": input_content}
-        with self.asking(f"start the human loop {name}"):
+        doing = f"start the human loop {name}"
+        with self.asking(doing):
             try:
                 self.runtime.start_human_loop(
                     HumanLoopName=name, FlowDefinitionArn=flow_arn, HumanLoopInput=loop_input
                 )
             except ClientError as error:
+                if error_code(error) == _INVALID:
+                    refused = explain(error, doing, self.place, self.a2i_conn_id)
+                    raise InvalidLoopError(str(refused)) from error
                 if error_code(error) != "ConflictException":
                     raise
                 return False

@@ -57,7 +57,11 @@ class ReviewRecords:
         self._store.write_if_absent(self.ledger_key, data, metadata=metadata)
 
     def ledger(self) -> list[LedgerLine]:
-        """Return what was asked, best-ranked first.
+        """Return what was asked, best-ranked first; deferred lines are left out. Raises like ``lines``."""
+        return [line for line in self.lines() if line.asked]
+
+    def lines(self) -> list[LedgerLine]:
+        """Return all lines of the ledger, those that were deferred too.
 
         Raises
         ------

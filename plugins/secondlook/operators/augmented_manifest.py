@@ -82,7 +82,7 @@ class AugmentedManifestOperator(SecondLookOperator):
             bodies = list(readers.map(self._reader(endings), endings))
         notes: Counter[str] = Counter()
         settled = [
-            settle(line, ending, body, self.labels, self.night, counts=notes)
+            settle(line, ending, body, self.labels, line.from_night or self.night, counts=notes)
             for line, ending, body in zip(ledger, endings, bodies, strict=True)
         ]
         return self._write(settled, notes)

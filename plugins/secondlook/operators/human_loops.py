@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.detection import Prediction
-from secondlook.errors import SecondLookError
-from secondlook.hooks.human_loops import HumanReviewService
+from secondlook.errors import BudgetError, ReviewInputError, SecondLookError
+from secondlook.hooks.human_loops import InvalidLoopError
 from secondlook.hooks.reviews import ReviewRecords
 from secondlook.hooks.store import ObjectChangedError
 from secondlook.links import ReviewLink
-from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
+from secondlook.operators.base import is_template
+from secondlook.operators.review_budget import BudgetedReviewsOperator
 from secondlook.review import LedgerLine, published_rule_count, resolve_policy, select
 
 if TYPE_CHECKING:
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from secondlook.review import ReviewPlan
+
 PROGRESS_EVERY = 50
 
 
 class NothingScoredError(SecondLookError):
     """There are no predictions of the night."""
+
+
+class OverBudgetError(BudgetError):
+    """The ledger asks for a review that the budget has no room for any more."""
 
 
 @dataclass
@@ -41,7 +48,7 @@ class _Started:
         return self.started + self.adopted
 
 
-class HumanLoopStartOperator(SecondLookOperator):
+class HumanLoopStartOperator(BudgetedReviewsOperator):
     """Chooses the night's images for review and starts one human loop for each.
 
     What is chosen is written to ``reviews/<night>/ledger.jsonl`` before the first loop starts, and only if
@@ -50,10 +57,22 @@ class HumanLoopStartOperator(SecondLookOperator):
     nobody is asked, or paid, twice. Loops start one after another, the highest-ranked first: when something
     stops the task half-way, the most useful questions are out.
 
+    With a budget, what is asked is reserved in ``budgets/<month>.json`` by compare-and-swap before the ledger
+    is written, so that parallel runs, retries and backfills together cannot exceed it. The best-ranked images
+    are asked; the rest stand in the ledger as ``deferred``, and a later night takes them up after its own
+    images, the oldest night first, as far as its own limit and the budget have room. The month that pays is
+    the one (UTC) in which the night is launched, for a backfilled night too. What was launched while no
+    budget was set is not counted.
+
+    Before the first loop starts, the log and the XCom ``forecast`` tell how many images, how much money and
+    how much of people's time, at the median of recent answers. (The Task SDK of Airflow 3.3 gives a task no
+    way to set its own note.)
+
     Returns, and keeps in ``reviews/<night>/launch.json``, ``{"night", "ledger", "selected", "started",
     "adopted", "published_rule", "by_policy", "by_audit"}``. ``published_rule`` is how many images the
     published rule (top score below 0.5) would have asked about; ``started`` and ``adopted`` are about this
-    run and add up to ``selected``.
+    run and add up to ``selected``. Under a budget there are also ``deferred``, ``taken_up``, ``month`` and
+    ``cost``.
 
     What it does not do: wait for anybody, or change a ledger. Another limit or policy for a night that was
     launched needs a new ledger, which is a person's decision.
@@ -70,65 +89,64 @@ class HumanLoopStartOperator(SecondLookOperator):
     :param predraw_score: detections from this score on are drawn for the reviewer (templated).
     :param round: 1 for the first review of an image version; a higher number asks again (templated).
     :param seed: seed of the lots (templated).
+    :param price_per_review: money for one reviewer's answer about one image; an image costs as many as its
+        flow definition asks (templated).
+    :param currency: of all money, for people to read (templated).
+    :param night_money: most money for the night, None: no limit (templated).
+    :param month_limit: most images in a calendar month, None: no limit (templated).
+    :param month_money: most money in a calendar month, None: no limit (templated).
+    :param deferred_nights: how many nights back deferred images are taken up (templated).
     :param a2i_conn_id: Airflow connection of Amazon A2I or a Review Desk (templated).
     """
 
     template_fields: Sequence[str] = (
-        *SecondLookOperator.template_fields,
-        "night",
+        *BudgetedReviewsOperator.template_fields,
         "model",
-        "flow_definition_name",
         "labels",
         "review_policy",
         "policy_params",
         "review_limit",
         "audit_share",
         "predraw_score",
-        "round",
         "seed",
-        "a2i_conn_id",
     )
     operator_extra_links = (ReviewLink(),)
 
     def __init__(
         self,
         *,
-        night: str,
         model: str,
-        flow_definition_name: str,
         labels: Sequence[str] | str,
         review_policy: str = "uncertainty_sum",
         policy_params: dict[str, Any] | str | None = None,
         review_limit: int | str = 100,
         audit_share: float | str = 0.1,
         predraw_score: float | str = 0.25,
-        round: int | str = 1,
         seed: int | str = 0,
-        a2i_conn_id: str = "a2i_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.night = night
         self.model = model
-        self.flow_definition_name = flow_definition_name
         self.labels = labels
         self.review_policy = review_policy
         self.policy_params = policy_params
         self.review_limit = review_limit
         self.audit_share = audit_share
         self.predraw_score = predraw_score
-        self.round = round
         self.seed = seed
-        self.a2i_conn_id = a2i_conn_id
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Choose unless chosen already, start what is missing, and return the counts."""
         self._check_arguments()
         predictions = self._predictions(self.model)
-        ledger = self._ledger(predictions)
+        lines = self._ledger(predictions)
+        ledger = [line for line in lines if line.asked]
         self._log_choice(ledger, predictions)
-        done = self._start_all(context, ledger)
+        plan = self.budget.read_plan()
+        self.forecast(context, lines, plan)
+        paid = self._paid(plan, lines)
+        done = self._start_all(context, ledger, plan, paid)
         reasons = Counter(line.reason for line in ledger)
         result = {
             "night": self.night,
@@ -140,13 +158,15 @@ class HumanLoopStartOperator(SecondLookOperator):
             "by_policy": reasons["policy"],
             "by_audit": reasons["audit"],
         }
+        if plan is not None:
+            result |= {
+                "deferred": len(lines) - len(ledger),
+                "taken_up": sum(line.from_night is not None for line in ledger),
+                "month": plan.month,
+                "cost": str(len(ledger) * self.terms.image_cost),
+            }
         self.store.write(self.layout.launch_summary(self.night), jsonl.canonical(result).encode())
         return result
-
-    @cached_property
-    def service(self) -> HumanReviewService:
-        """The human review service (after rendering)."""
-        return HumanReviewService(self.a2i_conn_id, self.region_name)
 
     @cached_property
     def records(self) -> ReviewRecords:
@@ -154,14 +174,12 @@ class HumanLoopStartOperator(SecondLookOperator):
         return ReviewRecords(self.store, self.layout, self.night)
 
     def _check_arguments(self) -> None:
-        self.check_text("night", self.night, NIGHT)
+        self.check_budget()
         self.check_text("model", self.model)
-        self.check_text("flow_definition_name", self.flow_definition_name, r"[a-z0-9](-*[a-z0-9]){0,62}")
         self.check_text("review_policy", self.review_policy)
         self.check_number("review_limit", self.review_limit, minimum=0)
         self.check_number("audit_share", self.audit_share, minimum=0, maximum=1)
         self.check_number("predraw_score", self.predraw_score, minimum=0, maximum=1)
-        self.check_number("round", self.round, minimum=1)
         if not is_template(self.labels) and (isinstance(self.labels, str) or not self.labels):
             raise self.wrong("labels", f"must be a list of labels, not {self.labels!r}")
         if not is_template(self.policy_params) and not isinstance(self.policy_params, dict | None):
@@ -184,12 +202,49 @@ class HumanLoopStartOperator(SecondLookOperator):
     def _ledger(self, predictions: list[Prediction]) -> list[LedgerLine]:
         if self.records.has_ledger():
             return self._existing_ledger()
+        if not self.budget.in_use(self.limits):
+            lines = self._choose(predictions)
+        else:
+            lines = self._within_budget(predictions)
+        try:
+            self.records.write_ledger(lines)
+        except ObjectChangedError:
+            # Two runs of the night at once: the one whose ledger was first is followed by both.
+            return self._existing_ledger()
+        return lines
+
+    def _within_budget(self, predictions: list[Prediction]) -> list[LedgerLine]:
+        """Return the ledger that follows from the night's plan and what the budget has room for."""
+        plan = self.budget.read_plan()
+        if plan is None:
+            own = self._choose(predictions)
+            limit = int(self.review_limit)
+            # Without anything to ask, and to take up, no review workflow is needed.
+            terms = self.terms if limit else self.limits
+            plan = self.budget.make_plan(own, limit, terms, self._askable)
+        else:
+            self.log.info(
+                "The choice of %s is fixed in %s; remove it to choose anew.",
+                *(self.night, self.store.uri(self.budget.plan_key)),
+            )
+        return self.budget.settle(plan, self.terms if plan.lines else self.limits)
+
+    def _askable(self, line: LedgerLine, night: str) -> bool:
+        """Whether a line that an earlier night deferred still asks the same question."""
+        try:
+            line.input_content(labels=self.labels, night=line.from_night or night)
+        except ReviewInputError as error:
+            self.log.warning("Not taken up: %s", error)
+            return False
+        return True
+
+    def _choose(self, predictions: list[Prediction]) -> list[LedgerLine]:
         params = self.policy_params if isinstance(self.policy_params, dict) else {}
         policy = resolve_policy(self.review_policy, **params)
         selections = select(
             predictions, policy, int(self.review_limit), float(self.audit_share), int(self.seed), self.night
         )
-        lines = [
+        return [
             LedgerLine.from_selection(
                 selection,
                 flow=self.flow_definition_name,
@@ -201,21 +256,16 @@ class HumanLoopStartOperator(SecondLookOperator):
             )
             for selection in selections
         ]
-        try:
-            self.records.write_ledger(lines)
-        except ObjectChangedError:
-            # Two runs of the night at once: the one whose ledger was first is followed by both.
-            return self._existing_ledger()
-        return lines
 
     def _existing_ledger(self) -> list[LedgerLine]:
-        lines = self.records.ledger()
+        lines = self.records.lines()
         self.log.info("The ledger of %s exists: its %d reviews are used as they are.", self.night, len(lines))
-        if lines and (lines[0].model, lines[0].round) != (self.model, self.round):
+        own = next((line for line in lines if line.from_night is None), None)
+        if own and (own.model, own.round) != (self.model, self.round):
             self.log.warning(
                 "The ledger of %s was written for model %s and round %d, not for model %s and round %s; "
                 "remove the ledger to choose anew.",
-                *(self.night, lines[0].model, lines[0].round, self.model, self.round),
+                *(self.night, own.model, own.round, self.model, self.round),
             )
         return lines
 
@@ -229,16 +279,34 @@ class HumanLoopStartOperator(SecondLookOperator):
             published_rule_count(predictions),
         )
 
-    def _start_all(self, context: Context, ledger: list[LedgerLine]) -> _Started:
+    def _paid(self, plan: ReviewPlan | None, lines: list[LedgerLine]) -> frozenset[str] | None:
+        """Return the loops that are reserved; None when the night was launched without a budget."""
+        if plan is None:
+            return None
+        self.budget.give_back(plan, lines)
+        return self.budget.confirm(plan, lines, self.terms) if any(line.asked for line in lines) else None
+
+    def _start_all(
+        self,
+        context: Context,
+        ledger: list[LedgerLine],
+        plan: ReviewPlan | None,
+        paid: frozenset[str] | None,
+    ) -> _Started:
         done = _Started()
         if not ledger:
             return done
-        flow_arn = self.service.flow_arn(self.flow_definition_name)
+        flow_arn = self.flow.arn
         ReviewLink.persist(context, self, client=self.service.control, name=self.flow_definition_name)
         recorded = self.records.outcomes() or {}
+        unpaid = []
         for line in ledger:
             # A loop that has ended may be deleted by now; its outcome keeps it from being asked again.
-            if line.loop not in recorded and self._start(flow_arn, line):
+            if line.loop in recorded or self.service.describe(line.loop) is not None:
+                done.adopted += 1
+            elif paid is not None and line.loop not in paid:
+                unpaid.append(line)
+            elif self._start(flow_arn, line, plan):
                 done.started += 1
             else:
                 done.adopted += 1
@@ -247,14 +315,25 @@ class HumanLoopStartOperator(SecondLookOperator):
                     "%d of %d human loops: %d started, %d existed already.",
                     *(done.total, len(ledger), done.started, done.adopted),
                 )
+        if unpaid:
+            raise OverBudgetError(
+                f"{len(unpaid)} reviews of {self.night}, the first of {unpaid[0].image}, were refused by the "
+                "service once and gave their place in the budget back, and now there is no room for them: "
+                "raise the budget, then clear the task."
+            )
         return done
 
-    def _start(self, flow_arn: str, line: LedgerLine) -> bool:
-        """Start the loop of a line; return False when it exists already."""
-        if self.service.describe(line.loop) is not None:
-            return False
+    def _start(self, flow_arn: str, line: LedgerLine, plan: ReviewPlan | None) -> bool:
+        """Start the loop of a line; return False when it exists with another input."""
         content = line.input_content(labels=self.labels, night=self.night)
-        if self.service.start(flow_arn, line.loop, content):
+        try:
+            started = self.service.start(flow_arn, line.loop, content)
+        except InvalidLoopError:
+            if plan is not None and self.service.describe(line.loop) is None:
+                # Nobody can have been asked: what was kept for it is free for others.
+                self.budget.release(plan, line.loop)
+            raise
+        if started:
             return True
         self.log.warning(
             "The human loop %s of %s exists with another input; it is adopted as it is.",

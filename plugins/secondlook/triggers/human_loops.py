@@ -16,6 +16,7 @@ from secondlook.hooks.clients import A2IRuntimeHook, SqsQueueHook
 from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
 from secondlook.hooks.loop_events import LoopEventQueue
 from secondlook.hooks.store import ObjectStore
+from secondlook.review import LedgerLine
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -172,7 +173,7 @@ class HumanLoopsTrigger(BaseTrigger):
     def _names(self) -> list[str]:
         store = ObjectStore(self.bucket, self.aws_conn_id, self.region_name)
         records, _ = store.read_jsonl(self.ledger_key)
-        return [record["loop"] for record in records]
+        return [line.loop for line in map(LedgerLine.from_record, records) if line.asked]
 
     def _sentence(self, error: Exception) -> str:
         if not isinstance(error, ClientError):

@@ -1,0 +1,254 @@
+"""Budgets of reviews in S3: planned once, reserved by compare-and-swap, released only when nobody was asked.
+
+A launch under a budget goes through four documents, each written once or swapped, so that it may die after
+any of them and run any number of times side by side:
+
+1. ``reviews/<night>/plan-<round>.json``: whom the night would ask, and the month that pays. Written once.
+2. ``reviews/<earlier night>/taken-up.json``: which later night may ask what that night deferred. Swapped.
+3. ``budgets/<month>.json``: which of the plan's loops the month has room for. Swapped, settled once a plan.
+4. ``reviews/<night>/ledger.jsonl``: follows from 1 and 3. Written once; loops start only after it.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from secondlook import jsonl
+from secondlook.errors import BudgetError
+from secondlook.hooks.reviews import LedgerMissingError, ReviewRecords
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
+from secondlook.review import MonthBudget, ReviewPlan, claim, month_of, take_up, unclaim
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from secondlook.hooks.store import ObjectStore
+    from secondlook.layout import Layout
+    from secondlook.review import LedgerLine, Terms
+    from secondlook.review.budget import Reservation
+
+_Result = TypeVar("_Result")
+# Each lost swap means that another run got on, so this many only happen to a document that others keep busy.
+SWAP_ATTEMPTS = 200
+LONGEST_PAUSE_SECONDS = 1.0
+
+
+class Log(Protocol):
+    """What a task logs with."""
+
+    def info(self, event: str, *args: object) -> object:
+        """Log with lazily formatted arguments."""
+
+
+class BudgetBusyError(BudgetError):
+    """Too many runs change one document at once."""
+
+
+def utc_now() -> datetime:
+    """Return the time that decides which calendar month pays."""
+    return datetime.now(UTC)
+
+
+class ReviewBudget:
+    """What one night and round may ask, and the budget documents behind it.
+
+    :param store: the bucket.
+    :param layout: where things lie in it.
+    :param night: the night whose reviews are launched, YYYY-MM-DD.
+    :param round: its review round.
+    :param deferred_nights: how many nights back deferred images are taken up.
+    :param log: the task's log.
+    """
+
+    def __init__(
+        self, store: ObjectStore, layout: Layout, night: str, round: int, *, deferred_nights: int, log: Log
+    ) -> None:
+        self._store = store
+        self._layout = layout
+        self._night = night
+        self._deferred_nights = deferred_nights
+        self._log = log
+        self.key = f"{night}/{round}"
+        self.plan_key = layout.review_plan(night, round)
+
+    def in_use(self, terms: Terms) -> bool:
+        """Say whether there is a limit, or was one in an earlier month that may have deferred images."""
+        if terms.limited:
+            return True
+        return next(iter(self._store.list_objects(self._layout.budgets() + "/")), None) is not None
+
+    def read_plan(self) -> ReviewPlan | None:
+        """Return the night's plan, or None when it was launched without a budget or not yet."""
+        try:
+            data, _ = self._store.read(self.plan_key)
+        except ObjectMissingError:
+            return None
+        return ReviewPlan.from_json(data, source=self._store.uri(self.plan_key))
+
+    def make_plan(
+        self,
+        own: Sequence[LedgerLine],
+        limit: int,
+        terms: Terms,
+        askable: Callable[[LedgerLine, str], bool],
+    ) -> ReviewPlan:
+        """Write the plan, unless there is one: then that is followed.
+
+        Parameters
+        ----------
+        own
+            The night's own selection, best-ranked first.
+        limit
+            Most images of the night; what the own selection leaves of it is free for deferred ones.
+        terms
+            Price and limits.
+        askable
+            Says whether a deferred line of a night can still be asked about.
+        """
+        month = month_of(utc_now())
+        # Another night may have taken up an image of this one when a person has its plan made anew.
+        elsewhere = {loop for loop, by in self._claims(self._night).items() if by != self.key}
+        own = [line for line in own if line.loop not in elsewhere]
+        room = self._month(month).room(self.key, terms)
+        left = limit if room is None else min(limit, room)
+        deferred = self._deferred(askable) if left > len(own) else {}
+        plan = ReviewPlan(month, tuple(take_up(own, deferred, left - len(own))))
+        try:
+            self._store.write_if_absent(self.plan_key, plan.to_json())
+        except ObjectChangedError:
+            # Two runs of the night at once: both follow the plan that was there first.
+            return self.read_plan() or plan
+        return plan
+
+    def settle(self, plan: ReviewPlan, terms: Terms) -> list[LedgerLine]:
+        """Reserve what the month has room for, and return the ledger that follows from it."""
+        if not plan.lines:
+            return []
+        claimed = {loop for night, loops in plan.taken_up.items() for loop in self._claim(night, loops)}
+        wanted = [line.loop for line in plan.lines if line.from_night is None or line.loop in claimed]
+        lines = plan.settle(self._reserve(plan, wanted, terms).decided)
+        self.give_back(plan, lines)
+        return lines
+
+    def confirm(self, plan: ReviewPlan, lines: Sequence[LedgerLine], terms: Terms) -> frozenset[str]:
+        """Return which loops of an existing ledger are paid for; released ones come back if there is room."""
+        wanted = [line.loop for line in lines if line.asked]
+        return frozenset(self._reserve(plan, wanted, terms).loops)
+
+    def release(self, plan: ReviewPlan, loop: str) -> None:
+        """Give back what is reserved for a loop that surely never started."""
+
+        def change(data: bytes | None) -> tuple[bytes | None, None]:
+            return self._read(plan.month, data).release(self.key, [loop]).to_json(), None
+
+        self._swap(self._layout.budget(plan.month), change)
+
+    def give_back(self, plan: ReviewPlan, lines: Sequence[LedgerLine]) -> None:
+        """Leave to other nights what the plan meant to take up and the ledger does not ask."""
+        asked = {line.loop for line in lines if line.asked}
+        for night, loops in plan.taken_up.items():
+            unused = [loop for loop in loops if loop not in asked]
+            if unused:
+                self._unclaim(night, unused)
+
+    def describe(self, month: str, terms: Terms, currency: str) -> str:
+        """Say how much of a month is reserved."""
+        budget = self._month(month)
+        images = "" if terms.month_limit is None else f" of {terms.month_limit}"
+        spent = "" if terms.month_money is None else f" of {terms.month_money}"
+        return f"{month}: {budget.images}{images} images, {budget.spent}{spent} {currency} reserved"
+
+    def _reserve(self, plan: ReviewPlan, wanted: Sequence[str], terms: Terms) -> Reservation:
+        def change(data: bytes | None) -> tuple[bytes | None, Reservation]:
+            budget = self._read(plan.month, data).reserve(self.key, plan.digest, wanted, terms)
+            return budget.to_json(), budget.reservations[self.key]
+
+        return self._swap(self._layout.budget(plan.month), change)
+
+    def _month(self, month: str) -> MonthBudget:
+        try:
+            data, _ = self._store.read(self._layout.budget(month))
+        except ObjectMissingError:
+            return MonthBudget(month)
+        return self._read(month, data)
+
+    def _read(self, month: str, data: bytes | None) -> MonthBudget:
+        if data is None:
+            return MonthBudget(month)
+        return MonthBudget.from_json(data, source=self._store.uri(self._layout.budget(month)))
+
+    def _deferred(self, askable: Callable[[LedgerLine, str], bool]) -> dict[str, list[LedgerLine]]:
+        """Return what earlier nights deferred and no night has claimed, by night."""
+        last = date.fromisoformat(self._night)
+        found: dict[str, list[LedgerLine]] = {}
+        for days in range(self._deferred_nights, 0, -1):
+            night = (last - timedelta(days=days)).isoformat()
+            try:
+                lines = ReviewRecords(self._store, self._layout, night).lines()
+            except LedgerMissingError:
+                continue
+            waiting = [line for line in lines if not line.asked]
+            claims = self._claims(night) if waiting else {}
+            free = [line for line in waiting if claims.get(line.loop, self.key) == self.key]
+            found[night] = [line for line in free if askable(line, night)]
+        return found
+
+    def _claims(self, night: str) -> dict[str, str]:
+        key = self._layout.taken_up(night)
+        try:
+            data, _ = self._store.read(key)
+        except ObjectMissingError:
+            return {}
+        return jsonl.decode_object(data, source=self._store.uri(key))
+
+    def _claim(self, night: str, loops: Sequence[str]) -> list[str]:
+        def change(data: bytes | None) -> tuple[bytes | None, list[str]]:
+            claims = claim(self._decode(night, data), loops, self.key)
+            mine = [loop for loop in loops if claims[loop] == self.key]
+            return jsonl.canonical(claims).encode(), mine
+
+        return self._swap(self._layout.taken_up(night), change)
+
+    def _unclaim(self, night: str, loops: Collection[str]) -> None:
+        def change(data: bytes | None) -> tuple[bytes | None, None]:
+            claims = unclaim(self._decode(night, data), loops, self.key)
+            return (jsonl.canonical(claims).encode() if data is not None else None), None
+
+        self._swap(self._layout.taken_up(night), change)
+
+    def _decode(self, night: str, data: bytes | None) -> dict[str, str]:
+        source = self._store.uri(self._layout.taken_up(night))
+        return {} if data is None else jsonl.decode_object(data, source=source)
+
+    def _swap(self, key: str, change: Callable[[bytes | None], tuple[bytes | None, _Result]]) -> _Result:
+        """Replace a document by what ``change`` makes of it, however many others do so at the same time."""
+        for attempt in range(SWAP_ATTEMPTS):
+            try:
+                data, etag = self._store.read(key)
+            except ObjectMissingError:
+                data, etag = None, ""
+            changed, result = change(data)
+            if changed is None or changed == data:
+                return result
+            try:
+                if data is None:
+                    self._store.write_if_absent(key, changed)
+                else:
+                    self._store.compare_and_swap(key, changed, etag)
+            except ObjectChangedError:
+                self._log.info("%s was changed by another run: looking again.", self._store.uri(key))
+                pause(attempt)
+                continue
+            return result
+        raise BudgetBusyError(
+            f"{self._store.uri(key)} was changed by other runs {SWAP_ATTEMPTS} times in a row: run the task "
+            "again when fewer nights are launched at once."
+        )
+
+
+def pause(attempt: int) -> None:
+    """Let the other runs get on, longer each time, by chance so that they do not come back together."""
+    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2 ** min(attempt, 8))))
