@@ -180,8 +180,14 @@ with DAG(
         audit_share="{{ choose(params.audit_share, settings.review.audit_share) }}",
         predraw_score="{{ settings.review.predraw_score }}",
         round="{{ settings.review.round }}",
-        pool=LAUNCH_POOL,
+        price_per_review="{{ settings.review.price_per_review }}",
+        currency="{{ settings.review.currency }}",
+        night_money="{{ settings.review.night_money }}",
+        month_limit="{{ settings.review.month_limit }}",
+        month_money="{{ settings.review.month_money }}",
+        deferred_nights="{{ settings.review.deferred_nights }}",
         a2i_conn_id="{{ settings.a2i_conn_id }}",
+        pool=LAUNCH_POOL,
         **PLACE,
     )
 
