@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from unittest import mock
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from secondlook import jsonl
@@ -188,9 +188,9 @@ class Desk:
         # One loop in four, by its name.
         if self.refuses and int(name[-1], 16) % 4 == 0:
             raise InvalidLoopError(f"{name} is refused")
-        assert name not in self.loops, "asked twice"
+        # The same name with the same input is the same loop: two runs of one night may both send it.
+        self.starts += name not in self.loops
         self.loops.add(name)
-        self.starts += 1
         return True
 
 
@@ -299,7 +299,15 @@ def move(world: World, runs: dict[int, Run], byte: int, turn: int) -> None:
         assert error is None or isinstance(error, Killed | InvalidLoopError | OverBudgetError), error
 
 
-@settings(max_examples=30, deadline=None, derandomize=True, database=None)
+# Without shrinking: the threads of a failed example stay where they are.
+@settings(
+    max_examples=1000,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(
     images=st.lists(st.integers(0, 4), min_size=4, max_size=4),
     limits=limits,
