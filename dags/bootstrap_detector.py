@@ -91,8 +91,6 @@ with DAG(
         poll_interval_seconds="{{ settings.training.poll_interval_seconds }}",
         timeout_seconds="{{ settings.training.max_runtime_seconds + 3600 }}",
         pool=TRAINING_POOL,
-        # A retry attaches to a running job; after a failed one it pays for another, so only once.
-        retries=1,
         deferrable=True,
         **PLACE,
     )

@@ -228,8 +228,6 @@ with DAG(
         # SageMaker itself stops a job after max_runtime_seconds; the hour more is for starting it.
         timeout_seconds="{{ settings.training.max_runtime_seconds + 3600 }}",
         pool=TRAINING_POOL,
-        # A retry attaches to a running job; after a failed one it pays for another, so only once.
-        retries=1,
         deferrable=True,
         **PLACE,
     )

@@ -52,6 +52,8 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
     "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+    # No scheduler runs here that would have to see the deferring process end.
+    "AIRFLOW__SECONDLOOK__SETTLE_SECONDS": "0.1",
 }
 
 

@@ -50,7 +50,7 @@ def airflow_environment(state: State) -> dict[str, str]:
     options = {
         "core": {
             "load_examples": "False",
-            "executor": "LocalExecutor",
+            "executor": "secondlook.executor.ResumeSafeLocalExecutor",
             "parallelism": "4",
             "dags_folder": str(ROOT / "dags"),
             "plugins_folder": str(ROOT / "plugins"),
@@ -78,6 +78,8 @@ def airflow_environment(state: State) -> dict[str, str]:
         },
         "api_auth": {"jwt_secret": state.secrets.jwt_secret},
         "usage_data_collection": {"enabled": "False"},
+        # With this executor a trigger may fire at any time.
+        "secondlook": {"settle_seconds": "0.5"},
     }
     environment = clean_environment(ROOT) | {
         "AIRFLOW_HOME": str(home),

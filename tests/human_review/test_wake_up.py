@@ -13,7 +13,6 @@ from secondlook.errors import SettingsError
 from secondlook.hooks.clients import SqsQueueHook
 from secondlook.hooks.loop_events import LoopEventQueue
 from secondlook.settings import parse_settings
-from secondlook.triggers import human_loops
 from secondlook.triggers.human_loops import HumanLoopsTrigger
 from tests.human_review.conftest import predrawn
 from tests.human_review.test_waiting import deferral, fired, launched, revived
@@ -47,10 +46,7 @@ def about(loop: str) -> str:
     return json.dumps({"source": "aws.sagemaker", "detail": {"humanLoopName": loop}})
 
 
-def test_the_last_answer_wakes_a_night_long_before_its_next_look(
-    ready, context, reviewer, event_queue_url, monkeypatch
-):
-    monkeypatch.setattr(human_loops, "SETTLE_SECONDS", 0.1)
+def test_the_last_answer_wakes_a_night_long_before_its_next_look(ready, context, reviewer, event_queue_url):
     launched(ready, context)
     sensor = ready.await_reviews(poll_interval_seconds=3600, event_queue_url=event_queue_url)
     deferred = deferral(sensor, context)

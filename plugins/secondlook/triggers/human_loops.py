@@ -17,15 +17,14 @@ from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
 from secondlook.hooks.loop_events import LoopEventQueue
 from secondlook.hooks.store import ObjectStore
 from secondlook.review import LedgerLine
+from secondlook.triggers.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ENDED_EVENT = "ended"
 ERROR_EVENT = "error"
-# An event so soon that the scheduler has not yet seen the deferring run end ([workers]
-# min_heartbeat_interval) makes the resumed run look as if somebody had killed it.
-SETTLE_SECONDS = 5.0
+FIRST_SWEEP_RETRY_SECONDS = 5.0
 
 
 class HumanLoopsTrigger(BaseTrigger):
@@ -100,6 +99,7 @@ class HumanLoopsTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Sweep until all loops have ended, then fire once."""
+        await settle()
         try:
             async with AsyncExitStack() as clients:
                 a2i = A2IRuntimeHook(self.a2i_conn_id, self.region_name)
@@ -124,7 +124,6 @@ class HumanLoopsTrigger(BaseTrigger):
         board: LoopBoard | None = None
         logged: int | None = None
         while True:
-            await self._pause(board, events)
             try:
                 board = board or LoopBoard(await sync_to_async(self._names)())
                 await self._sweep(client, board)
@@ -138,13 +137,16 @@ class HumanLoopsTrigger(BaseTrigger):
                     logged = board.ended
                 if not board.open:
                     return {"status": ENDED_EVENT, "ended": board.ended}
+            await self._pause(board, events)
 
     async def _pause(self, board: LoopBoard | None, events: LoopEventQueue | None) -> None:
-        """Wait for the next look, at the start too: see SETTLE_SECONDS."""
+        """Wait for the next look."""
         if events is None:
             await asyncio.sleep(self.poll_interval_seconds)
         elif board is None:
-            await asyncio.sleep(min(SETTLE_SECONDS, self.poll_interval_seconds))
+            # With a queue the interval may be an hour, but as long as nobody knows which loops are this
+            # night's, no event ends it.
+            await asyncio.sleep(min(FIRST_SWEEP_RETRY_SECONDS, self.poll_interval_seconds))
         else:
             await events.wait(board.__contains__, self.poll_interval_seconds)
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from secondlook.failures import error_code, fault_of, is_not_found, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
 from secondlook.hooks.sagemaker import SETTLING, job_state
+from secondlook.triggers.settling import settle
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -74,6 +75,7 @@ class SageMakerPollingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll; one client for the whole wait."""
+        await settle()
         try:
             async with await self._hook().async_client() as client:
                 status = await self._wait(client)
@@ -84,9 +86,6 @@ class SageMakerPollingTrigger(BaseTrigger):
 
     async def _wait(self, client: Any) -> str:
         while time.time() < self.deadline:
-            # First of all, too: an event so soon that the scheduler has not yet seen the deferring run end
-            # ([workers] min_heartbeat_interval) makes the resumed run look as if it had been killed.
-            await asyncio.sleep(self.poll_interval_seconds)
             try:
                 if await self.settled(client):
                     return SETTLED
@@ -97,6 +96,7 @@ class SageMakerPollingTrigger(BaseTrigger):
                 if not will_pass(error):
                     raise
                 self.log.warning("SageMaker did not answer, will ask again: %s", sentence_of(error))
+            await asyncio.sleep(self.poll_interval_seconds)
         return TIMED_OUT
 
     def _event(self, status: str, **more: Any) -> TriggerEvent:
