@@ -11,22 +11,26 @@ LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-e
 SEED ?= 7
 # me: the reviews wait for you at the Review Desk; otherwise simulated reviewers answer.
 REVIEWERS ?= simulated
+NIGHTS ?= 60
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo up test bench check lock clean
+.PHONY: help setup demo up backfill test bench check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
 setup: $(VENV)/.ready $(DETECTOR_VENV)/.ready ## set up both environments from their lock files
 
-demo up: STARTED := $(shell date +%s)
+demo up backfill: STARTED := $(shell date +%s)
 demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; REVIEWERS=me: you review; report in build/demo
 	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
 
 up: setup ## the same services, kept running until Ctrl-C; state in build/up survives
 	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
+
+backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; counts in build/backfill.json
+	$(BIN)/python -m include.demo backfill --started $(STARTED) --seed $(SEED) --nights $(NIGHTS)
 
 test: setup ## all tests, against real servers on this machine
 	@bash tests/system_packages.sh

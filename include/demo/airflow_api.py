@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 HEALTH_KEYS = ("metadatabase", *(name.replace("-", "_") for name in COMPONENTS if name != "api-server"))
 IDLE_RETRIES = 3
+PAGE = 100
+ACTIVE = ("scheduled", "queued", "running", "deferred", "up_for_retry", "up_for_reschedule")
 
 
 class AirflowRefused(Exception):
@@ -65,6 +67,25 @@ class AirflowApi:
         """The task instances of a run by task id, in no particular order."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100"
         return {task["task_id"]: task for task in self._must("GET", path)["task_instances"]}
+
+    def backfill_runs(self, dag_id: str) -> dict[str, str]:
+        """The state of each run that belongs to a backfill, by run id."""
+        runs = self._all(f"/api/v2/dags/{dag_id}/dagRuns?run_type=backfill", "dag_runs")
+        return {run["dag_run_id"]: str(run["state"]) for run in runs}
+
+    def active_tasks(self, dag_id: str) -> list[tuple[str, str, str]]:
+        """(run id, task id, state) of everything that is on its way, in a stable order."""
+        query = "&".join(f"state={state}" for state in ACTIVE)
+        tasks = self._all(f"/api/v2/dags/{dag_id}/dagRuns/~/taskInstances?{query}", "task_instances")
+        return sorted((task["dag_run_id"], task["task_id"], str(task["state"])) for task in tasks)
+
+    def _all(self, path: str, member: str) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self._must("GET", f"{path}&order_by=id&limit={PAGE}&offset={len(found)}")
+            found += page[member]
+            if not page[member] or len(found) >= page["total_entries"]:
+                return found
 
     def _log_in(self) -> None:
         credentials = {"username": ADMIN, "password": self._password}

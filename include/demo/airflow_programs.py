@@ -23,7 +23,7 @@ WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
 def migrate_program(state: State) -> Program:
     """Create or upgrade Airflow's database; ends by itself."""
     return Program(
-        "airflow-migrate", [_airflow(), "db", "migrate"], airflow_environment(state), ROOT, task=True
+        "airflow-migrate", [airflow_command(), "db", "migrate"], airflow_environment(state), ROOT, task=True
     )
 
 
@@ -33,7 +33,11 @@ def airflow_programs(state: State) -> list[Program]:
     return [
         Program(
             f"airflow-{component}",
-            [_airflow(), component, *(["--skip-serve-logs"] if component in WITHOUT_LOG_SERVER else [])],
+            [
+                airflow_command(),
+                component,
+                *(["--skip-serve-logs"] if component in WITHOUT_LOG_SERVER else []),
+            ],
             environment,
             ROOT,
         )
@@ -112,5 +116,6 @@ def _connection(state: State, service: str, operations: tuple[str, ...]) -> str:
     )
 
 
-def _airflow() -> str:
+def airflow_command() -> str:
+    """The `airflow` program of this environment."""
     return str(Path(sys.executable).parent / "airflow")

@@ -61,9 +61,9 @@ def for_person(schedule: Schedule) -> Schedule:
     )
 
 
-def write_settings(path: Path, labels: tuple[str, ...], schedule: Schedule) -> None:
+def write_settings(path: Path, values: dict[str, Any]) -> None:
     """Write the file that SECONDLOOK_SETTINGS names."""
-    path.write_text(_toml(demo_settings(labels, schedule)), encoding="utf-8")
+    path.write_text(_toml(values), encoding="utf-8")
 
 
 def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:

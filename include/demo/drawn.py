@@ -35,6 +35,7 @@ class DrawnSizes:
     bootstrap: int = 150
     night: int = 150
     holdout: int = 250
+    nights: int = 3
     processes: int = 1
 
 
@@ -61,12 +62,12 @@ class _Drawn:
 def draw_archive(root: Path, seed: int, sizes: DrawnSizes | None = None) -> Archive:
     """Draw the whole archive below `root`.
 
-    Three nights: the last one drifts (stain, focus, light), and so does one half of the holdout. Each night
-    holds five odd files: a truncated JPEG, a text file named .jpg, a picture with nothing in it, a grey one,
-    and one with an EXIF rotation.
+    Three nights, unless the sizes say otherwise: the last one drifts (stain, focus, light), and so does one
+    half of the holdout. Each night holds five odd files: a truncated JPEG, a text file named .jpg, a picture
+    with nothing in it, a grey one, and one with an EXIF rotation; a short night holds the first of them.
     """
     sizes = sizes or DrawnSizes()
-    archive = Archive(root, LABELS, night_names())
+    archive = Archive(root, LABELS, night_names(sizes.nights))
     orders = [
         *_bootstrap_orders(seed, sizes),
         *_night_orders(archive, seed, sizes),

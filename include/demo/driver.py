@@ -56,15 +56,15 @@ def demo(options: Options, progress: Progress) -> None:
     """Play three nights on a clean state folder and write the report."""
     if options.data is not None and not options.data.is_dir():
         raise DemoError(f"DATA={options.data} is not a folder; give a PASCAL VOC folder.")
-    with _only_one(options.folder), _stoppable():
-        _remove_state(options.folder)
+    with only_one(options.folder), stoppable():
+        remove_state(options.folder)
         state = open_state(options.folder)
         with Supervisor(state.logs) as supervisor:
             stack = Stack(state, supervisor, progress, options.for_me)
             archive = stack.start(options.seed, options.data)
             person = _invite_reviewers(stack, options, len(archive.nights))
             ready = time.time()
-            _set_up_models_and_reviews(stack)
+            set_up_models_and_reviews(stack)
             bootstrapped = time.time()
             for night in archive.nights:
                 _play_night(stack, night, person)
@@ -81,7 +81,7 @@ def demo(options: Options, progress: Progress) -> None:
 
 def up(options: Options, progress: Progress) -> None:
     """Start everything on a state folder that is kept, and stay until interrupted."""
-    with _only_one(options.folder), _stoppable():
+    with only_one(options.folder), stoppable():
         state = open_state(options.folder)
         with Supervisor(state.logs) as supervisor:
             stack = Stack(state, supervisor, progress, options.for_me)
@@ -90,7 +90,7 @@ def up(options: Options, progress: Progress) -> None:
                 stack.start_reviewers(options.seed)
             _print_addresses(stack)
             if not _has_champion(state):
-                _set_up_models_and_reviews(stack)
+                set_up_models_and_reviews(stack)
             progress.plain()
             progress.plain(f"Trigger nightly_detection in Airflow with night = {', '.join(archive.nights)}.")
             progress.plain("Ctrl-C stops everything; `make up` goes on from here.")
@@ -99,7 +99,7 @@ def up(options: Options, progress: Progress) -> None:
                 time.sleep(IDLE_SECONDS)
 
 
-def _set_up_models_and_reviews(stack: Stack) -> None:
+def set_up_models_and_reviews(stack: Stack) -> None:
     """The first model and the review workflow, side by side: neither needs the other."""
     progress = stack.progress
     runs = [
@@ -191,7 +191,7 @@ def _has_champion(state: State) -> bool:
     return int(found["KeyCount"]) > 0
 
 
-def _remove_state(folder: Path) -> None:
+def remove_state(folder: Path) -> None:
     """Begin clean, but delete nothing that is not a demo's."""
     if not folder.exists():
         return
@@ -201,7 +201,7 @@ def _remove_state(folder: Path) -> None:
 
 
 @contextmanager
-def _only_one(folder: Path) -> Iterator[None]:
+def only_one(folder: Path) -> Iterator[None]:
     """Two demos in one folder would take each other's ports and files."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with (folder.parent / f".{folder.name}.lock").open("w") as lock:
@@ -215,7 +215,7 @@ def _only_one(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
+def stoppable() -> Iterator[None]:
     """Let SIGTERM and a closed terminal end the demo as Ctrl-C does."""
 
     def stop(*_: object) -> NoReturn:

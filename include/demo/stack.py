@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.airflow_programs import READY_SECONDS, airflow_programs, migrate_program
-from include.demo.demo_settings import DRAWN, PHOTOS, POOLS_FILE, for_person, write_settings
+from include.demo.demo_settings import DRAWN, PHOTOS, POOLS_FILE, demo_settings, for_person, write_settings
 from include.demo.prepare import load_index
 from include.demo.processes import Program, ServiceFailed, clean_environment
 from include.demo.services import (
@@ -100,7 +100,7 @@ class Stack:
             schedule = DRAWN if data is None else PHOTOS
             if self.for_me:
                 schedule = for_person(schedule)
-            write_settings(self.state.settings_file, archive.labels, schedule)
+            write_settings(self.state.settings_file, demo_settings(archive.labels, schedule))
             count = upload_archive(s3_client(self.state), archive)
             uploaded.touch()
             self.progress.say(

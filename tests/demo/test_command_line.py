@@ -12,7 +12,7 @@ import pytest
 from include.demo.__main__ import main
 from include.demo.airflow_programs import airflow_environment
 from include.demo.dag_runs import task_log_tail
-from include.demo.demo_settings import DRAWN, PHOTOS, write_settings
+from include.demo.demo_settings import DRAWN, PHOTOS, demo_settings, write_settings
 from include.demo.processes import Supervisor
 from include.demo.progress import Progress
 from include.demo.state import open_state
@@ -36,7 +36,7 @@ def test_a_folder_with_other_peoples_files_is_never_cleaned(tmp_path, capsys):
 
 @pytest.mark.parametrize("schedule", [DRAWN, PHOTOS])
 def test_the_settings_file_is_one_that_the_nightly_run_accepts(tmp_path, schedule):
-    write_settings(tmp_path / "settings.toml", ("RBC", 'a "quoted" label'), schedule)
+    write_settings(tmp_path / "settings.toml", demo_settings(("RBC", 'a "quoted" label'), schedule))
     settings = parse_settings(tomllib.loads((tmp_path / "settings.toml").read_text()), "the demo")
     assert settings.labels == ("RBC", 'a "quoted" label')
     assert settings.review.limit == schedule.review_limit
