@@ -186,6 +186,7 @@ with DAG(
         month_limit="{{ settings.review.month_limit }}",
         month_money="{{ settings.review.month_money }}",
         deferred_nights="{{ settings.review.deferred_nights }}",
+        loops_per_second="{{ settings.review.loops_per_second }}",
         a2i_conn_id="{{ settings.a2i_conn_id }}",
         pool=LAUNCH_POOL,
         **PLACE,

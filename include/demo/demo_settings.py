@@ -86,6 +86,8 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
         },
         "review": {
             "limit": schedule.review_limit,
+            # The Review Desk here has no quota.
+            "loops_per_second": 100,
             "poll_interval_seconds": POLL_SECONDS,
             "timeout_seconds": schedule.review_timeout_seconds,
         },

@@ -89,6 +89,9 @@ class ReviewSettings(_Section):
     deferred_nights: int = Field(
         default=31, ge=0, le=366, description="how many nights back deferred images are taken up"
     )
+    loops_per_second: float = Field(
+        default=5.0, gt=0, le=1000, description="most human loops that one night starts in a second"
+    )
     audit_share: float = Field(default=0.1, ge=0, le=1)
     predraw_score: float = Field(default=0.25, ge=0, le=1)
     round: int = Field(default=1, ge=1)

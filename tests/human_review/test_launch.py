@@ -186,3 +186,18 @@ def test_wrong_arguments_fail_while_the_dag_is_parsed(project, arguments, senten
 
 def test_templates_are_left_for_the_run(project):
     project.launch(night="{{ night }}", review_limit="{{ params.limit }}", labels="{{ settings.labels }}")
+
+
+def test_loops_start_no_faster_than_the_setting_allows(ready, context):
+    ready.score(a_night(ready))
+    ready.launch(review_limit=5, loops_per_second=2).execute(context)
+    # When each loop began stands in the Review Desk's own records.
+    pages = ready.a2i.get_paginator("list_human_loops").paginate(FlowDefinitionArn=ready.flow_arn)
+    created = sorted(
+        loop["CreationTime"].timestamp() for page in pages for loop in page["HumanLoopSummaries"]
+    )
+    assert len(created) == 5
+    # Two seconds, less what the first call may have been under way.
+    assert created[-1] - created[0] >= 1.0
+    with pytest.raises(ArgumentError, match=r"loops_per_second = 0 is outside"):
+        ready.launch(loops_per_second=0)

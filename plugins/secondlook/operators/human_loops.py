@@ -16,7 +16,7 @@ from secondlook.hooks.store import ObjectChangedError
 from secondlook.links import ReviewLink
 from secondlook.operators.base import is_template
 from secondlook.operators.review_budget import BudgetedReviewsOperator
-from secondlook.review import LedgerLine, published_rule_count, resolve_policy, select
+from secondlook.review import LedgerLine, Pace, published_rule_count, resolve_policy, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,6 +89,7 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
     :param predraw_score: detections from this score on are drawn for the reviewer (templated).
     :param round: 1 for the first review of an image version; a higher number asks again (templated).
     :param seed: seed of the lots (templated).
+    :param loops_per_second: most human loops that this task starts in a second, None: no limit (templated).
     :param price_per_review: money for one reviewer's answer about one image; an image costs as many as its
         flow definition asks (templated).
     :param currency: of all money, for people to read (templated).
@@ -109,6 +110,7 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
         "audit_share",
         "predraw_score",
         "seed",
+        "loops_per_second",
     )
     operator_extra_links = (ReviewLink(),)
 
@@ -123,6 +125,7 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
         audit_share: float | str = 0.1,
         predraw_score: float | str = 0.25,
         seed: int | str = 0,
+        loops_per_second: float | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -134,6 +137,7 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
         self.audit_share = audit_share
         self.predraw_score = predraw_score
         self.seed = seed
+        self.loops_per_second = loops_per_second
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -173,12 +177,18 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
         """The night's ledger and outcomes (after rendering)."""
         return ReviewRecords(self.store, self.layout, self.night)
 
+    @cached_property
+    def pace(self) -> Pace | None:
+        """How fast loops may start (after rendering)."""
+        return None if self.loops_per_second is None else Pace(float(self.loops_per_second))
+
     def _check_arguments(self) -> None:
         self.check_budget()
         self.check_text("model", self.model)
         self.check_text("review_policy", self.review_policy)
         self.check_number("review_limit", self.review_limit, minimum=0)
         self.check_number("audit_share", self.audit_share, minimum=0, maximum=1)
+        self.check_number("loops_per_second", self.loops_per_second, minimum=0.001)
         self.check_number("predraw_score", self.predraw_score, minimum=0, maximum=1)
         if not is_template(self.labels) and (isinstance(self.labels, str) or not self.labels):
             raise self.wrong("labels", f"must be a list of labels, not {self.labels!r}")
@@ -326,6 +336,8 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
     def _start(self, flow_arn: str, line: LedgerLine, plan: ReviewPlan | None) -> bool:
         """Start the loop of a line; return False when it exists with another input."""
         content = line.input_content(labels=self.labels, night=self.night)
+        if self.pace:
+            self.pace.wait()
         try:
             started = self.service.start(flow_arn, line.loop, content)
         except InvalidLoopError:
