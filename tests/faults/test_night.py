@@ -1,0 +1,58 @@
+"""The runner itself: a night without faults, retries, deaths, clear, and two runs at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from tests.faults.deployment import FIRST_MODEL, Deployment
+from tests.faults.night import Night, together
+
+
+def champion_of(deployment: Deployment) -> dict[str, object]:
+    return json.loads(deployment.get(deployment.layout.champion()))
+
+
+def test_a_night_without_faults_ends_with_a_new_champion(new_deployment: Callable[[], Deployment]) -> None:
+    deployment = new_deployment()
+    night = Night(deployment)
+    states = night.run()
+    assert night.succeeded, night.log.read_text()[-6000:]
+    assert states["approve"] == "skipped"
+    champion = champion_of(deployment)
+    assert (champion["version"], champion["parent"]) == (2, FIRST_MODEL)
+    cleanup = Night(deployment, dag_id="cleanup", conf={"dry_run": False, "min_age_hours": 0})
+    assert cleanup.run() == {"cleanup": "success"}
+
+
+def test_killed_cleared_and_marked_tasks_go_on_as_in_airflow(
+    new_deployment: Callable[[], Deployment],
+) -> None:
+    deployment = new_deployment()
+    night = Night(deployment)
+    night.run(until=lambda night: night.states()["launch"] == "running")
+    night.kill("launch")
+    night.run(until=lambda night: night.states()["train"] == "deferred")
+    assert night.instance("launch").kills == 1
+    assert night.instance("launch").try_number == 2
+
+    night.mark_failed("train")
+    assert "Asked the training job" in night.log.read_text()
+    assert night.run()["evaluate"] == "upstream_failed"
+    night.clear("train")
+    night.run()
+    assert night.succeeded, night.log.read_text()[-6000:]
+    assert champion_of(deployment)["version"] == 2
+
+
+def test_a_trigger_that_dies_is_taken_over_and_two_runs_go_side_by_side(
+    new_deployment: Callable[[], Deployment],
+) -> None:
+    deployment = new_deployment()
+    first, second = Night(deployment, run_id="first"), Night(deployment, run_id="second")
+    together([first, second], until=lambda night: night.states()["await_reviews"] == "deferred")
+    first.kill("await_reviews")
+    together([first, second])
+    assert first.done
+    assert second.done
+    assert champion_of(deployment)["version"] == 2
