@@ -48,6 +48,7 @@ poll_interval_seconds = 0.05
 timeout_seconds = 300
 [review]
 limit = {loops}
+loops_per_second = 1000
 audit_share = 0
 poll_interval_seconds = 0.05
 timeout_seconds = 300
