@@ -1,0 +1,282 @@
+"""One deployment in memory in which launches run side by side, stop at every remote call and die on demand.
+
+The operator and everything below it are the real ones, down to the calls of the object store and of the
+review service. Each launch is a greenlet, so that the order of the calls is exact and a thousand examples
+take seconds: waking a thread costs more than all that a launch does between two calls.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from copy import copy
+from datetime import UTC, datetime
+from decimal import Decimal
+from unittest import mock
+
+from greenlet import GreenletExit, getcurrent, greenlet
+
+from secondlook import jsonl
+from secondlook.detection import Box, Detection, Prediction
+from secondlook.hooks import budgets
+from secondlook.hooks.human_loops import ActiveFlow, InvalidLoopError
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, StoredObject
+from secondlook.layout import Layout
+from secondlook.links import ReviewLink
+from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.review import LedgerLine, MonthBudget, ReviewPlan
+from tests.human_review.conftest import LABELS, MODEL, TaskInstance
+
+LAYOUT = Layout("cells", "p")
+NIGHTS = ("2026-11-27", "2026-11-28", "2026-11-29", "2026-11-30")
+AFTERWARDS = "2026-12-15"
+MONTHS = ("2026-11", "2026-12")
+PRICE = Decimal("0.08")
+REVIEWERS = 2
+COST = PRICE * REVIEWERS
+
+
+class Killed(BaseException):
+    """What kill -9 is to a process."""
+
+
+def nothing(*arguments: object, **more: object) -> None:
+    """Stand in for what has no part in budgets."""
+
+
+class Silence:
+    """A log for a thousand examples."""
+
+    def __getattr__(self, name: str):
+        return nothing
+
+
+class Run:
+    """One launch that moves only when told."""
+
+    def __init__(self, world: World, night: str, **arguments: object) -> None:
+        self.night = night
+        self.error: BaseException | None = None
+        self._fault = ""
+        operator = world.launch(night, **arguments)
+        operator.__dict__["store"] = Stepped(world.objects, self)
+        operator.__dict__["service"] = Stepped(world.desk, self)
+        operator._predictions = lambda model: world.predictions[night]
+        self._greenlet = greenlet(self._work)
+        # Up to its first call, which is made by the first step.
+        self._greenlet.switch(operator)
+
+    @property
+    def ended(self) -> bool:
+        return self._greenlet.dead
+
+    def step(self, fault: str = "") -> None:
+        """Make the next call, or end."""
+        self._fault = fault
+        self._greenlet.switch()
+
+    def call(self, function, *arguments, **more):
+        """Wait for the turn; called in the run, around each remote call."""
+        getcurrent().parent.switch()
+        if self._fault == "before":
+            raise Killed
+        result = function(*arguments, **more)
+        if self._fault == "after":
+            raise Killed
+        return result
+
+    def finish(self) -> None:
+        while not self.ended:
+            self.step()
+
+    def _work(self, operator: HumanLoopStartOperator) -> None:
+        try:
+            operator.execute({"ti": TaskInstance()})
+        except GreenletExit:
+            # A failed example leaves runs behind that nobody moves any more.
+            raise
+        except BaseException as error:
+            self.error = error
+
+
+class Stepped:
+    """A service whose every call is one step of a run."""
+
+    def __init__(self, service: object, run: Run) -> None:
+        self._service, self._run = service, run
+
+    def __getattr__(self, name: str):
+        member = getattr(self._service, name)
+        if name in ("uri", "control") or not callable(member):
+            return member
+        return lambda *arguments, **more: self._run.call(member, *arguments, **more)
+
+
+class Objects:
+    """S3 as far as a launch uses it, conditions included."""
+
+    def __init__(self) -> None:
+        self.data: dict[str, tuple[bytes, str]] = {}
+        self.writes = 0
+
+    def read(self, key):
+        if key not in self.data:
+            raise ObjectMissingError(key)
+        return self.data[key]
+
+    def read_jsonl(self, key):
+        data, etag = self.read(key)
+        return jsonl.decode(data), etag
+
+    def exists(self, key):
+        return key in self.data
+
+    def list_objects(self, prefix):
+        return [StoredObject(k, e, len(d)) for k, (d, e) in sorted(self.data.items()) if k.startswith(prefix)]
+
+    def write(self, key, data, **more):
+        self.writes += 1
+        self.data[key] = (data, f"etag-{self.writes}")
+
+    def write_if_absent(self, key, data, **more):
+        if key in self.data:
+            raise ObjectChangedError(key)
+        self.write(key, data)
+
+    def compare_and_swap(self, key, data, expected_etag):
+        if self.data.get(key, (b"", ""))[1] != expected_etag:
+            raise ObjectChangedError(key)
+        self.write(key, data)
+
+    def uri(self, key):
+        return LAYOUT.uri(key)
+
+
+class Desk:
+    """The review service: starts a loop once, refuses some as invalid until that is corrected."""
+
+    control = None
+
+    def __init__(self) -> None:
+        self.loops: set[str] = set()
+        self.refuses = False
+        self.starts = 0
+
+    def flow(self, name):
+        return ActiveFlow(f"arn:{name}", REVIEWERS)
+
+    def describe(self, name):
+        return name if name in self.loops else None
+
+    def start(self, flow_arn, name, content):
+        # One loop in four, by its name.
+        if self.refuses and int(name[-1], 16) % 4 == 0:
+            raise InvalidLoopError(f"{name} is refused")
+        # The same name with the same input is the same loop: two runs of one night may both send it.
+        self.starts += name not in self.loops
+        self.loops.add(name)
+        return True
+
+
+class World:
+    """One deployment, several nights."""
+
+    def __init__(self, images: list[int], limits: dict[str, object], refuses: bool) -> None:
+        self.objects, self.desk = Objects(), Desk()
+        self.desk.refuses = refuses
+        self.limits = limits
+        self.predictions = {
+            night: [prediction(night, i) for i in range(n)] for night, n in zip(NIGHTS, images, strict=True)
+        }
+        self.predictions[AFTERWARDS] = []
+        self.now = datetime(2026, 11, 30, 23, tzinfo=UTC)
+        self._checked = (0, 0)
+        self._launches: dict[object, HumanLoopStartOperator] = {}
+
+    def launch(self, night: str, **arguments: object) -> HumanLoopStartOperator:
+        """The operator as a new process would make it; Airflow takes longer for that than for a launch."""
+        arguments = {**self.limits, **arguments}
+        key = (night, *sorted(arguments.items()))
+        if key not in self._launches:
+            defaults = {
+                "task_id": "launch",
+                "bucket": LAYOUT.bucket,
+                "prefix": LAYOUT.prefix,
+                "night": night,
+                "model": MODEL,
+                "flow_definition_name": "cells",
+                "labels": LABELS,
+                "audit_share": 0,
+                "review_policy": "random",
+                "price_per_review": PRICE,
+                "deferred_nights": 20,
+            }
+            self._launches[key] = HumanLoopStartOperator(**{**defaults, **arguments})
+        return copy(self._launches[key])
+
+    def clock(self) -> datetime:
+        return self.now
+
+    @contextlib.contextmanager
+    def staged(self) -> Iterator[None]:
+        """The world's clock, no pauses, and nothing that has no part in budgets."""
+        with (
+            mock.patch.object(budgets, "utc_now", self.clock),
+            mock.patch.object(budgets, "pause", nothing),
+            mock.patch.object(ReviewLink, "persist", nothing),
+            mock.patch("secondlook.operators.review_budget.recent_seconds", nothing),
+            mock.patch.object(HumanLoopStartOperator, "log", Silence()),
+        ):
+            yield
+
+    def month(self, month: str) -> MonthBudget:
+        data, _ = self.objects.data.get(LAYOUT.budget(month), (b"", ""))
+        return MonthBudget.from_json(data, source=month) if data else MonthBudget(month)
+
+    def ledger(self, night: str) -> list[LedgerLine]:
+        data, _ = self.objects.data.get(LAYOUT.ledger(night), (b"", ""))
+        return [LedgerLine.from_record(record) for record in jsonl.decode(data)]
+
+    def plan(self, night: str) -> ReviewPlan:
+        return ReviewPlan.from_json(self.objects.read(LAYOUT.review_plan(night, 1))[0], source=night)
+
+    def reserved(self) -> list[str]:
+        held = [self.month(month).reservations.values() for month in MONTHS]
+        return [loop for reservations in held for r in reservations for loop in r.loops]
+
+    def check(self) -> None:
+        """What must hold at every moment; looked at whenever something was written or started."""
+        moment = (self.objects.writes, len(self.desk.loops))
+        if moment == self._checked:
+            return
+        self._checked = moment
+        reserved = self.reserved()
+        assert len(set(reserved)) == len(reserved), "a loop is reserved twice"
+        assert self.desk.loops <= set(reserved), "somebody is asked without a reservation"
+        for month in MONTHS:
+            budget = self.month(month)
+            assert budget.images <= self.limits.get("month_limit", 999)
+            assert budget.spent <= self.limits.get("month_money", 999)
+            for reservation in budget.reservations.values():
+                assert reservation.cost <= self.limits.get("night_money", 999)
+
+    def check_end(self) -> None:
+        """What must hold once every night was run to its end."""
+        self.check()
+        asked = [line.loop for night in self.predictions for line in self.ledger(night) if line.asked]
+        assert len(set(asked)) == len(asked), "two nights ask about one image"
+        assert sorted(self.reserved()) == sorted(self.desk.loops), "room is reserved that nobody uses"
+        for night in self.predictions:
+            lines = self.ledger(night)
+            assert len([x for x in lines if x.from_night is None]) == len(self.predictions[night])
+            claims = jsonl.decode_object(
+                self.objects.data.get(LAYOUT.taken_up(night), (b"{}", ""))[0], source="claims"
+            )
+            for loop, by in claims.items():
+                takers = {x.loop for x in self.ledger(by.partition("/")[0]) if x.asked}
+                assert loop in takers, "an image is claimed that its claimant does not ask"
+
+
+def prediction(night: str, number: int) -> Prediction:
+    detection = Detection(0, 0.5, Box(10.0, 10.0, 20.0, 20.0))
+    return Prediction(LAYOUT.uri(f"p/images/{night}/{number}.jpg"), "e", 100, 100, 3, MODEL, (detection,))
