@@ -45,6 +45,7 @@ _FORMS = {
     "flow_role_arn": _ROLE_FORM,
     "review.event_queue_url": "is not the URL of an SQS queue: write https://sqs.<region>.amazonaws.com/"
     "<account>/<queue>, or leave it empty",
+    "review.currency": "is not a currency: write its three letters, such as USD",
     "bucket": "is not a bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens",
 }
 
@@ -73,7 +74,7 @@ class ReviewSettings(_Section):
     price_per_review: Decimal = Field(
         default=Decimal(0),
         ge=0,
-        decimal_places=2,
+        decimal_places=3,
         description="money for one reviewer's answer about an image",
     )
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
@@ -81,10 +82,10 @@ class ReviewSettings(_Section):
         default=None, ge=0, description="most images to pay for per calendar month, all nights together"
     )
     night_money: Decimal | None = Field(
-        default=None, ge=0, decimal_places=2, description="most money for a night's reviews"
+        default=None, ge=0, decimal_places=3, description="most money for a night's reviews"
     )
     month_money: Decimal | None = Field(
-        default=None, ge=0, decimal_places=2, description="most money for a calendar month's reviews"
+        default=None, ge=0, decimal_places=3, description="most money for a calendar month's reviews"
     )
     deferred_nights: int = Field(
         default=31, ge=0, le=366, description="how many nights back deferred images are taken up"
@@ -116,7 +117,8 @@ class ReviewSettings(_Section):
     @field_validator("night_money", "month_money")
     @classmethod
     def _money_needs_a_price(cls, most: Decimal | None, values: ValidationInfo) -> Decimal | None:
-        if most is not None and not values.data.get("price_per_review"):
+        # A price that cannot be read has its own sentence.
+        if most is not None and values.data.get("price_per_review") == 0:
             raise ValueError("a limit in money needs review.price_per_review: set what a review costs")
         return most
 

@@ -15,6 +15,9 @@ def test_a_night_has_its_places():
     assert layout.uri(layout.images(NIGHT)) == "s3://second-look/demo/images/2026-11-22"
     assert layout.prediction_part(NIGHT, "m-1", 7) == "demo/predictions/2026-11-22/m-1/part-00007.jsonl.gz"
     assert layout.ledger(NIGHT) == "demo/reviews/2026-11-22/ledger.jsonl"
+    assert layout.review_plan(NIGHT, 2) == "demo/reviews/2026-11-22/plan-2.json"
+    assert layout.taken_up(NIGHT) == "demo/reviews/2026-11-22/taken-up.json"
+    assert layout.budget("2026-11") == f"{layout.budgets()}/2026-11.json" == "demo/budgets/2026-11.json"
     assert layout.reviewed_manifest(NIGHT) == "demo/manifests/2026-11-22/reviewed.manifest"
     assert layout.training_manifest("job", "train") == "demo/training/job/train.manifest"
     assert layout.comparison("v1", "m-2") == "demo/evaluations/v1/comparisons/m-2.json"
@@ -32,6 +35,7 @@ def test_no_two_places_are_one():
         "images",
         "ledger",
         "launch_summary",
+        "taken_up",
         "outcomes",
         "reviewed_manifest",
         "rejected",
@@ -44,6 +48,9 @@ def test_no_two_places_are_one():
         layout.holdout_manifest("v"),
         layout.evaluation("v", "m"),
         layout.champion(),
+        layout.review_plan(NIGHT, 1),
+        layout.review_plan(NIGHT, 2),
+        layout.budget("2026-11"),
     ]
     keys += [
         layout.evaluation_predictions("v", "m"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,6 +63,15 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"buckett": "x"}, "buckett is not a known setting"),
         ({"review": {"audit_share": 2}}, "review.audit_share = 2: input should be less than or equal to 1."),
         ({"serving": {"instance_type": "m5"}}, "serving.instance_type = 'm5' does not have the form"),
+        ({"review": {"price_per_review": "cheap"}}, "review.price_per_review = 'cheap': input should be a"),
+        ({"review": {"price_per_review": 0.0123}}, "review.price_per_review = 0.0123: decimal input should"),
+        ({"review": {"price_per_review": -1}}, "review.price_per_review = -1: input should be greater"),
+        ({"review": {"month_limit": -1}}, "review.month_limit = -1: input should be greater than or equal"),
+        ({"review": {"month_money": -1, "price_per_review": 1}}, "review.month_money = -1: input should be"),
+        ({"review": {"month_money": 9}}, "review.month_money = 9: a limit in money needs"),
+        ({"review": {"night_money": 9}}, "needs review.price_per_review: set what a review costs."),
+        ({"review": {"currency": "dollars"}}, "review.currency = 'dollars' is not a currency: write"),
+        ({"review": {"deferred_nights": -1}}, "review.deferred_nights = -1: input should be greater"),
     ],
 )
 def test_each_fault_is_one_sentence_that_names_its_key(fault: dict[str, Any], sentence: str) -> None:
@@ -69,6 +79,23 @@ def test_each_fault_is_one_sentence_that_names_its_key(fault: dict[str, Any], se
         parse_settings(merge(GOOD, fault), "mine.toml")
     assert str(error.value).startswith("Settings from mine.toml cannot be used. ")
     assert sentence in str(error.value)
+
+
+def test_a_bad_price_is_one_fault_although_a_limit_in_money_needs_it() -> None:
+    with pytest.raises(SettingsError) as error:
+        parse_settings(merge(GOOD, {"review": {"price_per_review": "cheap", "month_money": 9}}), "mine.toml")
+    assert "month_money" not in str(error.value)
+
+
+def test_amounts_of_money_are_exact_from_either_source() -> None:
+    review = parse_settings(
+        merge(GOOD, {"review": {"price_per_review": 0.036, "month_money": "200.10"}}), "mine.toml"
+    ).review
+    assert (review.price_per_review, review.month_money) == (Decimal("0.036"), Decimal("200.1"))
+    # Without a budget set there is none.
+    review = parse_settings(GOOD, "mine.toml").review
+    assert review.price_per_review == 0
+    assert (review.month_limit, review.month_money, review.night_money) == (None, None, None)
 
 
 def test_a_missing_key_is_named() -> None:

@@ -20,7 +20,7 @@ from secondlook import jsonl
 from secondlook.errors import BudgetError
 from secondlook.hooks.reviews import LedgerMissingError, ReviewRecords
 from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
-from secondlook.review import MonthBudget, ReviewPlan, claim, month_of, take_up, unclaim
+from secondlook.review import MonthBudget, ReviewPlan, claim, money, month_of, take_up, unclaim
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -161,7 +161,7 @@ class ReviewBudget:
         budget = self._month(month)
         images = "" if terms.month_limit is None else f" of {terms.month_limit}"
         spent = "" if terms.month_money is None else f" of {terms.month_money}"
-        return f"{month}: {budget.images}{images} images, {budget.spent}{spent} {currency} reserved"
+        return f"{month}: {budget.images}{images} images, {money(budget.spent)}{spent} {currency} reserved"
 
     def _reserve(self, plan: ReviewPlan, wanted: Sequence[str], terms: Terms) -> Reservation:
         def change(data: bytes | None) -> tuple[bytes | None, Reservation]:

@@ -16,7 +16,7 @@ from secondlook.hooks.store import ObjectChangedError
 from secondlook.links import ReviewLink
 from secondlook.operators.base import is_template
 from secondlook.operators.review_budget import BudgetedReviewsOperator
-from secondlook.review import LedgerLine, Pace, published_rule_count, resolve_policy, select
+from secondlook.review import LedgerLine, Pace, money, published_rule_count, resolve_policy, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -167,7 +167,7 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
                 "deferred": len(lines) - len(ledger),
                 "taken_up": sum(line.from_night is not None for line in ledger),
                 "month": plan.month,
-                "cost": str(len(ledger) * self.terms.image_cost),
+                "cost": str(money(len(ledger) * self.terms.image_cost)),
             }
         self.store.write(self.layout.launch_summary(self.night), jsonl.canonical(result).encode())
         return result

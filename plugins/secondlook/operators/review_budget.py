@@ -11,7 +11,7 @@ from secondlook.errors import BudgetError
 from secondlook.hooks.budgets import ReviewBudget
 from secondlook.hooks.human_loops import HumanReviewService
 from secondlook.hooks.recent_answers import recent_seconds
-from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
+from secondlook.operators.base import NIGHT, ArgumentError, SecondLookOperator, is_template
 from secondlook.review import Forecast, Terms, money
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
     def terms(self) -> Terms:
         """How much is allowed, and what an image costs (after rendering)."""
         price = money(self.price_per_review, "price_per_review")
-        return replace(self.limits, image_cost=price * self.flow.task_count) if price else self.limits
+        return replace(self.limits, image_cost=money(price * self.flow.task_count)) if price else self.limits
 
     @cached_property
     def budget(self) -> ReviewBudget:
@@ -137,12 +137,12 @@ class BudgetedReviewsOperator(SecondLookOperator):
 
     def _amount(self, name: str) -> Decimal | None:
         value = getattr(self, name)
-        if value is None or (isinstance(value, str) and is_template(value)):
+        if value is None or (not isinstance(value, Decimal) and is_template(value)):
             return None
         try:
             return money(value, name)
         except BudgetError as error:
-            raise self.wrong(name, f"cannot be used: {error}") from None
+            raise ArgumentError(f"Task {self.task_id}: {error}") from None
 
     def forecast(self, context: Context, lines: Sequence[LedgerLine], plan: ReviewPlan | None) -> None:
         """Tell, in the log and as an XCom, what is about to be asked for."""

@@ -23,24 +23,27 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 CENT = Decimal("0.01")
+# What Amazon A2I can pay for a task in (PublicWorkforceTaskPrice, TenthFractionsOfACent).
+FINEST = Decimal("0.001")
 _MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])", re.ASCII)
 
 
 def money(value: object, name: str = "An amount of money") -> Decimal:
-    """Read an amount of money, exact to the cent.
+    """Read an amount of money, exact to a tenth of a cent; with two decimals unless it needs the third.
 
     Raises
     ------
     BudgetError
-        It is no number, negative, or finer than a cent.
+        It is no number, negative, or finer than that.
     """
     try:
         amount = Decimal(str(value))
-        if amount.is_finite() and amount >= 0 and amount == amount.quantize(CENT):
-            return amount.quantize(CENT)
+        if amount.is_finite() and amount >= 0 and amount == amount.quantize(FINEST):
+            in_cents = amount.quantize(CENT)
+            return in_cents if in_cents == amount else amount.quantize(FINEST)
     except InvalidOperation:
         pass
-    raise BudgetError(f"{name} is {value!r}: give a number from 0 with at most two decimals, such as 0.08.")
+    raise BudgetError(f"{name} is {value!r}: give a number from 0 with at most three decimals, such as 0.08.")
 
 
 def month_of(moment: datetime) -> str:
@@ -172,12 +175,12 @@ class MonthBudget:
         return replace(self, reservations={**self.reservations, key: given_back})
 
     def to_json(self) -> bytes:
-        """Return the document; equal budgets give equal bytes, money is text with two decimals."""
+        """Return the document; equal budgets give equal bytes, money is text."""
         terms = self.terms
         document = {
             "month": self.month,
             "images": self.images,
-            "spent": str(self.spent),
+            "spent": str(money(self.spent)),
             "limits": {"images": terms.month_limit, "money": _text(terms.month_money)},
             "reservations": {
                 key: {

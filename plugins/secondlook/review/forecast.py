@@ -7,6 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from secondlook.errors import ReviewOutputError
+from secondlook.review.budget import money
 from secondlook.review.output import parse_output
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Forecast:
     @property
     def cost(self) -> Decimal:
         """What they will cost."""
-        return self.images * self.image_cost
+        return money(self.images * self.image_cost)
 
     @property
     def seconds(self) -> int | None:
@@ -46,16 +47,19 @@ class Forecast:
 
     def __str__(self) -> str:
         each = f" by {self.reviewers} people each" if self.reviewers > 1 else ""
-        parts = [f"{self.images} images to review{each}"]
-        if self.image_cost:
+        parts = [f"{self.images} {'image' if self.images == 1 else 'images'} to review{each}"]
+        if self.images and self.image_cost:
             parts.append(f"{self.cost} {self.currency}")
-        if self.seconds is None:
-            parts.append("no answers yet to tell how long")
-        else:
-            parts.append(f"{_duration(self.seconds)} of work at {self.seconds_per_answer:.0f} s an answer")
+        if self.images:
+            parts.append(self._work())
         if self.deferred:
             parts.append(f"{self.deferred} deferred over budget")
         return ", ".join(parts)
+
+    def _work(self) -> str:
+        if self.seconds is None:
+            return "no answers yet to tell how long"
+        return f"{_duration(self.seconds)} of work at {self.seconds_per_answer:.0f} s an answer"
 
     def to_record(self) -> dict[str, Any]:
         """Return it for XCom."""
