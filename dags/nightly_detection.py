@@ -15,7 +15,8 @@ Backfill works by data interval: `airflow backfill create --dag-id nightly_detec
 **Runs side by side.** A run that waits for people counts as active, so `max_active_runs` is how many nights
 may wait at once. What they do at the same time is bounded by three pools, created by
 `airflow pools import include/settings/pools.json`: `secondlook_scoring` (endpoint calls), `secondlook_launch`
-(new human loops) and `secondlook_training` (one slot: each training builds on the last).
+(new human loops) and `secondlook_training` (planning a training). One challenger at a time is trained and
+judged, whatever the pools allow: the others wait, deferred, and then start from the champion of that moment.
 
 **When something fails**, clear the failed task: every task finds what it has done before and goes on from
 there. A night that ends after `manifest` with `train` skipped is a success: there were too few new answers.
@@ -221,6 +222,7 @@ with DAG(
         max_runtime_seconds="{{ settings.training.max_runtime_seconds }}",
         hyperparameters="{{ settings.training.hyperparameters }}",
         min_new_answers="{{ settings.training.min_new_answers }}",
+        candidate_timeout_seconds="{{ settings.training.candidate_timeout_seconds }}",
         replay_ratio="{{ settings.training.replay_ratio }}",
         validation_share="{{ settings.training.validation_share }}",
         control_arm="{{ choose(params.control_arm, settings.training.control_arm) }}",

@@ -188,6 +188,10 @@ class Layout:
         """Return exactly what a training job read; ``channel`` is ``train`` or ``validation``."""
         return self._key("training", _part("training job", job), f"{_part('channel', channel)}.manifest")
 
+    def candidate(self) -> str:
+        """Return the record of the challenger that is being trained or judged; compare-and-swap only."""
+        return self._key("training", "candidate.json")
+
     def models(self) -> str:
         """Return the folder that training jobs write into (``S3OutputPath``)."""
         return self._key("models")

@@ -131,6 +131,9 @@ class TrainingSettings(_Section):
     max_runtime_seconds: int = Field(default=4 * 3600, ge=1)
     poll_interval_seconds: float = Field(default=30.0, gt=0)
     min_new_answers: int = Field(default=50, ge=1)
+    candidate_timeout_seconds: int = Field(
+        default=6 * 3600, ge=0, description="longest wait for another night's challenger"
+    )
     replay_ratio: float = Field(default=1.0, ge=0, description="old images per new answer")
     validation_share: Share = 0.1
     control_arm: bool = False

@@ -46,6 +46,8 @@ class TaskInstance:
     """What operators use of a task instance: somewhere to push XComs to."""
 
     def __init__(self) -> None:
+        self.dag_id = "nightly_detection"
+        self.run_id = f"manual__{uuid.uuid4().hex[:8]}"
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

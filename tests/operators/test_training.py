@@ -13,8 +13,8 @@ from airflow.sdk.module_loading import import_string
 
 from secondlook.hooks.training_data import TrainingDataError
 from secondlook.operators.evaluate import HoldoutLeakError, NoHoldoutError
-from secondlook.operators.promote import ChampionChangedError
 from secondlook.operators.waiting import JobFailedError
+from tests.operators.conftest import TaskInstance
 
 NIGHT = "2026-11-20"
 
@@ -161,16 +161,17 @@ def test_promotion_is_compare_and_swap(ready: Any, context: dict[str, Any]) -> N
     ready.answer_night(range(3000, 3012))
     first = ready.train().execute(context)["model"]
     ready.answer_night(range(3012, 3024), "2026-11-21")
-    second = ready.train().execute(context)["model"]
+    # A night that waits no longer for the first one's verdict.
+    second = ready.train(candidate_timeout_seconds=0).execute({"ti": TaskInstance()})["model"]
     assert first != second
     assert ready.promote(first).execute(context) == {"champion": first, "version": 2}
     # A retry finds the pointer as it wants it.
     assert ready.promote(first).execute(context) == {"champion": first, "version": 2}
     assert ready.read(ready.layout.card(first))["verdict"]["promoted_as_version"] == 2
     # The other challenger was measured against a model that is no longer the champion.
-    with pytest.raises(ChampionChangedError, match=f"the champion is now {first}"):
+    with pytest.raises(AirflowSkipException, match=f"the champion is now {first}: nothing is promoted"):
         ready.promote(second).execute(context)
-    with pytest.raises(ChampionChangedError, match="clear the task train"):
+    with pytest.raises(AirflowSkipException, match=f"the champion is now {first}: nothing is compared"):
         ready.evaluate(second).execute(context)
     # Bootstrapping again does not dethrone it either, unless asked to.
     third = {"model": second}

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secondlook.errors import SecondLookError
-from secondlook.hooks.store import ObjectMissingError
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
 from secondlook.training import Champion, ModelCard
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.store import ObjectStore
     from secondlook.layout import Layout
+
+
+SWAP_ATTEMPTS = 20
 
 
 class NoChampionError(SecondLookError):
@@ -52,15 +55,38 @@ def read_card(store: ObjectStore, layout: Layout, model: str) -> ModelCard:
     ModelCardError
         It cannot be read.
     """
-    key = layout.card(model)
+    return _card(store, layout.card(model), model)[0]
+
+
+def _card(store: ObjectStore, key: str, model: str) -> tuple[ModelCard, str]:
     try:
-        data, _ = store.read(key)
+        data, etag = store.read(key)
     except ObjectMissingError:
         raise NoCardError(
             f"The model {model} has no card at {store.uri(key)}, so nobody can tell what it was trained on: "
             "train it with one of this project's DAGs."
         ) from None
-    return ModelCard.from_json(data, source=store.uri(key))
+    return ModelCard.from_json(data, source=store.uri(key)), etag
+
+
+def record_verdict(store: ObjectStore, layout: Layout, model: str, verdict: dict[str, Any]) -> None:
+    """Lay members over the verdict in a model's card; what another run writes meanwhile is kept.
+
+    Raises like :func:`read_card`, and :class:`ObjectChangedError` when the card changes again and again.
+    """
+    key = layout.card(model)
+    for attempt in range(1, SWAP_ATTEMPTS + 1):
+        card, etag = _card(store, key, model)
+        changed = card.with_verdict({**(card.verdict or {}), **verdict})
+        if changed == card:
+            return
+        try:
+            store.compare_and_swap(key, changed.to_json(), etag)
+        except ObjectChangedError:
+            if attempt == SWAP_ATTEMPTS:
+                raise
+        else:
+            return
 
 
 def lineage(store: ObjectStore, layout: Layout, model: str) -> Iterator[ModelCard]:

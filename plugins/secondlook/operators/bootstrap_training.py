@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import TrainingSpec
+    from secondlook.operators.training_job import JobPlan
     from secondlook.training import ManifestLine, ModelCard
 
 
@@ -50,7 +51,9 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
         progress = self.unfinished(context)
         if progress is not None:
             return self.advance(context, progress)
-        return self.run_jobs(context, [self._job()])
+        plan = self._job()
+        self.write_plan(plan)
+        return self.run_jobs(context, [plan.name])
 
     def result(self, progress: dict[str, Any]) -> dict[str, Any]:
         """Return addresses and counts."""
@@ -66,7 +69,7 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
             "control": None,
         }
 
-    def _job(self) -> str:
+    def _job(self) -> JobPlan:
         from secondlook.hooks.training_data import check_hyperparameters, hyperparameters_as_text
         from secondlook.training import ModelCard, TrainingData
 

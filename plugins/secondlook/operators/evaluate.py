@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from secondlook import names
 from secondlook.errors import SecondLookError
 from secondlook.links.console import TransformJobLink
 from secondlook.operators.base import INSTANCE_TYPE, ROLE_ARN
-from secondlook.operators.promote import ChampionChangedError
 from secondlook.operators.waiting import SageMakerOperator
 
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ class DetectorEvaluationOperator(SageMakerOperator):
     Each model answers by a batch transform of the holdout; predictions are kept, so the champion is measured
     once per holdout version. A holdout image (by address or by content) among the training or validation
     images of a model or its ancestors is refused: such a comparison proves nothing. The comparison is written
-    to ``evaluations/<version>/comparisons/<challenger>.json`` and its verdict into the challenger's card.
+    to ``evaluations/<version>/comparisons/<challenger>.json`` and its verdict into the challenger's card. A
+    challenger whose parent is no longer champion is skipped: the comparison could decide nothing.
 
     Returns ``{"challenger", "champion", "promote", "comparison", "reason"}``.
 
@@ -138,9 +140,9 @@ class DetectorEvaluationOperator(SageMakerOperator):
         # After a promotion the pointer names the challenger itself: a repeated evaluation is still the same
         # one.
         if card.parent is None or champion.model not in {card.parent, card.model}:
-            raise ChampionChangedError(
+            raise AirflowSkipException(
                 f"{card.model} was trained from {card.parent}, but the champion is now {champion.model}: "
-                "clear the task train, so that the next challenger starts from it."
+                "nothing is compared; its answers wait for the next training, which starts from the new one."
             )
         return card, card.parent
 
@@ -250,10 +252,11 @@ class DetectorEvaluationOperator(SageMakerOperator):
         return self._write(comparison, card)
 
     def _write(self, comparison: Comparison, card: ModelCard) -> dict[str, Any]:
+        from secondlook.hooks.models import record_verdict
+
         key = self.layout.comparison(str(self.holdout_version), comparison.challenger)
         self.store.write(key, comparison.to_json())
-        verdict = {**(card.verdict or {}), **comparison.verdict(self.layout.uri(key))}
-        self.store.write(self.layout.card(card.model), card.with_verdict(verdict).to_json())
+        record_verdict(self.store, self.layout, card.model, comparison.verdict(self.layout.uri(key)))
         self.log.info("Promote: %s. %s", comparison.promote, comparison.reason)
         return {
             "challenger": comparison.challenger,

@@ -22,8 +22,9 @@ class ChampionChangedError(SecondLookError):
 class ChampionPromoteOperator(SecondLookOperator):
     """Make the challenger the champion, if its parent still is.
 
-    A promotion that lost against another one fails with a sentence; a retry after a success finds the pointer
-    as it wants it. The challenger's card gets the version it was promoted as.
+    A promotion that comes too late, because another challenger was promoted meanwhile, is skipped with a
+    sentence; a retry after a success finds the pointer as it wants it. The challenger's card gets the version
+    it was promoted as.
 
     Returns ``{"champion", "version"}``.
 
@@ -42,22 +43,21 @@ class ChampionPromoteOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare and swap."""
-        from secondlook.hooks.models import read_card, read_champion
+        from secondlook.hooks.models import read_card, read_champion, record_verdict
 
         key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
         champion, etag = read_champion(self.store, key)
         card = read_card(self.store, self.layout, str(self.challenger))
         if champion.model != card.model:
             champion = self._swap(key, etag, champion, card)
-        verdict = {**(card.verdict or {}), "promoted_as_version": champion.version}
-        self.store.write(self.layout.card(card.model), card.with_verdict(verdict).to_json())
+        record_verdict(self.store, self.layout, card.model, {"promoted_as_version": champion.version})
         return {"champion": champion.model, "version": champion.version}
 
     def _swap(self, key: str, etag: str, champion: Champion, card: ModelCard) -> Champion:
         from secondlook.hooks.store import ObjectChangedError
 
         if card.parent != champion.model:
-            raise ChampionChangedError(
+            raise AirflowSkipException(
                 f"{card.model} was trained from {card.parent} and compared with it, but the champion is now "
                 f"{champion.model}: nothing is promoted; its answers go into the next training."
             )

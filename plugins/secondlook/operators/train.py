@@ -9,31 +9,33 @@ from airflow.sdk.exceptions import AirflowSkipException
 from secondlook import jsonl, names
 from secondlook.layout import check_night
 from secondlook.operators.base import NIGHT
-from secondlook.operators.training_job import CONTROL_PREFIX, NAME_PREFIX, TrainingOperator
+from secondlook.operators.challenger import ChallengerTrainingOperator
+from secondlook.operators.training_job import CONTROL_PREFIX, NAME_PREFIX
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import TrainingSpec
     from secondlook.hooks.training_data import Answers
+    from secondlook.operators.training_job import JobPlan
     from secondlook.training import LearnedManifest, ManifestLine, ModelCard
 
 SHUFFLE_SEED = 1
 
 
-class SageMakerIncrementalTrainingOperator(TrainingOperator):
+class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
     """Train a challenger from the champion on new answers mixed with replayed old images.
 
     New answers are the reviewed manifests of all nights that neither the champion nor its ancestors have
     learned; with too few of them the task is skipped and they wait. A share of them, chosen by a hash of the
     address, is never trained on but validates, beside the bootstrap's validation images. The control arm
     trains as many steps from the same parent on old images only, so that nobody takes more training for
-    learning from people; it runs after the challenger in the same task.
+    learning from people; it runs after the challenger in the same task. Nights that train side by side take
+    turns (:class:`ChallengerTrainingOperator`).
 
     Returns ``{"model", "artifact", "card", "new", "replayed", "control": {"model", "artifact"} | None}``.
 
     :param night: ``YYYY-MM-DD``, for the log (templated).
-    :param champion: ``s3://`` address of the champion pointer, by default the deployment's own (templated).
     :param holdout_version: images of this holdout are kept out of training (templated).
     :param min_new_answers: fewer new answers than this skip the task (templated).
     :param replay_ratio: old images per new answer (templated).
@@ -43,9 +45,8 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
     """
 
     template_fields = (
-        *TrainingOperator.template_fields,
+        *ChallengerTrainingOperator.template_fields,
         "night",
-        "champion",
         "holdout_version",
         "min_new_answers",
         "replay_ratio",
@@ -59,7 +60,6 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
         *,
         night: str,
         holdout_version: str,
-        champion: str | None = None,
         min_new_answers: int | str = 50,
         replay_ratio: float | str = 1.0,
         validation_share: float | str = 0.1,
@@ -70,7 +70,6 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
         super().__init__(**kwargs)
         self.night = night
         self.holdout_version = holdout_version
-        self.champion = champion
         self.min_new_answers = min_new_answers
         self.replay_ratio = replay_ratio
         self.validation_share = validation_share
@@ -84,17 +83,9 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
 
     def execute(self, context: Context) -> Any:
         """Plan the jobs, or take up those of an earlier try."""
-        from secondlook.hooks.models import read_card, read_champion
-
         if not self.enabled:
             raise AirflowSkipException("Training is switched off for this run.")
-        key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
-        champion, _ = read_champion(self.store, key)
-        progress = self.unfinished(context)
-        if progress is not None and progress.get("parent") == champion.model:
-            return self.advance(context, progress)
-        parent = read_card(self.store, self.layout, champion.model)
-        return self._start(context, parent)
+        return self.take_turn(context)
 
     def result(self, progress: dict[str, Any]) -> dict[str, Any]:
         """Return addresses and counts of the challenger, and of the control if there is one."""
@@ -111,7 +102,14 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
             "control": {"model": controls[0].model, "artifact": controls[0].artifact} if controls else None,
         }
 
-    def _start(self, context: Context, parent: ModelCard) -> Any:
+    def plan_jobs(self, parent: ModelCard) -> list[JobPlan]:
+        """Plan the challenger's job from all answers there are, and the control's.
+
+        Raises
+        ------
+        AirflowSkipException
+            There are too few answers that the champion has not learned.
+        """
         from secondlook.hooks.training_data import ImageIdentities, TrainingDataReader
         from secondlook.training import control_mix, mix_replay, split_validation
 
@@ -134,7 +132,7 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
         if self.control_arm:
             control = control_mix(old, len(mix.lines))
             jobs.append(self._job(CONTROL_PREFIX, parent, control, validation, (), 0))
-        return self.run_jobs(context, jobs, parent=parent.model)
+        return jobs
 
     def _skip_if_too_few(self, answers: Answers) -> None:
         wanted = int(self.min_new_answers)
@@ -152,7 +150,7 @@ class SageMakerIncrementalTrainingOperator(TrainingOperator):
         validation: tuple[ManifestLine, ...],
         manifests: tuple[LearnedManifest, ...],
         new_images: int,
-    ) -> str:
+    ) -> JobPlan:
         from secondlook.hooks.training_data import check_hyperparameters, hyperparameters_as_text
         from secondlook.training import ModelCard, TrainingData, write_manifest
 

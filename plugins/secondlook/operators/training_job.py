@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
@@ -22,6 +22,16 @@ if TYPE_CHECKING:
 NAME_PREFIX = "second-look"
 CONTROL_PREFIX = "second-look-control"
 _JOBS = "jobs"
+
+
+@dataclass(frozen=True)
+class JobPlan:
+    """A training job before it starts: SageMaker's request, and the card that the model will get."""
+
+    name: str
+    request: dict[str, Any]
+    card: dict[str, Any]
+    manifests: dict[str, bytes] = field(default_factory=dict)
 
 
 class TrainingOperator(SageMakerOperator):
@@ -77,18 +87,21 @@ class TrainingOperator(SageMakerOperator):
         spec: Callable[[str], TrainingSpec],
         card: Callable[[str], ModelCard],
         manifests: dict[str, bytes],
-    ) -> str:
-        """Write down what the job is to do and return its name.
+    ) -> JobPlan:
+        """Say what the job is to do, and under which name; nothing is written yet.
 
         ``spec`` and ``card`` get the job's name; the card still lacks artifact and metrics. ``manifests``
         maps channel names to the bytes that the job is to read.
         """
         name = self.free_job_name("training", base_name)
-        for channel, data in manifests.items():
-            self.store.write(self.layout.training_manifest(name, channel), data)
-        plan = {"request": spec(name).request(name), "card": card(name).to_record()}
-        self.store.write(self._plan_key(name), (jsonl.canonical(plan) + "\n").encode())
-        return name
+        return JobPlan(name, spec(name).request(name), card(name).to_record(), manifests)
+
+    def write_plan(self, plan: JobPlan) -> None:
+        """Write down what the job is to do; it may start from then on."""
+        for channel, data in plan.manifests.items():
+            self.store.write(self.layout.training_manifest(plan.name, channel), data)
+        record = {"request": plan.request, "card": plan.card}
+        self.store.write(self._plan_key(plan.name), (jsonl.canonical(record) + "\n").encode())
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
         """Bring each job to its end, one after the other, and write its card."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from secondlook.training.candidate import CandidateRecord, Standing
 from secondlook.training.card import Champion, LearnedManifest, ModelCard, TrainingData
 from secondlook.training.comparison import Candidate, Comparison, compare
 from secondlook.training.manifest import (
@@ -21,6 +22,7 @@ __all__ = [
     "LABEL_ATTRIBUTE",
     "Annotation",
     "Candidate",
+    "CandidateRecord",
     "Champion",
     "Comparison",
     "LearnedManifest",
@@ -30,6 +32,7 @@ __all__ = [
     "PromotionRule",
     "ReplayMix",
     "SliceEvidence",
+    "Standing",
     "TrainingData",
     "compare",
     "control_mix",

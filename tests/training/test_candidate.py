@@ -1,0 +1,50 @@
+"""Which challenger is open, and when it is out of the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from secondlook.errors import RecordError
+from secondlook.training import CandidateRecord, Standing
+
+RECORD = CandidateRecord("champion-1", ("second-look-a", "second-look-control-b"), "dag/run", "2026-11-20")
+
+
+@pytest.mark.parametrize(
+    ("champion", "job", "verdict", "standing"),
+    [
+        ("champion-1", None, None, Standing.NOT_STARTED),
+        ("champion-1", "InProgress", None, Standing.TRAINING),
+        ("champion-1", "Stopping", None, Standing.FAILED),
+        ("champion-1", "Stopped", None, Standing.FAILED),
+        ("champion-1", "Failed", None, Standing.FAILED),
+        ("champion-1", "Completed", None, Standing.UNJUDGED),
+        ("champion-1", "Completed", {"promote": True}, Standing.WON),
+        ("champion-1", "Completed", {"promote": False}, Standing.REJECTED),
+        # SageMaker forgets its jobs some day; the card stays.
+        ("champion-1", None, {"promote": False}, Standing.REJECTED),
+        ("second-look-a", "Completed", {"promote": True}, Standing.SUPERSEDED),
+        ("somebody-elses", "InProgress", None, Standing.SUPERSEDED),
+    ],
+)
+def test_a_challenger_is_open_until_nothing_can_come_of_it(champion, job, verdict, standing):
+    assert RECORD.standing(champion, job, verdict) is standing
+    assert standing.decided == (standing in {Standing.FAILED, Standing.REJECTED, Standing.SUPERSEDED})
+
+
+def test_the_record_survives_the_bucket():
+    assert CandidateRecord.from_json(RECORD.to_json(), source="s3://b/candidate.json") == RECORD
+    assert RECORD.challenger == "second-look-a"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"{}",
+        b'{"parent":"a","jobs":[],"run":"r","night":"n"}',
+        b'{"parent":"a","jobs":3,"run":"r","night":"n"}',
+    ],
+)
+def test_a_damaged_record_is_named_with_the_way_out(data):
+    with pytest.raises(RecordError, match=r"s3://b/candidate\.json .*; delete it"):
+        CandidateRecord.from_json(data, source="s3://b/candidate.json")
