@@ -10,7 +10,7 @@ USER 0
 RUN apt-get update \
     && apt-get install -y --no-install-recommends libgomp1 libquadmath0 \
     && rm -rf /var/lib/apt/lists/* \
-    && install -d -o airflow -g 0 -m 0775 /opt/detector /opt/second-look
+    && install -d -o airflow -g 0 -m 0775 /opt/detector /opt/second-look /var/lib/second-look
 
 # 50000 is the image's user airflow.
 USER 50000

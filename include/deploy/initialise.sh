@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# What has to be there before Airflow's components start; harmless to run again, which every start does.
+set -euo pipefail
+
+project="$(cd "$(dirname "$0")/../.." && pwd)"
+
+airflow db migrate
+airflow pools import "$project/include/settings/pools.json"
+# Says so and changes nothing when the user is there already.
+airflow users create --role Admin --username "$AIRFLOW_ADMIN_NAME" --email "$AIRFLOW_ADMIN_EMAIL" \
+    --firstname "$AIRFLOW_ADMIN_NAME" --lastname "of Second Look" --password="$AIRFLOW_ADMIN_PASSWORD"

@@ -1,0 +1,260 @@
+"""The team's compose file, as far as it can be checked where no Docker Engine runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import subprocess
+import tomllib
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import yaml
+from cryptography.fernet import Fernet
+from jsonschema import Draft7Validator, validators
+from sqlalchemy import make_url
+
+from include.deploy.new_environment import filled, main
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "include" / "deploy"
+COMPOSE = (DEPLOY / "compose.yaml").read_text()
+EXAMPLE = (DEPLOY / "env.example").read_text()
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
+AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "celery worker")
+
+
+def variables(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines() if re.match(r"\w+=", line))
+
+
+def interpolated(environment: dict[str, str]) -> dict:
+    """The file as Compose reads it: YAML first, then variables in every text, then `$$` for `$`."""
+
+    def value(match: re.Match[str]) -> str:
+        name, kind, rest = match.groups()
+        given = environment.get(name, "")
+        if kind == "?":
+            assert given, f"{name}: {rest}"
+        return given or (rest if kind == "-" else "")
+
+    def read(node):
+        if isinstance(node, dict):
+            return {key: read(item) for key, item in node.items()}
+        if isinstance(node, list):
+            return [read(item) for item in node]
+        return VARIABLE.sub(value, node).replace("$$", "$") if isinstance(node, str) else node
+
+    return read(yaml.safe_load(COMPOSE))
+
+
+@pytest.fixture(scope="module")
+def environment() -> dict[str, str]:
+    return variables(filled(EXAMPLE))
+
+
+@pytest.fixture(scope="module")
+def services(environment: dict[str, str]) -> dict[str, dict]:
+    return interpolated(environment)["services"]
+
+
+def check_words(service: dict) -> list[str]:
+    """The words of a health check, of its command line if a shell reads it."""
+    kind, *words = service["healthcheck"]["test"]
+    if kind == "CMD":
+        return words
+    assert kind == "CMD-SHELL"
+    subprocess.run(["sh", "-n", "-c", words[0]], check=True)
+    return shlex.split(words[0])
+
+
+def test_the_file_follows_the_compose_specification(environment):
+    import check_jsonschema
+
+    folder = Path(check_jsonschema.__file__).parent / "builtin_schemas" / "vendor"
+    schema = json.loads((folder / "compose-spec.json").read_text())
+    validator = validators.validator_for(schema, default=Draft7Validator)(schema)
+    read = interpolated(environment)
+    assert [error.message for error in validator.iter_errors(read)] == []
+    # The check can fail: a key that the specification does not know is found.
+    read["services"]["redis"]["restarts"] = "always"
+    assert [error.message for error in validator.iter_errors(read)]
+
+
+def test_every_variable_is_in_the_example_and_used():
+    used = {match[1] for match in VARIABLE.finditer(COMPOSE)}
+    assert used == set(variables(EXAMPLE))
+    assert "$" not in VARIABLE.sub("", COMPOSE).replace("$$", "")
+
+
+def test_without_an_environment_file_it_refuses_to_start():
+    with pytest.raises(AssertionError, match=r"new_environment\.py|name the bucket"):
+        interpolated({})
+
+
+def test_defaults_of_the_file_are_those_of_the_example():
+    defaults = {match[1]: match[3] for match in VARIABLE.finditer(COMPOSE) if match[2] == "-"}
+    assert defaults == {name: value for name, value in variables(EXAMPLE).items() if name in defaults}
+
+
+def test_every_airflow_option_exists(services):
+    from airflow.configuration import retrieve_configuration_description
+
+    known = retrieve_configuration_description(include_airflow=True, include_providers=True)
+    named = {name for service in services.values() for name in service.get("environment", {}) if "__" in name}
+    assert len(named) > 12
+    for name in named:
+        _, section, option = name.lower().split("__")
+        assert option in known[section]["options"], name
+
+
+def test_airflow_takes_every_command(services):
+    from airflow.cli.cli_parser import get_parser
+
+    commands = [service["command"] for name, service in services.items() if "command" in service]
+    found = [command for command in commands if isinstance(command, str)]
+    assert sorted(found) == sorted(AIRFLOW)
+    for command in found:
+        assert callable(get_parser().parse_args(command.split()).func)
+
+
+def test_airflow_takes_the_commands_of_the_first_start():
+    from airflow.cli.cli_parser import get_parser
+
+    script = (DEPLOY / "initialise.sh").read_text().replace("\\\n", " ")
+    lines = [shlex.split(line) for line in script.splitlines() if line.startswith("airflow ")]
+    assert [line[1] for line in lines] == ["db", "pools", "users"]
+    for line in lines:
+        assert callable(get_parser().parse_args(line[1:]).func)
+
+
+def test_every_health_check_asks_what_is_there(services):
+    from airflow.cli.cli_parser import get_parser
+    from airflow.configuration import conf
+    from celery.bin.celery import celery
+
+    for name, job in (("airflow-dag-processor", "DagProcessorJob"), ("airflow-triggerer", "TriggererJob")):
+        airflow, *words = check_words(services[name])
+        assert airflow == "airflow"
+        assert get_parser().parse_args(words).job_type == job
+    program, _, app, *words = check_words(services["airflow-worker"])
+    assert (program, app) == ("celery", "airflow.providers.celery.executors.celery_executor.app")
+    command = celery.commands[words[0]]
+    assert command.make_context(words[0], words[1:], resilient_parsing=True).params["destination"]
+    ports = {name: urlsplit(check_words(services[name])[-1]) for name in ("airflow-scheduler", "review-desk")}
+    assert ports["airflow-scheduler"].port == conf.getint("scheduler", "scheduler_health_check_server_port")
+    assert f"--port={ports['review-desk'].port}" in services["review-desk"]["command"]
+
+
+def test_the_review_desk_takes_its_command(services, monkeypatch):
+    from include.review_desk.__main__ import _parser
+
+    command = services["review-desk"]["command"]
+    for name, value in services["review-desk"]["environment"].items():
+        monkeypatch.setenv(name, value)
+    options = _parser().parse_args(command)
+    assert (options.host, options.port, options.bucket) == ("0.0.0.0", 5800, ["second-look"])
+    assert services["review-desk"]["entrypoint"] == ["python", "-m", "include.review_desk"]
+    for option in command[1:]:
+        # argparse also takes the beginning of an option's name.
+        assert hasattr(options, option.removeprefix("--").partition("=")[0].replace("-", "_"))
+
+
+def test_ports_are_bound_to_loopback_unless_told(environment):
+    def bound(given: dict[str, str]) -> list[str]:
+        read = interpolated(given)["services"]
+        return [port for service in read.values() for port in service.get("ports", ())]
+
+    assert bound(environment) == ["127.0.0.1:8080:8080", "127.0.0.1:5800:5800"]
+    assert bound(environment | {"BIND_ADDRESS": "10.0.0.5"})[0] == "10.0.0.5:8080:8080"
+    assert bound(environment | {"BIND_ADDRESS": ""})[0].startswith("127.0.0.1:")
+
+
+def test_every_service_comes_back_and_says_whether_it_is_well(services):
+    for name, service in services.items():
+        if name == "airflow-init":
+            assert service["restart"] == "on-failure"
+            continue
+        assert service["restart"] == "unless-stopped", name
+        assert check_words(service), name
+
+
+def test_what_a_service_waits_for_can_be_waited_for(services):
+    for service in services.values():
+        for name, awaited in service.get("depends_on", {}).items():
+            if awaited["condition"] == "service_healthy":
+                assert "healthcheck" in services[name]
+            else:
+                assert awaited["condition"] == "service_completed_successfully"
+                assert services[name]["restart"] == "on-failure"
+
+
+def test_passwords_survive_the_urls(environment, services):
+    told = services["airflow-worker"]["environment"]
+    database = make_url(told["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    assert database.password == environment["AIRFLOW_DATABASE_PASSWORD"]
+    assert make_url(told["AIRFLOW__CELERY__RESULT_BACKEND"].removeprefix("db+")) == database
+    desk = make_url(services["review-desk"]["environment"]["DESK_DATABASE"])
+    assert desk.password == environment["DESK_DATABASE_PASSWORD"]
+    assert make_url(told["AIRFLOW__CELERY__BROKER_URL"]).password == environment["REDIS_PASSWORD"]
+    Fernet(told["AIRFLOW__CORE__FERNET_KEY"])
+
+
+def test_the_connections_are_readable(environment):
+    given = environment | {"DESK_ACCESS_KEY_ID": "AKIADESK", "DESK_SECRET_ACCESS_KEY": "a/b+c"}
+    told = interpolated(given)["services"]["airflow-worker"]["environment"]
+    aws, a2i = (json.loads(told[f"AIRFLOW_CONN_{name}_DEFAULT"]) for name in ("AWS", "A2I"))
+    assert (a2i["login"], a2i["password"]) == ("AKIADESK", "a/b+c")
+    assert aws["extra"] == {"region_name": "us-east-1"}
+    endpoints = {service["endpoint_url"] for service in a2i["extra"]["service_config"].values()}
+    assert endpoints == {"http://review-desk:5800"}
+
+
+def test_the_image_holds_what_the_commands_need(services):
+    """Every path of the project inside the image is copied there, and every volume can be written."""
+    copied = dict(re.findall(r"^COPY --chown=airflow:0 (\S+) (\S+)$", DOCKERFILE, re.M))
+    text = json.dumps(services)
+    inside = set(re.findall(r"/opt/airflow/((?:dags|plugins|include)/[\w./-]+)", text))
+    assert inside == {"include/deploy/initialise.sh"}
+    for path in inside:
+        assert (ROOT / path).exists()
+        assert copied[path.split("/")[0]] == f"/opt/airflow/{path.split('/')[0]}"
+    made = re.search(r"install -d -o airflow -g 0 -m 0775 (.*) *$", DOCKERFILE, re.M)[1].split()
+    assert {"/opt/second-look", "/var/lib/second-look"} <= set(made)
+    assert re.search(r"PYTHONPATH=/opt/airflow:/opt/airflow/plugins\b", DOCKERFILE)
+
+
+def test_the_image_installs_what_the_services_import():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    pinned = set(re.findall(r"^([a-z0-9._-]+)(?:\[.*\])?==", (ROOT / "requirements.txt").read_text(), re.M))
+    for extra in ("services", "distributed"):
+        assert {re.match(r"[A-Za-z0-9._-]+", line)[0].lower() for line in extras[extra]} <= pinned
+
+
+def test_the_environment_script_fills_every_secret_and_keeps_what_is_there(tmp_path):
+    (tmp_path / "env.example").write_text(EXAMPLE)
+    assert main(tmp_path) == 0
+    target = tmp_path / ".env"
+    assert target.stat().st_mode & 0o777 == 0o600
+    first = target.read_text()
+    made, example = variables(first), variables(EXAMPLE)
+    secrets = {name: value for name, value in made.items() if value != example[name]}
+    assert len(secrets) == EXAMPLE.count("# (generated)") == 8
+    assert len(set(secrets.values())) == 8
+    assert all(example[name] == "" for name in secrets)
+    assert main(tmp_path) == 1
+    assert target.read_text() == first
+
+
+def test_the_environment_file_never_reaches_git_or_the_image():
+    assert "include/deploy/.env" in (ROOT / ".gitignore").read_text().replace("/include", "include").split()
+    assert "include/deploy/.env" in (ROOT / ".dockerignore").read_text().split()
+
+
+def test_scripts_are_readable_to_their_shell():
+    for path in DEPLOY.glob("*.sh"):
+        subprocess.run(["bash", "-n", str(path)], check=True)
+        assert path.read_text().startswith("#!/usr/bin/env bash\n")
