@@ -65,8 +65,12 @@ class AirflowApi:
 
     def task_states(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         """The task instances of a run by task id, in no particular order."""
+        return {task["task_id"]: task for task in self.task_instances(dag_id, run_id)}
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """The task instances of a run, those of mapped tasks one by one."""
         path = f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances?limit=100"
-        return {task["task_id"]: task for task in self._must("GET", path)["task_instances"]}
+        return list(self._must("GET", path)["task_instances"])
 
     def backfill_runs(self, dag_id: str) -> dict[str, str]:
         """The state of each run that belongs to a backfill, by run id."""

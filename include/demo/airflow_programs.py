@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.demo import node
 from include.demo.processes import LOOPBACK, Program, clean_environment
 from include.demo.state import REGION, ROOT
 
@@ -21,28 +22,33 @@ WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
 
 
 def migrate_program(state: State) -> Program:
-    """Create or upgrade Airflow's database; ends by itself."""
-    return Program(
-        "airflow-migrate", [airflow_command(), "db", "migrate"], airflow_environment(state), ROOT, task=True
-    )
+    """Create or upgrade Airflow's database, or what the deployment does instead; ends by itself."""
+    command = state.deployment.initialise
+    return Program("airflow-migrate", command, airflow_environment(state), ROOT, task=True)
 
 
 def airflow_programs(state: State) -> list[Program]:
     """The four processes, to start once the database is there."""
-    environment = airflow_environment(state)
-    return [
-        Program(
-            f"airflow-{component}",
-            [
-                airflow_command(),
-                component,
-                *(["--skip-serve-logs"] if component in WITHOUT_LOG_SERVER else []),
-            ],
-            environment,
-            ROOT,
-        )
-        for component in COMPONENTS
-    ]
+    return [component_program(state, component) for component in COMPONENTS]
+
+
+def component_program(state: State, component: str) -> Program:
+    """One of `COMPONENTS`."""
+    options = ["--skip-serve-logs"] if component in WITHOUT_LOG_SERVER else []
+    command = [airflow_command(), component, *options]
+    return Program(f"airflow-{component}", command, airflow_environment(state), ROOT)
+
+
+def celery_worker_program(state: State, name: str, slots: int) -> Program:
+    """A Celery worker with a host name of its own, as on a machine of its own; for `CeleryExecutor`."""
+    command = [airflow_command(), "celery", "worker", "--celery-hostname", name, "--concurrency", str(slots)]
+    # One worker more or less is nothing the others have to know, and their gossip costs time at each start.
+    command += ["--skip-serve-logs", "--without-gossip", "--without-mingle"]
+    environment = airflow_environment(state) | {
+        node.VARIABLE: name,
+        "AIRFLOW__CORE__HOSTNAME_CALLABLE": f"{node.__name__}.{node.host_name.__name__}",
+    }
+    return Program(name, command, environment, ROOT)
 
 
 def airflow_environment(state: State) -> dict[str, str]:
@@ -93,11 +99,13 @@ def airflow_environment(state: State) -> dict[str, str]:
         ),
         "AIRFLOW_CONN_A2I_DEFAULT": _connection(state, "desk", ("sagemaker", "sagemaker-a2i-runtime")),
     }
-    for section, values in options.items():
+    for chosen in (options, state.deployment.airflow_options):
         environment |= {
-            f"AIRFLOW__{section.upper()}__{name.upper()}": value for name, value in values.items()
+            f"AIRFLOW__{section.upper()}__{name.upper()}": value
+            for section, values in chosen.items()
+            for name, value in values.items()
         }
-    return environment
+    return environment | dict(state.deployment.airflow_environment)
 
 
 def _connection(state: State, service: str, operations: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.demo.archive import Archive, ArchiveError, HoldoutImage
-from include.demo.drawn import draw_archive
+from include.demo.drawn import DrawnSizes, draw_archive
 from include.demo.scenes import TrueBox
 from include.demo.voc_folder import deal_folder
 
@@ -57,9 +57,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--index", required=True, type=Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--sizes", type=json.loads, default={}, help="fields of DrawnSizes, a JSON object")
     options = parser.parse_args(arguments)
     if options.data is None:
-        save_index(options.index, draw_archive(options.archive, options.seed), ())
+        sizes = DrawnSizes(**options.sizes)
+        save_index(options.index, draw_archive(options.archive, options.seed, sizes), ())
         return 0
     try:
         archive, dealt = deal_folder(options.data, options.archive, options.seed)

@@ -135,6 +135,18 @@ class Supervisor:
             meanwhile()
             time.sleep(POLL_SECONDS)
 
+    def kill(self, name: str) -> None:
+        """End a program and all that it has started by SIGKILL, as a machine without power would.
+
+        It may be started again.
+        """
+        running = self._running.pop(name)
+        for pid in guard.descendants(running.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # The guard ends by itself, after whatever was born while the others died.
+        running.process.wait()
+
     def stop(self) -> None:
         """End every program at once; takes no longer than the longest grace."""
         with _uninterrupted():

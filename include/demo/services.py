@@ -65,11 +65,11 @@ def desk_program(state: State) -> Program:
         state,
         "desk",
         "include.review_desk",
-        *("--database", _desk_database(state)),
         *("--public-url", state.url("desk")),
         *("--bucket", BUCKET),
         # Long enough to take an answer back, short enough not to hold up the night.
         *("--correction-seconds", "10"),
+        environment=_desk_environment(state),
     )
 
 
@@ -93,13 +93,13 @@ def add_workers(state: State, names: tuple[str, ...]) -> None:
         done = subprocess.run(
             [
                 *(sys.executable, "-m", "include.review_desk", "add-worker"),
-                *("--database", _desk_database(state), "--team", TEAM, "--name", name, "--password-stdin"),
+                *("--team", TEAM, "--name", name, "--password-stdin"),
             ],
             input=state.secrets.reviewers[name],
             capture_output=True,
             text=True,
             cwd=ROOT,
-            env=clean_environment(ROOT),
+            env=_desk_environment(state),
             check=False,
         )
         if done.returncode:
@@ -135,7 +135,9 @@ def s3_is_ready(state: State) -> bool:
     return True
 
 
-def _service(state: State, name: str, module: str, *options: str) -> Program:
+def _service(
+    state: State, name: str, module: str, *options: str, environment: dict[str, str] | None = None
+) -> Program:
     credentials = {state.secrets.access_key: state.secrets.secret_key}
     command = [
         *(sys.executable, "-m", module, "serve"),
@@ -146,8 +148,13 @@ def _service(state: State, name: str, module: str, *options: str) -> Program:
         *("--account-id", ACCOUNT_ID),
         *options,
     ]
-    return Program(name, command, clean_environment(ROOT), ROOT)
+    return Program(name, command, environment or clean_environment(ROOT), ROOT)
 
 
-def _desk_database(state: State) -> str:
-    return f"sqlite:///{state.folder / 'desk.db'}"
+def _desk_environment(state: State) -> dict[str, str]:
+    database = state.folder / "desk.db"
+    return clean_environment(ROOT) | {
+        # Not on the command line, which everybody on the machine can read: a URL may hold a password.
+        "DESK_DATABASE": state.deployment.desk_database or f"sqlite:///{database}",
+        "DESK_SECRET_KEY_FILE": f"{database}.key",
+    }

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.airflow_programs import READY_SECONDS, airflow_programs, migrate_program
 from include.demo.demo_settings import DRAWN, PHOTOS, POOLS_FILE, demo_settings, for_person, write_settings
+from include.demo.drawn import DrawnSizes
 from include.demo.prepare import load_index
 from include.demo.processes import Program, ServiceFailed, clean_environment
 from include.demo.services import (
@@ -37,12 +40,21 @@ PREPARE_SECONDS = 300.0
 
 
 class Stack:
-    """One running set of services over one state folder; `for_me`: its reviewer is a person."""
+    """One running set of services over one state folder.
+
+    `for_me`: its reviewer is a person. `sizes`: how many pictures are drawn.
+    """
 
     def __init__(
-        self, state: State, supervisor: Supervisor, progress: Progress, for_me: bool = False
+        self,
+        state: State,
+        supervisor: Supervisor,
+        progress: Progress,
+        for_me: bool = False,
+        sizes: DrawnSizes | None = None,
     ) -> None:
         self.for_me = for_me
+        self.sizes = sizes or DrawnSizes()
         self.state = state
         self.supervisor = supervisor
         self.progress = progress
@@ -85,6 +97,7 @@ class Stack:
         command = [
             *(sys.executable, "-m", "include.demo.prepare"),
             *("--archive", str(self.state.archive), "--index", str(index), "--seed", str(seed)),
+            *("--sizes", json.dumps(asdict(self.sizes))),
             *(() if data is None else ("--data", str(data.resolve()))),
         ]
         return Program("archive", command, clean_environment(ROOT), ROOT, task=True)

@@ -10,6 +10,7 @@ import string
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from include.demo.deployment import ONE_MACHINE, Deployment
 from include.demo.processes import LOOPBACK, free_ports, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -44,6 +45,7 @@ class State:
 
     folder: Path
     secrets: Secrets
+    deployment: Deployment = ONE_MACHINE
 
     @property
     def logs(self) -> Path:
@@ -81,7 +83,7 @@ class State:
         return path
 
 
-def open_state(folder: Path) -> State:
+def open_state(folder: Path, deployment: Deployment = ONE_MACHINE) -> State:
     """Open a state folder, generating its secrets and ports at first.
 
     A kept port that somebody else took meanwhile is replaced by a free one.
@@ -96,7 +98,7 @@ def open_state(folder: Path) -> State:
         ports = {name: port if is_free(port) else spare.pop() for name, port in kept.ports.items()}
         kept = Secrets(**{**asdict(kept), "ports": ports})
     _write_private(path, asdict(kept))
-    return State(folder.resolve(), kept)
+    return State(folder.resolve(), kept, deployment)
 
 
 def _generate() -> Secrets:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import io
 import json
 import stat
+import subprocess
+import sys
 import tomllib
 
 import pytest
 
 from include.demo.__main__ import main
-from include.demo.airflow_programs import airflow_environment
+from include.demo.airflow_programs import airflow_environment, celery_worker_program
 from include.demo.dag_runs import task_log_tail
 from include.demo.demo_settings import DRAWN, PHOTOS, demo_settings, write_settings
+from include.demo.deployment import Deployment
 from include.demo.processes import Supervisor
 from include.demo.progress import Progress
 from include.demo.state import open_state
@@ -63,6 +66,22 @@ def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_pa
     assert services["sagemaker"]["endpoint_url"] == state.url("sagemaker")
     assert a2i["extra"].pop("service_config")["sagemaker-a2i-runtime"]["endpoint_url"] == state.url("desk")
     assert aws == a2i
+
+
+def test_another_deployment_goes_over_the_options_of_one_machine(tmp_path):
+    deployment = Deployment({"core": {"executor": "CeleryExecutor"}}, {"PLACE": "elsewhere"})
+    state = open_state(tmp_path / "state", deployment)
+    environment = airflow_environment(state)
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
+    assert environment["AIRFLOW__CORE__FERNET_KEY"] == state.secrets.fernet_key
+    assert environment["PLACE"] == "elsewhere"
+    worker = celery_worker_program(state, "worker-7", slots=2)
+    name = worker.environment["AIRFLOW__CORE__HOSTNAME_CALLABLE"]
+    printed = subprocess.run(
+        [sys.executable, "-c", f"from {name.rpartition('.')[0]} import host_name; print(host_name())"],
+        env=worker.environment, cwd=worker.working_directory, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    assert printed == "worker-7\n"
 
 
 def test_a_failed_task_is_told_with_the_end_of_its_log(tmp_path):

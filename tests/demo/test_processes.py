@@ -64,6 +64,21 @@ def test_leaving_the_supervisor_ends_services_and_what_they_started(tmp_path):
     assert not alive(child)
 
 
+def test_a_killed_program_takes_all_it_started_along_and_may_come_back(tmp_path):
+    pids = tmp_path / "pids"
+    with Supervisor(tmp_path / "logs") as supervisor:
+        supervisor.start(stubborn(pids))
+        supervisor.wait_until("stubborn", pids.exists, 20)
+        service, child = map(int, pids.read_text().split())
+        supervisor.kill("stubborn")
+        assert not alive(service)
+        assert not alive(child)
+        supervisor.check()
+        pids.unlink()
+        supervisor.start(stubborn(pids))
+        supervisor.wait_until("stubborn", pids.exists, 20)
+
+
 def test_nothing_survives_kill_9_of_the_demo(tmp_path):
     pids = tmp_path / "pids"
     code = (
