@@ -77,6 +77,11 @@ class AirflowApi:
         runs = self._all(f"/api/v2/dags/{dag_id}/dagRuns?run_type=backfill", "dag_runs")
         return {run["dag_run_id"]: str(run["state"]) for run in runs}
 
+    def has_open_backfill(self, dag_id: str) -> bool:
+        """Whether Airflow counts a backfill as running; it notices the end of one some time later."""
+        found = self._all(f"/api/v2/backfills?dag_id={dag_id}", "backfills")
+        return any(backfill["completed_at"] is None for backfill in found)
+
     def active_tasks(self, dag_id: str) -> list[tuple[str, str, str]]:
         """(run id, task id, state) of everything that is on its way, in a stable order."""
         query = "&".join(f"state={state}" for state in ACTIVE)

@@ -73,7 +73,8 @@ def airflow_environment(state: State) -> dict[str, str]:
         "logging": {"base_log_folder": str(state.logs / "tasks"), "colored_console_log": "False"},
         # The nights of the archive are played by hand; a schedule would also start one for last night,
         # without images.
-        "scheduler": {"use_job_schedule": "False"},
+        # And every running night is looked at in every round, however many wait for people.
+        "scheduler": {"use_job_schedule": "False", "max_dagruns_per_loop_to_schedule": "200"},
         "dag_processor": {
             "refresh_interval": "30",
             "min_file_process_interval": "120",

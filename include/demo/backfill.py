@@ -39,16 +39,19 @@ STILL_SECONDS = 900.0
 IMAGES_PER_NIGHT = 40
 SHOWN_FAILURES = 3
 
-# Few reviews a night and a first model that is easily bettered: several trainings, each of seconds.
+REVIEWS_PER_NIGHT = 6
+# A first model that is easily bettered, so that challengers win, and trainings of seconds.
 SCHEDULE = Schedule(
     image_shape=128,
     bootstrap_epochs=3,
     incremental_epochs=5,
-    review_limit=6,
+    review_limit=REVIEWS_PER_NIGHT,
     replay_ratio=1.0,
-    min_new_answers=90,
     review_timeout_seconds=1800,
 )
+# How often there are enough new answers for a training if every challenger wins; one that loses leaves its
+# answers to the next night.
+TRAININGS = 4
 
 
 class BackfillFailed(Exception):
@@ -75,7 +78,7 @@ def backfill(options: BackfillOptions, progress: Progress) -> None:
         with Supervisor(state.logs) as supervisor:
             stack = Stack(state, supervisor, progress)
             archive = stack.start(options.seed, None)
-            write_settings(state.settings_file, _settings(archive.labels))
+            write_settings(state.settings_file, _settings(archive.labels, options.nights))
             stack.start_reviewers(options.seed)
             set_up_models_and_reviews(stack)
             report = _two_passes(stack, nights, options)
@@ -93,10 +96,11 @@ def _draw(state: State, options: BackfillOptions, progress: Progress) -> tuple[s
     return archive.nights
 
 
-def _settings(labels: tuple[str, ...]) -> dict[str, Any]:
+def _settings(labels: tuple[str, ...], nights: int) -> dict[str, Any]:
     """The demo's, without the control arm: it would double the trainings and prove nothing here."""
     values = demo_settings(labels, SCHEDULE)
     values["training"]["control_arm"] = False
+    values["training"]["min_new_answers"] = nights * REVIEWS_PER_NIGHT // TRAININGS
     return values
 
 
@@ -187,6 +191,10 @@ def _wait(stack: Stack, nights: int) -> None:
         doing = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
         stack.progress.count(f"{states['success']} of {nights} nights done, {states['running']} run: {doing}")
         time.sleep(POLL_SECONDS)
+    # Airflow refuses the next backfill as long as it has not noticed the end of this one.
+    stack.supervisor.wait_until(
+        "airflow-scheduler", lambda: not stack.airflow.has_open_backfill(DAG_ID), STILL_SECONDS
+    )
     failed = sorted(run_id for run_id, state in runs.items() if state == "failed")
     if failed:
         raise BackfillFailed(_failures(stack, failed))
