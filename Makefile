@@ -34,7 +34,7 @@ backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; c
 
 test: setup ## all tests, against real servers on this machine
 	@bash tests/system_packages.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 bench: setup ## the Review Desk under load, as ratios within one run
 	$(BIN)/python tests/benchmarks/desk_load.py

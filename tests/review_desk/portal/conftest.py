@@ -22,9 +22,10 @@ CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
-    """One Chromium for the whole session."""
+    """One Chromium for a file; Playwright's event loop, which would stand in the way of asynchronous tests,
+    ends with it."""
     if not CHROMIUM.exists():
         pytest.skip(f"{CHROMIUM} is missing: install Debian's chromium to run the browser tests.")
     from playwright.sync_api import sync_playwright
@@ -118,9 +119,9 @@ class Contexts:
         self._free.setdefault(options, []).append((context, page))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def contexts(chromium: Browser) -> Contexts:
-    """The contexts of all tests; Chromium closes them with itself."""
+    """The contexts of a file's tests; Chromium closes them with itself."""
     return Contexts(chromium)
 
 
