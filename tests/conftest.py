@@ -30,6 +30,8 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from .review_desk.postgres import PostgresServer, postgres_binaries
+
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-east-1"
 ACCOUNT_ID = "111122223333"
@@ -369,3 +371,14 @@ def a2i_connection(aws_credentials: AwsCredentials, s3_server: str, desk_server:
 def airflow_connections(aws_connection: str, a2i_connection: str) -> dict[str, str]:
     """Environment variables that give Airflow both connections."""
     return {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection, "AIRFLOW_CONN_A2I_DEFAULT": a2i_connection}
+
+
+@pytest.fixture(scope="module")
+def fresh_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server as its image starts: owned by `postgres`, with nothing in it."""
+    server = PostgresServer(postgres_binaries(), free_port(), owner="postgres")
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()

@@ -2,13 +2,11 @@
 # Run once by the image of PostgreSQL, when its volume is empty: a database and a user for each of the two.
 set -euo pipefail
 
-add() {
-    psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
-        --set name="$1" --set password="$2" <<'SQL'
-CREATE USER :"name" PASSWORD :'password';
-CREATE DATABASE :"name" OWNER :"name" ENCODING 'UTF8';
+psql --quiet --no-psqlrc --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres <<'SQL'
+\getenv airflow_password AIRFLOW_DATABASE_PASSWORD
+\getenv desk_password DESK_DATABASE_PASSWORD
+CREATE USER airflow PASSWORD :'airflow_password';
+CREATE USER desk PASSWORD :'desk_password';
+CREATE DATABASE airflow OWNER airflow ENCODING 'UTF8';
+CREATE DATABASE desk OWNER desk ENCODING 'UTF8';
 SQL
-}
-
-add airflow "$AIRFLOW_DATABASE_PASSWORD"
-add desk "$DESK_DATABASE_PASSWORD"

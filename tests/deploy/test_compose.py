@@ -11,54 +11,16 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-import yaml
 from cryptography.fernet import Fernet
 from jsonschema import Draft7Validator, validators
 from sqlalchemy import make_url
 
-from include.deploy.new_environment import filled, main
+from include.deploy.new_environment import main
 
-ROOT = Path(__file__).resolve().parents[2]
-DEPLOY = ROOT / "include" / "deploy"
-COMPOSE = (DEPLOY / "compose.yaml").read_text()
-EXAMPLE = (DEPLOY / "env.example").read_text()
+from .compose_file import COMPOSE, DEPLOY, EXAMPLE, ROOT, VARIABLE, interpolated, variables
+
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
-VARIABLE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "celery worker")
-
-
-def variables(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines() if re.match(r"\w+=", line))
-
-
-def interpolated(environment: dict[str, str]) -> dict:
-    """The file as Compose reads it: YAML first, then variables in every text, then `$$` for `$`."""
-
-    def value(match: re.Match[str]) -> str:
-        name, kind, rest = match.groups()
-        given = environment.get(name, "")
-        if kind == "?":
-            assert given, f"{name}: {rest}"
-        return given or (rest if kind == "-" else "")
-
-    def read(node):
-        if isinstance(node, dict):
-            return {key: read(item) for key, item in node.items()}
-        if isinstance(node, list):
-            return [read(item) for item in node]
-        return VARIABLE.sub(value, node).replace("$$", "$") if isinstance(node, str) else node
-
-    return read(yaml.safe_load(COMPOSE))
-
-
-@pytest.fixture(scope="module")
-def environment() -> dict[str, str]:
-    return variables(filled(EXAMPLE))
-
-
-@pytest.fixture(scope="module")
-def services(environment: dict[str, str]) -> dict[str, dict]:
-    return interpolated(environment)["services"]
 
 
 def check_words(service: dict) -> list[str]:

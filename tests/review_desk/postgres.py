@@ -25,8 +25,9 @@ PASSWORD = "pass/w@rd:?#%-not-a-secret"
 class PostgresServer:
     """PostgreSQL on loopback; a database of its own for whoever asks."""
 
-    def __init__(self, binaries: Path, port: int, *, fsync: bool = False) -> None:
+    def __init__(self, binaries: Path, port: int, *, fsync: bool = False, owner: str = USER) -> None:
         self.port = port
+        self._owner = owner
         self._binaries = binaries
         self._folder = Path(tempfile.mkdtemp(prefix="desk-postgres-"))
         self._fsync = fsync
@@ -38,7 +39,7 @@ class PostgresServer:
         password_file = self._folder / "password"
         password_file.write_text(PASSWORD)
         password_file.chmod(0o644)
-        self._run("initdb", "--pgdata", str(self._data), "--username", USER, "--pwfile", str(password_file))
+        self._run("initdb", "--pgdata", str(self._data), "--username", owner, "--pwfile", str(password_file))
 
     @property
     def _data(self) -> Path:
@@ -100,7 +101,7 @@ class PostgresServer:
 
     def url(self, database: str = "postgres", driver: str = "postgresql+psycopg") -> str:
         """URL of ``database`` with the password in it."""
-        return f"{driver}://{USER}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
+        return f"{driver}://{self._owner}:{quote(PASSWORD, safe='')}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self) -> str:
         """URL of a new, empty database."""
