@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo up backfill test bench check lock clean
+.PHONY: help setup demo up backfill test test-distributed bench check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -35,6 +35,10 @@ backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; c
 test: setup ## all tests, against real servers on this machine
 	@bash tests/system_packages.sh
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+
+test-distributed: setup ## nights on CeleryExecutor, Redis and PostgreSQL while workers are killed; table and build/distributed.json
+	@bash tests/system_packages.sh postgresql redis-server
+	$(BIN)/python tests/distributed/run.py --seed $(SEED)
 
 bench: setup ## the Review Desk under load, as ratios within one run
 	$(BIN)/python tests/benchmarks/desk_load.py
