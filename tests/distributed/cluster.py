@@ -34,7 +34,7 @@ SCHEDULE = Schedule(
     replay_ratio=1.0,
     min_new_answers=10,
 )
-# So slow, and in so small parts, that there is a middle to be killed in; the epochs make training long enough.
+# So slow, and in so small parts, that there is a middle to be killed in; epochs to make training long enough.
 SERVING = {"part_size": 5, "concurrency": 1}
 LOOPS_PER_SECOND = 6
 AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
