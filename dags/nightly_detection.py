@@ -1,7 +1,9 @@
 """
 ### One night
 
-`deploy` makes sure that the endpoint serves the champion, `score` runs it over `images/<night>/`, `launch`
+`plan` counts the images of `images/<night>/` and cuts them into shards. `deploy` makes sure that the endpoint
+serves the champion and `score` runs it over every shard; a backfill run has `score_archive` instead, one
+batch transform without an endpoint. `scored` checks that every image was scored or quarantined once. `launch`
 asks people about the images where their time pays, `await_reviews` waits for them without holding a worker,
 `manifest` turns their answers into training data. With enough of them `train` trains the next model from
 the last one, `evaluate` compares both on a holdout that neither has seen, `decide` reads the verdict,
@@ -11,6 +13,10 @@ updates the endpoint while it goes on answering.
 **Night.** The date (UTC) at the start of the run's data interval, or the parameter `night`.
 Backfill works by data interval: `airflow backfill create --dag-id nightly_detection --from-date ...
 --to-date ...`.
+
+**Scoring.** The parameter `scoring` chooses endpoint or batch transform; `auto` is transform in backfill
+runs, endpoint otherwise. A backfill run deploys nothing, neither before scoring nor after a promotion: the
+next scheduled night's `deploy` puts the champion into service.
 
 **Runs side by side.** A run that waits for people counts as active, so `max_active_runs` is how many nights
 may wait at once. What they do at the same time is bounded by three pools, created by
@@ -35,8 +41,11 @@ from secondlook.operators.augmented_manifest import AugmentedManifestOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
 from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.operators.plan import NightPlanOperator
 from secondlook.operators.promote import ChampionPromoteOperator
 from secondlook.operators.score import SageMakerScoreImagesOperator
+from secondlook.operators.score_archive import ArchiveScoreOperator
+from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
 from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.sensors.human_loops import HumanLoopSensor
@@ -56,6 +65,15 @@ PARAMS: dict[str, Any] = {
         format="date",
         title="Night",
         description="YYYY-MM-DD; empty: the date at the start of the run's data interval.",
+        section="Night",
+    ),
+    "scoring": Param(
+        None,
+        type=["null", "string"],
+        enum=[None, "auto", "endpoint", "transform"],
+        title="Scoring",
+        description="By the endpoint or by batch transform; auto: transform in backfill runs, else endpoint. "
+        "Empty: from the settings.",
         section="Night",
     ),
     "review_policy": Param(
@@ -122,6 +140,7 @@ PLACE: dict[str, Any] = {
     "region_name": "{{ settings.region }}",
 }
 NIGHT = "{{ night_of() }}"
+SHARDS = "{{ ti.xcom_pull(task_ids='plan') }}"
 SERVING: dict[str, Any] = {
     "endpoint_name": "{{ settings.endpoint_name }}",
     "execution_role_arn": "{{ settings.execution_role_arn }}",
@@ -153,9 +172,24 @@ with DAG(
     },
     tags=["second-look", "object-detection"],
 ) as dag:
-    deploy = SageMakerDeployEndpointOperator(task_id="deploy", **PLACE, **SERVING)
+    plan = NightPlanOperator(
+        task_id="plan",
+        night=NIGHT,
+        scoring="{{ choose(params.scoring, settings.serving.scoring) }}",
+        shard_size="{{ settings.serving.shard_size }}",
+        part_size="{{ settings.serving.part_size }}",
+        **PLACE,
+    )
 
-    score = SageMakerScoreImagesOperator(
+    deploy = SageMakerDeployEndpointOperator(
+        task_id="deploy",
+        enabled="{{ ti.xcom_pull(task_ids='plan', key='scoring') == 'endpoint' }}",
+        in_backfill=False,
+        **PLACE,
+        **SERVING,
+    )
+
+    score = SageMakerScoreImagesOperator.partial(
         task_id="score",
         night=NIGHT,
         endpoint_name="{{ settings.endpoint_name }}",
@@ -165,12 +199,41 @@ with DAG(
         pool=SCORING_POOL,
         execution_timeout=timedelta(hours=12),
         **PLACE,
+    ).expand(shard=plan.output)
+
+    score_archive = ArchiveScoreOperator(
+        task_id="score_archive",
+        night=NIGHT,
+        shards=SHARDS,
+        enabled="{{ ti.xcom_pull(task_ids='plan', key='scoring') == 'transform' }}",
+        part_size="{{ settings.serving.part_size }}",
+        concurrency="{{ settings.serving.concurrency }}",
+        execution_role_arn="{{ settings.execution_role_arn }}",
+        instance_type="{{ settings.archive.instance_type }}",
+        max_concurrent_transforms="{{ settings.archive.max_concurrent_transforms }}",
+        poll_interval_seconds="{{ settings.archive.poll_interval_seconds }}",
+        timeout_seconds="{{ settings.archive.timeout_seconds }}",
+        pool=SCORING_POOL,
+        deferrable=True,
+        execution_timeout=timedelta(hours=12),
+        **PLACE,
+    )
+
+    scored = ScoredNightOperator(
+        task_id="scored",
+        night=NIGHT,
+        model="{{ (ti.xcom_pull(task_ids='deploy') or ti.xcom_pull(task_ids='score_archive'))['model'] }}",
+        shards=SHARDS,
+        part_size="{{ settings.serving.part_size }}",
+        # One of the two ways is always skipped.
+        trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
+        **PLACE,
     )
 
     launch = HumanLoopStartOperator(
         task_id="launch",
         night=NIGHT,
-        model="{{ ti.xcom_pull(task_ids='deploy')['model'] }}",
+        model="{{ ti.xcom_pull(task_ids='scored')['model'] }}",
         flow_definition_name="{{ settings.flow_definition }}",
         labels="{{ settings.labels }}",
         review_policy="{{ choose(params.review_policy, settings.review.policy) }}",
@@ -280,9 +343,13 @@ with DAG(
         **PLACE,
     )
 
-    deploy_champion = SageMakerDeployEndpointOperator(task_id="deploy_champion", **PLACE, **SERVING)
+    deploy_champion = SageMakerDeployEndpointOperator(
+        task_id="deploy_champion", in_backfill=False, **PLACE, **SERVING
+    )
 
-    deploy >> score >> launch >> await_reviews >> manifest >> train >> evaluate
+    plan >> deploy >> score >> scored
+    plan >> score_archive >> scored
+    scored >> launch >> await_reviews >> manifest >> train >> evaluate
     decision >> [approve, promote]
     approve >> promote >> deploy_champion
 

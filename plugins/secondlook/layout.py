@@ -112,6 +112,19 @@ class Layout:
         """Return the counts of the scoring task."""
         return f"{self.predictions(night, model)}/summary.json"
 
+    def refused_part(self, night: str, model: str, index: int) -> str:
+        """Return the quarantine lines of the ``index``-th part."""
+        self.prediction_part(night, model, index)
+        return f"{self.predictions(night, model)}/quarantine/part-{index:05d}.jsonl"
+
+    def transform(self, night: str, model: str, inputs: str) -> str:
+        """Return the folder of a night's batch transform; ``inputs`` is the hash of what it reads.
+
+        What lies there is of no use once the predictions are written.
+        """
+        folder = (_part("model", model), _part("hash of the inputs", inputs))
+        return self._key("transforms", check_night(night), *folder)
+
     # What people are asked, and what they answered.
 
     def ledger(self, night: str) -> str:

@@ -15,7 +15,7 @@ import tomllib
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
@@ -61,8 +61,20 @@ class ServingSettings(_Section):
     instance_count: int = Field(default=1, ge=1)
     part_size: int = Field(default=500, ge=1, description="images per part file of a night's predictions")
     concurrency: int = Field(default=8, ge=1, le=64, description="images in flight at once")
+    shard_size: int = Field(default=10000, ge=1, description="images per scoring task")
+    scoring: Literal["auto", "endpoint", "transform"] = "auto"
     poll_interval_seconds: float = Field(default=30.0, gt=0)
     timeout_seconds: int = Field(default=3600, ge=1)
+
+
+class ArchiveSettings(_Section):
+    """Scoring by batch transform, without an endpoint: backfill runs."""
+
+    instance_type: InstanceType = "ml.m5.xlarge"
+    # SageMaker allows 100 MB in flight, and an image may have 6 MB.
+    max_concurrent_transforms: int = Field(default=4, ge=1, le=16)
+    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: int = Field(default=12 * 3600, ge=1, description="longest wait for one transform job")
 
 
 class ReviewSettings(_Section):
@@ -175,6 +187,7 @@ class Settings(_Section):
     holdout_version: str = Field(default="v1", pattern=r"^[A-Za-z0-9._-]+$")
     image_uri: str | None = Field(default=None, min_length=1)
     serving: ServingSettings = Field(default_factory=ServingSettings)
+    archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     review: ReviewSettings = Field(default_factory=ReviewSettings)
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     bootstrap: BootstrapSettings = Field(default_factory=BootstrapSettings)

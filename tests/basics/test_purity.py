@@ -10,7 +10,7 @@ PLUGINS = Path(__file__).parents[2] / "plugins"
 PROGRAM = """
 import sys
 import secondlook.detection, secondlook.errors, secondlook.failures, secondlook.jsonl, secondlook.layout
-import secondlook.names
+import secondlook.names, secondlook.shards
 import secondlook.review, secondlook.training
 print(sorted({"airflow", "boto3", "botocore", "aiobotocore", "requests"} & set(sys.modules)))
 """

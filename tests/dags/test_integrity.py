@@ -14,7 +14,18 @@ from airflow.sdk import TriggerRule
 
 ROOT = Path(__file__).resolve().parents[2]
 DAG_IDS = {"nightly_detection", "bootstrap_detector", "review_workflow", "cleanup"}
-NIGHT = ["deploy", "score", "launch", "await_reviews", "manifest", "train", "evaluate", "decide"]
+NIGHT = [
+    "plan",
+    "deploy",
+    "score",
+    "scored",
+    "launch",
+    "await_reviews",
+    "manifest",
+    "train",
+    "evaluate",
+    "decide",
+]
 
 # Parses every DAG file with the network cut, the settings file unreadable and Variables out of reach.
 PARSE = """
@@ -83,6 +94,10 @@ def test_the_night_is_wired_as_documented(dags: dict[str, Any]) -> None:
     for task_id, following in itertools.pairwise(NIGHT):
         assert following in dag.get_task(task_id).downstream_task_ids
     assert dag.get_task("decide").downstream_task_ids == {"approve", "promote"}
+    assert dag.get_task("plan").downstream_task_ids == {"deploy", "score", "score_archive"}
+    assert dag.get_task("score_archive").downstream_task_ids == {"scored"}
+    assert dag.get_task("scored").trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
+    assert dag.get_task("score_archive").pool == "secondlook_scoring"
     assert dag.get_task("score").pool == "secondlook_scoring"
     assert dag.get_task("launch").pool == "secondlook_launch"
     assert dag.get_task("train").pool == "secondlook_training"

@@ -16,6 +16,7 @@ from secondlook.layout import Layout
 from tests.operators.shapes import LABELS, SIDE_PX, annotation_xml, draw
 
 NIGHT = "2026-11-20"
+OLD_NIGHT = "2026-03-01"
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
 SETTINGS = """
 bucket = "{bucket}"
@@ -29,6 +30,8 @@ labels = ["square", "bar"]
 image_uri = "{image}"
 [serving]
 part_size = 10
+poll_interval_seconds = 0.2
+[archive]
 poll_interval_seconds = 0.2
 [review]
 limit = 16
@@ -127,12 +130,30 @@ def run(dag: Any, **conf: Any) -> tuple[str, dict[str, str]]:
     return str(result.state), {ti.task_id: str(ti.state) for ti in result.get_task_instances()}
 
 
+@pytest.fixture
+def as_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the runs of ``dag.test()`` be of the type of Airflow's backfills; it only makes manual ones."""
+    from airflow.models import dagrun
+    from airflow.utils.types import DagRunType
+
+    create = dagrun.get_or_create_dagrun
+
+    def create_as_backfill(*, session: Any, **more: Any) -> Any:
+        created = create(session=session, **more)
+        created.run_type = DagRunType.BACKFILL_JOB
+        session.commit()
+        return created
+
+    monkeypatch.setattr(dagrun, "get_or_create_dagrun", create_as_backfill)
+
+
 @pytest.mark.timeout(900)
 def test_a_first_model_and_a_night_with_a_reviewer(
     runnable_dags: dict[str, Any],
     deployment: Layout,
     aws_clients: Callable[..., Any],
     reviewer: Reviewer,
+    request: pytest.FixtureRequest,
 ) -> None:
     layout, s3 = deployment, aws_clients("s3")
 
@@ -163,7 +184,8 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     state, tasks = run(runnable_dags["nightly_detection"], night=NIGHT)
     assert state == "success", tasks
     assert tasks["train"] == tasks["evaluate"] == tasks["decide"] == "success"
-    assert tasks["approve"] == "skipped"
+    assert tasks["approve"] == tasks["score_archive"] == "skipped"
+    assert tasks["score"] == tasks["scored"] == "success"
     scored = json.loads(read(layout.predictions_summary(NIGHT, first["model"])))
     assert (scored["images"], scored["scored"], scored["quarantined"]) == (31, 30, 1)
     assert reviewer.answered == 16
@@ -185,6 +207,21 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     state, tasks = run(runnable_dags["nightly_detection"], night=NIGHT)
     assert state == "success", tasks
     assert tasks["train"] == tasks["promote"] == "skipped"
+
+    # An old night: transformed by the champion, asked about like any other, and nothing is deployed.
+    served = aws_clients("sagemaker").describe_endpoint(EndpointName=layout.bucket)["EndpointConfigName"]
+    for seed in range(3000, 3012):
+        put(f"{layout.images(OLD_NIGHT)}/shape{seed:04d}.jpg", draw(seed).data)
+    request.getfixturevalue("as_backfill")
+    state, tasks = run(runnable_dags["nightly_detection"], night=OLD_NIGHT, train=False)
+    assert state == "success", tasks
+    assert tasks["deploy"] == tasks["score"] == tasks["deploy_champion"] == "skipped"
+    assert tasks["score_archive"] == tasks["scored"] == tasks["manifest"] == "success"
+    scored = json.loads(read(layout.predictions_summary(OLD_NIGHT, champion["model"])))
+    assert (scored["images"], scored["scored"], scored["quarantined"]) == (12, 12, 0)
+    assert jsonl.decode(read(layout.reviewed_manifest(OLD_NIGHT)))
+    endpoint = aws_clients("sagemaker").describe_endpoint(EndpointName=layout.bucket)
+    assert endpoint["EndpointConfigName"] == served
 
 
 def test_bad_settings_fail_the_task_with_a_sentence(

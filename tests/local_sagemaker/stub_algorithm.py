@@ -2,7 +2,8 @@
 
 ``train`` writes what it saw of its channels into ``model/seen.json``. Hyperparameters: ``exit_code``,
 ``failure`` (text of the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is
-read), ``sleep_seconds``, ``ignore_sigterm``. ``serve`` answers with what it was asked. Environment:
+read), ``sleep_seconds``, ``ignore_sigterm``. ``serve`` answers with what it was asked, or as the body
+says, behind a JPEG's first bytes or not: ``status <code> `` or ``die``. Environment:
 ``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_EXIT`` (exit code at once), ``STUB_DELAY_SECONDS`` (per
 invocation).
 """
@@ -74,10 +75,11 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(float(os.environ.get("STUB_DELAY_SECONDS", "0")))
-        if body.startswith(b"status "):
-            self.answer(int(body.split()[1]), b"as asked")
+        asked = body.removeprefix(b"\xff\xd8\xff")
+        if asked.startswith(b"status "):
+            self.answer(int(asked.split()[1]), b"as asked")
             return
-        if body == b"die":
+        if asked == b"die":
             os._exit(9)
         model = sorted(str(path.relative_to(BASE / "model")) for path in (BASE / "model").rglob("*"))
         document = {

@@ -13,6 +13,7 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -23,8 +24,11 @@ from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOp
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
 from secondlook.operators.pack import PackVocOperator
+from secondlook.operators.plan import NightPlanOperator
 from secondlook.operators.promote import ChampionPromoteOperator, ChampionPublishOperator
 from secondlook.operators.score import SageMakerScoreImagesOperator
+from secondlook.operators.score_archive import ArchiveScoreOperator
+from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
 from secondlook.training import Annotation, ManifestLine, write_manifest
 from tests.operators.shapes import LABELS, SIDE_PX, annotation_xml, draw
@@ -70,7 +74,11 @@ class StateStore:
 @pytest.fixture
 def context() -> dict[str, Any]:
     """The part of Airflow's context that the operators use."""
-    return {"ti": TaskInstance(), "task_state_store": StateStore()}
+    return {
+        "ti": TaskInstance(),
+        "task_state_store": StateStore(),
+        "dag_run": SimpleNamespace(run_type="manual"),
+    }
 
 
 @dataclass
@@ -130,6 +138,18 @@ class Project:
     def score(self, model: str, **more: Any) -> SageMakerScoreImagesOperator:
         defaults = {"task_id": "score", "night": NIGHT, "endpoint_name": self.endpoint, "model": model}
         return SageMakerScoreImagesOperator(**{**defaults, **self.place, "concurrency": 4, **more})
+
+    def plan(self, **more: Any) -> NightPlanOperator:
+        return NightPlanOperator(**{"task_id": "plan", "night": NIGHT, **self.place, **more})
+
+    def score_archive(self, **more: Any) -> ArchiveScoreOperator:
+        defaults = {"task_id": "score_archive", "night": NIGHT, "concurrency": 4}
+        return ArchiveScoreOperator(**{**defaults, **self.jobs, "instance_type": "ml.m5.xlarge", **more})
+
+    def scored(self, model: str, **more: Any) -> ScoredNightOperator:
+        return ScoredNightOperator(
+            **{"task_id": "scored", "night": NIGHT, "model": model, **self.place, **more}
+        )
 
     def train(self, **more: Any) -> SageMakerIncrementalTrainingOperator:
         defaults = {

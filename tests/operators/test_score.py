@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from secondlook.hooks.predictions import NoImagesError
 from secondlook.hooks.scoring import EndpointUnavailableError
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.score import NoImagesError
 
 NIGHT = "2026-11-20"
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import io
 import posixpath
 from typing import TYPE_CHECKING
 
 from secondlook import jsonl
 from secondlook.detection import Prediction
 from secondlook.errors import EvaluationError
+from secondlook.hooks.store import ObjectMissingError
+from secondlook.hooks.transforms import OUTPUT_SUFFIX, ManifestWriter, output_root
 from secondlook.layout import split_s3_uri
 
 if TYPE_CHECKING:
@@ -24,8 +26,6 @@ HOLDOUT_ETAG = "holdout-etag"
 def transform_manifest(lines: Sequence[ManifestLine]) -> bytes:
     """Return the manifest of a batch transform: a common prefix, then the rest of each image's address.
 
-    Form: SageMaker API Reference, S3DataSource, ManifestFile.
-
     Raises
     ------
     EvaluationError
@@ -39,8 +39,12 @@ def transform_manifest(lines: Sequence[ManifestLine]) -> bytes:
             "transform reads one: copy them into one bucket and make a new holdout version."
         )
     prefix = _common_folder(addresses)
-    rest = [address.removeprefix(prefix) for address in addresses]
-    return json.dumps([{"prefix": prefix}, *rest], indent=0).encode() + b"\n"
+    buffer = io.BytesIO()
+    manifest = ManifestWriter(buffer, prefix)
+    for address in addresses:
+        manifest.add(address.removeprefix(prefix))
+    manifest.close()
+    return buffer.getvalue()
 
 
 def _common_folder(addresses: Sequence[str]) -> str:
@@ -60,33 +64,23 @@ def collect(
         An image has no output, or an output is no answer of the detector.
     """
     folder = layout.evaluation(version, model) + "/"
-    outputs = {item.key.removeprefix(folder) for item in store.list_objects(folder)}
+    prefix = _common_folder([line.image for line in lines])
+    root = output_root(store, folder, split_s3_uri(prefix)[1])
     records = []
     for line in sorted(lines, key=lambda line: line.image):
-        output = _output_of(line.image, outputs)
-        if output is None:
+        try:
+            body, _ = store.read(root + line.image.removeprefix(prefix) + OUTPUT_SUFFIX)
+        except ObjectMissingError as error:
             raise EvaluationError(
                 f"The batch transform of {model} wrote nothing for {line.image} below {store.uri(folder)}: "
                 "check that the image exists, then make a new holdout version."
-            )
-        body, _ = store.read(folder + output)
+            ) from error
         records.append(Prediction.from_response(line.image, line.etag or "", model, body).to_record())
     store.write(
         layout.evaluation_predictions(version, model),
         jsonl.encode_gzip(records),
         metadata={HOLDOUT_ETAG: etag},
     )
-
-
-def _output_of(image: str, outputs: set[str]) -> str | None:
-    """The output's key is the image's, from some folder on; the longest match is the right one."""
-    _, key = split_s3_uri(image)
-    parts = key.split("/")
-    for start in range(len(parts)):
-        candidate = "/".join(parts[start:]) + ".out"
-        if candidate in outputs:
-            return candidate
-    return None
 
 
 def stored_predictions(

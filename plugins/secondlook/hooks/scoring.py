@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -15,9 +18,19 @@ from secondlook.hooks.clients import SageMakerRuntimeHook
 from secondlook.hooks.requests import TRANSFORM_ACCEPT
 from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
+
 # InvokeEndpoint takes at most 6 MiB (SageMaker Runtime API Reference, InvokeEndpoint, Body).
 MAX_BODY_BYTES = 6 * 1024 * 1024
+SIGNATURE_BYTES = 8
 _SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
+
+
+NOT_AN_IMAGE = "not-an-image"
 
 
 class EndpointUnavailableError(SecondLookError):
@@ -68,16 +81,9 @@ class ImageScorer:
             S3 cannot be read, or the image was replaced since it was listed.
         """
         image = self._store.uri(item.key)
-        if item.size == 0:
-            return Quarantined(image, item.etag, "empty-file", f"{image} is an empty file: upload it again.")
-        if item.size > MAX_BODY_BYTES:
-            return Quarantined(
-                image,
-                item.etag,
-                "too-large",
-                f"{image} has {item.size} bytes and an endpoint takes at most {MAX_BODY_BYTES}: "
-                "upload a smaller version.",
-            )
+        refused = refused_by_size(image, item)
+        if refused is not None:
+            return refused
         try:
             body, _ = self._store.read(item.key, if_match=item.etag)
         except ObjectMissingError:
@@ -100,6 +106,8 @@ class ImageScorer:
             if refusal is None:
                 raise self._unavailable(error) from error
             code, sentence = refusal
+            if code == NOT_AN_IMAGE:
+                return not_an_image(image, etag)
             return Quarantined(image, etag, code, sentence)
         except BotoCoreError as error:
             raise self._unavailable(error) from error
@@ -120,7 +128,7 @@ class ImageScorer:
         sentence = container_sentence(error)
         if status not in {400, 415}:
             return "model-error", sentence
-        return ("unreadable" if looks_like_an_image else "not-an-image"), sentence
+        return ("unreadable" if looks_like_an_image else NOT_AN_IMAGE), sentence
 
     def _unavailable(self, error: ClientError | BotoCoreError) -> EndpointUnavailableError:
         detail = str(error)
@@ -131,6 +139,46 @@ class ImageScorer:
             f"The endpoint {self._endpoint_name} did not score ({detail}): finished parts "
             "are kept; look at the endpoint's log, then clear the task to go on."
         )
+
+
+def refused_by_size(image: str, item: StoredObject) -> Quarantined | None:
+    """Refuse what no model is sent: empty files and too large ones; None when the size is right."""
+    if item.size == 0:
+        return Quarantined(image, item.etag, "empty-file", f"{image} is an empty file: upload it again.")
+    if item.size > MAX_BODY_BYTES:
+        return Quarantined(
+            image,
+            item.etag,
+            "too-large",
+            f"{image} has {item.size} bytes and an endpoint takes at most {MAX_BODY_BYTES}: "
+            "upload a smaller version.",
+        )
+    return None
+
+
+def not_an_image(image: str, etag: str) -> Quarantined:
+    """Refuse what by its first bytes is no image that a model can read."""
+    reason = f"{image} is neither a JPEG nor a PNG file, whatever its name: upload it as one of the two."
+    return Quarantined(image, etag, NOT_AN_IMAGE, reason)
+
+
+def in_order(
+    function: Callable[[Item], Outcome], items: Iterable[Item], concurrency: int
+) -> Iterator[Outcome]:
+    """Apply ``function`` in threads and yield results in order; the first error stops the rest.
+
+    At most twice as many items as threads are taken ahead of the result that is yielded.
+    """
+    iterator = iter(items)
+    with ThreadPoolExecutor(max_workers=concurrency) as pool:
+        pending = deque(pool.submit(function, item) for item in islice(iterator, 2 * concurrency))
+        try:
+            while pending:
+                yield pending.popleft().result()
+                pending.extend(pool.submit(function, item) for item in islice(iterator, 1))
+        finally:
+            for future in pending:
+                future.cancel()
 
 
 def container_sentence(error: ClientError) -> str:

@@ -68,15 +68,20 @@ class ObjectStore:
         self.aws_conn_id = aws_conn_id
         self._client = S3ClientHook(aws_conn_id, region_name).client
 
-    def list_objects(self, prefix: str) -> Iterator[StoredObject]:
+    def list_objects(self, prefix: str, *, after: str | None = None) -> Iterator[StoredObject]:
         """Objects whose key starts with ``prefix``, in key order; folder markers are left out.
+
+        Pages are fetched as they are needed. ``after`` is a key: the listing begins behind it.
 
         Raises
         ------
         StoreError
             The bucket is missing or may not be listed.
         """
-        pages = self._client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
+        start = {"StartAfter": after} if after is not None else {}
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self.bucket, Prefix=prefix, **start
+        )
         try:
             for page in pages:
                 for item in page.get("Contents", ()):
@@ -115,6 +120,14 @@ class ObjectStore:
         try:
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **condition)
             return answer["Body"].read(), answer["ETag"].strip('"')
+        except ClientError as error:
+            raise self._explain(error, key) from error
+
+    def read_start(self, key: str, count: int) -> bytes:
+        """The first ``count`` bytes of an object that is not empty. Raises like :meth:`read`."""
+        try:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
+            return answer["Body"].read(count)  # type: ignore[no-any-return]
         except ClientError as error:
             raise self._explain(error, key) from error
 
@@ -167,6 +180,10 @@ class ObjectStore:
                 raise self._explain(cause, key) from error
             raise StoreError(f"{self.uri(key)} was not uploaded: {error}") from error
 
+    def upload_if_absent(self, key: str, file: BinaryIO, *, metadata: dict[str, str] | None = None) -> str:
+        """Write a file from its current position, once; it is read in pieces. Raises as above."""
+        return self._put(key, file, metadata, IfNoneMatch="*")
+
     def delete(self, key: str) -> None:
         """Delete the object; it is no fault when there is none."""
         try:
@@ -178,7 +195,9 @@ class ObjectStore:
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{key}"
 
-    def _put(self, key: str, data: bytes, metadata: dict[str, str] | None, **condition: str) -> str:
+    def _put(
+        self, key: str, data: bytes | BinaryIO, metadata: dict[str, str] | None, **condition: str
+    ) -> str:
         try:
             answer = self._client.put_object(
                 Bucket=self.bucket, Key=key, Body=data, Metadata=metadata or {}, **condition

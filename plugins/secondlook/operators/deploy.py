@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from secondlook import names
 from secondlook.errors import SecondLookError
 from secondlook.failures import reason_passes
@@ -56,6 +58,9 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
     :param model: deploy this model instead of the champion; needs ``artifact`` and ``image`` (templated).
     :param artifact: ``s3://`` address of the model.tar.gz (templated).
     :param image: address of the inference image (templated).
+    :param enabled: False skips the task: the run needs no endpoint (templated).
+    :param in_backfill: False skips the task in backfill runs: an old night is no reason to change what is in
+        service.
     """
 
     template_fields = (
@@ -68,6 +73,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         "model",
         "artifact",
         "image",
+        "enabled",
     )
     operator_extra_links = (EndpointLink(),)
     ui_color = "#dbe9f6"
@@ -83,6 +89,8 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         model: str | None = None,
         artifact: str | None = None,
         image: str | None = None,
+        enabled: bool | str = True,
+        in_backfill: bool = True,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -94,6 +102,8 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         self.model = model
         self.artifact = artifact
         self.image = image
+        self.enabled = enabled
+        self.in_backfill = in_backfill
         self.check_text("endpoint_name", endpoint_name, RESOURCE_NAME)
         self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
         self.check_text("instance_type", instance_type, INSTANCE_TYPE)
@@ -107,6 +117,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         """Create what is missing, ask for the deployment, wait, verify."""
         from secondlook.hooks.requests import project_tags
 
+        self._skip_unless_wanted(context)
         self.check_text("execution_role_arn", self.execution_role_arn, ROLE_ARN)
         name = str(self.endpoint_name)
         model, artifact, image = self._target()
@@ -138,6 +149,14 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
             progress["asked"] = self._ask(name, config, state)
         result: dict[str, str] = self.wait_for_endpoint(context, name, progress)
         return result
+
+    def _skip_unless_wanted(self, context: Context) -> None:
+        if not self.enabled:
+            raise AirflowSkipException("This run is scored by batch transform: it needs no endpoint.")
+        if not self.in_backfill and context["dag_run"].run_type == "backfill":
+            raise AirflowSkipException(
+                "A backfill run deploys nothing: the next scheduled night puts the champion into service."
+            )
 
     def _target(self) -> tuple[str, str, str]:
         if self.model is not None:

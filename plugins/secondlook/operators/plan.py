@@ -1,0 +1,89 @@
+"""Decide how a night is scored, and cut it into pieces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.configuration import conf
+
+from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+AUTO, ENDPOINT, TRANSFORM = "auto", "endpoint", "transform"
+SCORING = "scoring"
+DEFAULT_MAX_MAP_LENGTH = 1024
+
+
+class NightPlanOperator(SecondLookOperator):
+    """Count the night's images, cut them into shards and choose between endpoint and batch transform.
+
+    Returns the shards, ``[{"shard", "after", "until", "first_part", "parts"}, ...]``: ranges of names, one
+    for a small night, never more than Airflow maps over (``[core] max_map_length``: larger shards instead).
+    The images are listed as a stream. Pushes the XCom ``scoring`` (``endpoint`` or ``transform``).
+
+    A backfill run never deploys, so it is always scored by batch transform.
+
+    :param night: ``YYYY-MM-DD`` (templated).
+    :param scoring: ``endpoint``, ``transform`` or ``auto``: transform in a backfill run, else endpoint
+        (templated).
+    :param shard_size: most images per scoring task, rounded up to whole parts (templated).
+    :param part_size: images per part file (templated).
+    """
+
+    template_fields = (*SecondLookOperator.template_fields, "night", "scoring", "shard_size", "part_size")
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        night: str,
+        scoring: str = AUTO,
+        shard_size: int | str = 10000,
+        part_size: int | str = 500,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.night = night
+        self.scoring = scoring
+        self.shard_size = shard_size
+        self.part_size = part_size
+        self.check_text("night", night, NIGHT)
+        self.check_number("shard_size", shard_size, minimum=1)
+        self.check_number("part_size", part_size, minimum=1)
+        self._check_scoring()
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """List the night once."""
+        from secondlook.hooks.predictions import NightImages
+        from secondlook.shards import cut
+
+        self._check_scoring()
+        images = NightImages(self.store, self.layout, str(self.night))
+        count, shards = cut(
+            images.names(),
+            shard_size=int(self.shard_size),
+            part_size=int(self.part_size),
+            max_shards=conf.getint("core", "max_map_length", fallback=DEFAULT_MAX_MAP_LENGTH),
+        )
+        if not count:
+            raise images.none()
+        way = self._way(in_backfill=context["dag_run"].run_type == "backfill")
+        self.log.info(
+            "Night %s: %d images in %d shards, scored by %s.",
+            *(images.night, count, len(shards), "batch transform" if way == TRANSFORM else way),
+        )
+        context["ti"].xcom_push(key=SCORING, value=way)
+        return [shard.to_record() for shard in shards]
+
+    def _way(self, *, in_backfill: bool) -> str:
+        if in_backfill and self.scoring == ENDPOINT:
+            self.log.warning("A backfill run never deploys: it is scored by batch transform all the same.")
+        if in_backfill or self.scoring == TRANSFORM:
+            return TRANSFORM
+        return ENDPOINT
+
+    def _check_scoring(self) -> None:
+        if not is_template(self.scoring) and self.scoring not in (AUTO, ENDPOINT, TRANSFORM):
+            raise self.wrong("scoring", f"= {self.scoring!r} is none of auto, endpoint and transform")

@@ -1,0 +1,252 @@
+"""Score a night by batch transform, without an endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from secondlook import names
+from secondlook.errors import SecondLookError
+from secondlook.links.console import TransformJobLink
+from secondlook.operators.base import INSTANCE_TYPE, NIGHT, ROLE_ARN
+from secondlook.operators.waiting import SageMakerOperator
+from secondlook.shards import WHOLE_NIGHT, Shard
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from secondlook.hooks.night_transform import Collected, NightTransform, Round
+    from secondlook.hooks.requests import TransformSpec
+    from secondlook.hooks.sagemaker import JobState
+
+NAME_PREFIX = "second-look-archive"
+# The model resource is the one that the endpoint and the evaluation use.
+MODEL_PREFIX = "second-look"
+_PROGRESS = "archive"
+
+
+class OutputMissingError(SecondLookError):
+    """A batch transform that calls itself Completed has not written an image's output."""
+
+
+class ArchiveScoreOperator(SageMakerOperator):
+    """Score a night with one batch transform of the champion, and write the parts that scoring writes.
+
+    The job's name is a hash of model, images and their versions: a retry, a clear or a second run attaches to
+    it. Empty and too large files, and what is neither JPEG nor PNG by its first bytes, are quarantined and
+    not sent. The output is compared with the list of images, image by image; a part is written when all of
+    its images are accounted for.
+
+    SageMaker goes on when the model refuses an image, writes no output for it and fails the job in the end.
+    So a job that failed is followed by one for the images that have no output. Images that this second job,
+    too, got no answer about are quarantined as ``unreadable``. A job that failed without any output proves
+    nothing about an image, and fails the task. Missing capacity, faults of the service and stopped jobs fail
+    it, too; the next try goes on with what is missing.
+
+    Returns ``{"model", "images", "scored", "quarantined"}``; :class:`ScoredNightOperator` joins the night.
+
+    :param night: ``YYYY-MM-DD`` (templated).
+    :param execution_role_arn: role that the model runs under (templated).
+    :param instance_type: for the transform, for example ``ml.m5.xlarge`` (templated).
+    :param max_concurrent_transforms: images in flight at once (templated).
+    :param shards: what :class:`NightPlanOperator` returned; None for a night in one piece (templated).
+    :param part_size: images per part file (templated).
+    :param concurrency: objects that this task reads at once (templated).
+    :param enabled: False skips the task (templated).
+    """
+
+    template_fields = (
+        *SageMakerOperator.template_fields,
+        "night",
+        "execution_role_arn",
+        "instance_type",
+        "max_concurrent_transforms",
+        "shards",
+        "part_size",
+        "concurrency",
+        "enabled",
+    )
+    operator_extra_links = (TransformJobLink(),)
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        night: str,
+        execution_role_arn: str,
+        instance_type: str,
+        max_concurrent_transforms: int | str = 4,
+        shards: Sequence[dict[str, Any]] | Any = None,
+        part_size: int | str = 500,
+        concurrency: int | str = 8,
+        enabled: bool | str = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.night = night
+        self.execution_role_arn = execution_role_arn
+        self.instance_type = instance_type
+        self.max_concurrent_transforms = max_concurrent_transforms
+        self.shards = shards
+        self.part_size = part_size
+        self.concurrency = concurrency
+        self.enabled = enabled
+        self.check_text("night", night, NIGHT)
+        self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
+        self.check_text("instance_type", instance_type, INSTANCE_TYPE)
+        self.check_number("max_concurrent_transforms", max_concurrent_transforms, minimum=1, maximum=16)
+        self.check_number("part_size", part_size, minimum=1)
+        self.check_number("concurrency", concurrency, minimum=1, maximum=64)
+
+    def execute(self, context: Context) -> Any:
+        """Find out what the night is made of, then let the model answer."""
+        if not self.enabled:
+            raise AirflowSkipException("This run is scored by the endpoint.")
+        self.check_text("execution_role_arn", self.execution_role_arn, ROLE_ARN)
+        progress = self._unfinished(context)
+        if progress is None:
+            progress = self._champion()
+            progress["inputs"] = self._transform(progress["model"]).inputs()
+        return self.advance(context, progress)
+
+    def advance(self, context: Context, progress: dict[str, Any]) -> Any:
+        """Look at the last round and its job, and do the next thing."""
+        transform, inputs = self._transform(progress["model"]), progress["inputs"]
+        asked = transform.open_round(inputs)
+        if asked is None:
+            return self._result(progress, transform.collect(inputs, None))
+        base_name = self._job_name(progress, asked)
+        # Another run of the night may have gone on to the next round meanwhile.
+        waited_for = progress.pop("job", None) if progress.get("round") == asked.number else None
+        name = waited_for or self.free_job_name("transform", base_name)
+        job = self.sagemaker.job("transform", name)
+        ended = job or self.sagemaker.job("transform", base_name)
+        if ended is not None and not ended.active:
+            collected = self._collected(transform, inputs, asked, ended, waited=waited_for is not None)
+            if collected is not None:
+                return self._result(progress, collected)
+            if transform.open_round(inputs) != asked:
+                return self.advance(context, progress)
+        return self._ask(context, progress, asked, name)
+
+    def _collected(
+        self, transform: NightTransform, inputs: str, asked: Round, ended: JobState, *, waited: bool
+    ) -> Collected | None:
+        """Return what became of the night after a round's job; None when images are still to be asked about.
+
+        Raises
+        ------
+        JobFailedError
+            The job that this task waited for failed, and its failure says nothing about an image.
+        OutputMissingError
+            The job is Completed without having written what it was asked for.
+        """
+        collected = transform.collect(inputs, asked)
+        if not collected.missing:
+            return collected
+        stuck = collected.missing >= asked.images
+        if ended.succeeded:
+            if stuck:
+                raise OutputMissingError(
+                    f"The batch transform {ended.name} is Completed, but there is no output of "
+                    f"{collected.first}: restore its output, or score the night with the endpoint "
+                    "(parameter scoring)."
+                )
+            return None
+        fault = self.job_failed("transform", ended)
+        refused = ended.status == "Failed" and not fault.passing
+        if waited and not refused:
+            raise fault
+        if stuck and refused and asked.number > 1:
+            sentence = (
+                "got no answer from the model in two batch transforms, the second of which held only what "
+                f"the first had left out: see the log of the job {ended.name}."
+            )
+            return transform.collect(inputs, asked, refused=sentence)
+        if stuck and waited:
+            raise fault
+        return None
+
+    def _ask(self, context: Context, progress: dict[str, Any], asked: Round, name: str) -> Any:
+        """Start the round's job, or attach to it, and wait for it."""
+        self._ensure_model(progress)
+        self.sagemaker.start_transform(self._spec(progress, asked), name)
+        self.log.info("%d images are transformed by the job %s.", asked.images, name)
+        progress |= {"job": name, "round": asked.number}
+        store: Any = context.get("task_state_store")
+        if store is not None:
+            store.set(_PROGRESS, progress)
+        TransformJobLink.persist(context, self, client=self.sagemaker.client, name=name)
+        return self.wait_for_jobs(context, "transform", [name], progress)
+
+    def _result(self, progress: dict[str, Any], collected: Collected) -> dict[str, Any]:
+        counts = collected.counts
+        self.log.info("%d images scored, %d quarantined.", counts.scored, counts.quarantined)
+        return {
+            "model": progress["model"],
+            "images": counts.images,
+            "scored": counts.scored,
+            "quarantined": counts.quarantined,
+        }
+
+    def _champion(self) -> dict[str, Any]:
+        from secondlook.hooks.models import read_champion
+
+        champion, _ = read_champion(self.store, self.layout.champion())
+        return {"model": champion.model, "artifact": champion.artifact, "image": champion.image}
+
+    def _unfinished(self, context: Context) -> dict[str, Any] | None:
+        """Return the progress of an earlier try whose job is still running.
+
+        Meanwhile there may be another champion, and a second job would start beside the first.
+        """
+        store: Any = context.get("task_state_store")
+        progress = store.get(_PROGRESS) if store is not None else None
+        if not isinstance(progress, dict):
+            return None
+        job = self.sagemaker.job("transform", progress["job"])
+        return progress if job is not None and job.active else None
+
+    def _transform(self, model: str) -> NightTransform:
+        from secondlook.hooks.night_transform import NightTransform
+        from secondlook.hooks.predictions import NightImages, NightPredictions
+
+        images = NightImages(self.store, self.layout, str(self.night))
+        predictions = NightPredictions(self.store, self.layout, images, model, int(self.part_size))
+        shards = [Shard.from_record(record) for record in self.shards] if self.shards else WHOLE_NIGHT
+        return NightTransform(self.store, self.layout, images, predictions, shards, int(self.concurrency))
+
+    def _spec(self, progress: dict[str, Any], asked: Round) -> TransformSpec:
+        from secondlook.hooks.requests import TransformSpec, project_tags
+
+        return TransformSpec(
+            model_resource=self._resource(progress),
+            manifest_uri=self.layout.uri(asked.manifest),
+            output_uri=self.layout.uri(self._transform(progress["model"]).output_folder(progress["inputs"])),
+            instance_type=self.instance_type,
+            max_concurrent=int(self.max_concurrent_transforms),
+            tags=project_tags(self.layout.uri(self.layout.prefix)),
+        )
+
+    def _job_name(self, progress: dict[str, Any], asked: Round) -> str:
+        return names.transform_job_name(
+            NAME_PREFIX, self._resource(progress), self.layout.uri(asked.manifest)
+        )
+
+    def _resource(self, progress: dict[str, Any]) -> str:
+        artifact, image = progress["artifact"], progress["image"]
+        return names.model_resource_name(MODEL_PREFIX, artifact, image, self.execution_role_arn)
+
+    def _ensure_model(self, progress: dict[str, Any]) -> None:
+        from secondlook.hooks.requests import project_tags
+
+        self.sagemaker.ensure_model(
+            self._resource(progress),
+            artifact=progress["artifact"],
+            image=progress["image"],
+            role_arn=self.execution_role_arn,
+            tags=project_tags(self.layout.uri(self.layout.prefix)),
+        )

@@ -1,0 +1,64 @@
+"""Join what the scoring tasks of a night have written, and check it image by image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from secondlook.operators.base import NIGHT, SecondLookOperator
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+
+class ScoredNightOperator(SecondLookOperator):
+    """Check that every image of the night stands in exactly one part, as prediction or in quarantine.
+
+    Writes ``quarantine.jsonl`` and ``summary.json`` beside the parts and deletes parts of an earlier, longer
+    list. It reads one part at a time and does not care who scored: endpoint or batch transform.
+
+    Returns ``{"night", "model", "images", "scored", "quarantined", "predictions"}``. An image that is
+    missing, stands twice, was replaced or does not belong fails the task with a sentence that names it.
+
+    :param night: ``YYYY-MM-DD`` (templated).
+    :param model: id of the model that scored (templated).
+    :param shards: what :class:`NightPlanOperator` returned; None for a night in one piece (templated).
+    :param part_size: images per part file (templated).
+    """
+
+    template_fields = (*SecondLookOperator.template_fields, "night", "model", "shards", "part_size")
+    ui_color = "#dbe9f6"
+
+    def __init__(
+        self,
+        *,
+        night: str,
+        model: str,
+        shards: Sequence[dict[str, Any]] | Any = None,
+        part_size: int | str = 500,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.night = night
+        self.model = model
+        self.shards = shards
+        self.part_size = part_size
+        self.check_text("night", night, NIGHT)
+        self.check_text("model", model)
+        self.check_number("part_size", part_size, minimum=1)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read every part once."""
+        from secondlook.hooks.predictions import NightImages, NightPredictions
+        from secondlook.shards import WHOLE_NIGHT, Shard
+
+        images = NightImages(self.store, self.layout, str(self.night))
+        predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))
+        shards = [Shard.from_record(record) for record in self.shards] if self.shards else WHOLE_NIGHT
+        result = predictions.conclude(shards)
+        self.log.info(
+            "Night %s, model %s: %d images, %d scored, %d quarantined.",
+            *(result["night"], result["model"], result["images"], result["scored"], result["quarantined"]),
+        )
+        return result

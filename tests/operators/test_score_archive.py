@@ -1,0 +1,295 @@
+"""Scoring by batch transform: the same parts as by endpoint, whatever the model refuses and whoever dies."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+from PIL import Image
+
+from secondlook.hooks.night_transform import NightChangedError
+from secondlook.hooks.predictions import NoImagesError, ScoringContradictionError
+from secondlook.operators.base import ArgumentError
+from secondlook.operators.waiting import JobFailedError
+
+NIGHT = "2026-11-20"
+# What the stub takes for an image; a steering word behind it decides about its answer.
+JPEG = b"\xff\xd8\xff"
+
+
+def parts(project: Any, model: str) -> dict[str, bytes]:
+    return {key: project.get(key) for key in project.keys(f"{project.layout.predictions(NIGHT, model)}/part")}
+
+
+def quarantined(project: Any, model: str) -> dict[str, dict[str, Any]]:
+    lines = project.lines(project.layout.quarantine(NIGHT, model))
+    return {line["image"].rsplit("/", 1)[1]: line for line in lines}
+
+
+def put_stub_night(project: Any, **bodies: bytes) -> None:
+    """Images ``a.jpg``, ``b.jpg``, ... for the stub algorithm."""
+    project.serve_with_stub()
+    for name, body in bodies.items():
+        project.put(f"{project.layout.images(NIGHT)}/{name}.jpg", JPEG + body)
+
+
+def test_a_transform_and_an_endpoint_write_the_same_bytes(ready: Any, context: dict[str, Any]) -> None:
+    layout, folder = ready.layout, ready.layout.images(NIGHT)
+    ready.upload_night(range(5000, 5012))
+    good = ready.get(f"{folder}/shape5000.jpg")
+    buffer = io.BytesIO()
+    Image.open(io.BytesIO(good)).convert("L").save(buffer, "PNG")
+    ready.put(f"{folder}/a-grey.png", buffer.getvalue())
+    ready.put(f"{folder}/c-cut.jpg", good[: len(good) // 3])
+    ready.put(f"{folder}/d-text.jpg", b"Dear nurse, please find attached the pictures.")
+    ready.put(f"{folder}/e-empty.jpg", b"")
+    ready.put(f"{folder}/f-large.jpg", good + bytes(6 * 1024 * 1024))
+    ready.put(f"{folder}/g-odd name %20+ü.jpg", good)
+    ready.put(f"{folder}/slide 7/g.jpg", good)
+    shards = ready.plan(shard_size=8, part_size=4).execute(context)
+    assert context["ti"].xcoms["scoring"] == "endpoint"
+    assert len(shards) == 3
+
+    model = ready.deploy().execute(context)["model"]
+    for shard in shards:
+        ready.score(model, shard=shard, part_size=4).execute(context)
+    by_endpoint = ready.scored(model, shards=shards, part_size=4).execute(context)
+    parts_by_endpoint, refused_by_endpoint = parts(ready, model), quarantined(ready, model)
+    for key in ready.keys(layout.predictions(NIGHT, model)):
+        ready.s3.delete_object(Bucket=ready.bucket, Key=key)
+
+    invoked, jobs = ready.calls("InvokeEndpoint"), ready.calls("CreateTransformJob")
+    archived = ready.score_archive(shards=shards, part_size=4).execute(context)
+    assert archived == {"model": model, "images": 19, "scored": 15, "quarantined": 4}
+    by_transform = ready.scored(model, shards=shards, part_size=4).execute(context)
+
+    assert by_transform == by_endpoint
+    assert parts(ready, model) == parts_by_endpoint
+    assert len(parts_by_endpoint) == 5
+    refused = quarantined(ready, model)
+    cut, cut_by_endpoint = refused.pop("c-cut.jpg"), refused_by_endpoint.pop("c-cut.jpg")
+    assert refused == refused_by_endpoint
+    assert set(refused) == {"d-text.jpg", "e-empty.jpg", "f-large.jpg"}
+    # The container's own words are in the job's log; the reason names the job.
+    assert cut["code"] == cut_by_endpoint["code"] == "unreadable"
+    assert "got no answer from the model in two batch transforms" in cut["reason"]
+    assert ready.calls("InvokeEndpoint") == invoked
+    assert ready.calls("CreateTransformJob") == jobs + 2
+
+    # A clear: everything is there.
+    assert ready.score_archive(shards=shards, part_size=4).execute(context) == archived
+    assert ready.calls("CreateTransformJob") == jobs + 2
+    assert parts(ready, model) == parts_by_endpoint
+
+
+def test_what_the_job_left_out_is_asked_once_more_before_the_image_is_blamed(
+    project: Any, context: dict[str, Any]
+) -> None:
+    put_stub_night(project, a=b"fine", b=b"status 400 ", c=b"fine", d=b"status 422 ", e=b"fine")
+    jobs = project.calls("CreateTransformJob")
+    archived = project.score_archive(part_size=2).execute(context)
+    # The stub's answers are no detections: quarantined as by endpoint, and only once asked about.
+    assert (archived["images"], archived["quarantined"]) == (5, 5)
+    assert project.calls("CreateTransformJob") == jobs + 2
+    assert project.scored("stub", part_size=2).execute(context)["images"] == 5
+    codes = {name: line["code"] for name, line in quarantined(project, "stub").items()}
+    assert codes == {
+        "a.jpg": "model-error",
+        "b.jpg": "unreadable",
+        "c.jpg": "model-error",
+        "d.jpg": "unreadable",
+        "e.jpg": "model-error",
+    }
+
+
+def test_a_job_without_any_output_blames_no_image(project: Any, context: dict[str, Any]) -> None:
+    put_stub_night(project, a=b"status 500 ", b=b"status 500 ")
+    with pytest.raises(JobFailedError, match="2 of 2 objects could not be transformed"):
+        project.score_archive().execute(context)
+    assert parts(project, "stub") == {}
+    jobs = project.calls("CreateTransformJob")
+
+    # Cleared: a new job under the next name; mended images make another night of it, with another name.
+    with pytest.raises(JobFailedError, match=r"second-look-archive-[0-9a-f]{12}-2 ended as Failed"):
+        project.score_archive().execute(context)
+    put_stub_night(project, a=b"fine", b=b"fine")
+    assert project.score_archive().execute(context)["images"] == 2
+    assert project.calls("CreateTransformJob") == jobs + 2
+
+
+def test_a_stopped_job_is_no_success_and_the_next_try_asks_for_what_is_missing(
+    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_stub_night(project, **{f"i{number:02d}": b"fine" for number in range(30)})
+    operator = project.score_archive(part_size=4, max_concurrent_transforms=1, poll_interval_seconds=0.01)
+    describe = operator.sagemaker.job
+    outputs = f"{project.prefix}/transforms/{NIGHT}/stub/"
+
+    def describe_and_stop(kind: Any, name: str) -> Any:
+        # As soon as there is an output, somebody stops the job.
+        if any(key.endswith(".out") for key in project.keys(outputs)):
+            operator.sagemaker.stop_job(kind, name)
+        return describe(kind, name)
+
+    monkeypatch.setattr(operator.sagemaker, "job", describe_and_stop)
+    with pytest.raises(JobFailedError, match="ended as Stopped"):
+        operator.execute(context)
+    done = [key for key in project.keys(outputs) if key.endswith(".out")]
+    assert 0 < len(done) < 30
+    before = {key: project.s3.head_object(Bucket=project.bucket, Key=key)["LastModified"] for key in done}
+
+    assert project.score_archive(part_size=4).execute(context)["images"] == 30
+    after = {key: project.s3.head_object(Bucket=project.bucket, Key=key)["LastModified"] for key in done}
+    assert after == before
+    assert project.scored("stub", part_size=4).execute(context)["images"] == 30
+
+
+def test_a_try_that_dies_while_it_waits_is_followed_by_one_that_attaches(
+    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_stub_night(project, **{f"i{number:02d}": b"fine" for number in range(12)})
+    jobs = project.calls("CreateTransformJob")
+    operator = project.score_archive()
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(operator, "wait_for_jobs", die)
+    with pytest.raises(KeyboardInterrupt):
+        operator.execute(context)
+    # There is another champion meanwhile: the job that runs is paid for, and is waited for.
+    running = project.get(project.layout.champion())
+    project.put(project.layout.champion(), running.replace(b'"stub"', b'"other"'))
+    assert project.score_archive().execute(context)["model"] in {"stub", "other"}
+    # A second run of the same night.
+    project.put(project.layout.champion(), running)
+    assert project.score_archive().execute({**context, "task_state_store": None})["model"] == "stub"
+    names = [
+        job["TransformJobName"]
+        for job in project.sagemaker.list_transform_jobs(NameContains="archive", MaxResults=100)[
+            "TransformJobSummaries"
+        ]
+    ]
+    assert len(names) == len(set(names))
+    assert project.calls("CreateTransformJob") <= jobs + 3
+
+
+def test_images_that_change_during_the_transform_are_transformed_again(
+    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_stub_night(project, a=b"fine", b=b"fine")
+    operator = project.score_archive()
+    wait = operator.wait_for_jobs
+
+    def replace_and_wait(*arguments: Any) -> Any:
+        put_stub_night(project, b=b"another picture")
+        return wait(*arguments)
+
+    monkeypatch.setattr(operator, "wait_for_jobs", replace_and_wait)
+    with pytest.raises(NightChangedError, match="have changed since their batch transform began"):
+        operator.execute(context)
+    assert parts(project, "stub") == {}
+    assert project.score_archive().execute(context)["images"] == 2
+    assert project.scored("stub").execute(context)["images"] == 2
+
+
+def test_a_night_without_images_and_a_run_by_endpoint(project: Any, context: dict[str, Any]) -> None:
+    project.serve_with_stub()
+    with pytest.raises(NoImagesError, match="clear this task"):
+        project.score_archive().execute(context)
+    with pytest.raises(NoImagesError, match="clear this task"):
+        project.plan().execute(context)
+    with pytest.raises(AirflowSkipException, match="scored by the endpoint"):
+        project.score_archive(enabled=False).execute(context)
+    with pytest.raises(ArgumentError, match="max_concurrent_transforms = 17"):
+        project.score_archive(max_concurrent_transforms=17)
+
+
+def test_a_night_of_text_files_needs_no_job(project: Any, context: dict[str, Any]) -> None:
+    project.serve_with_stub()
+    project.put(f"{project.layout.images(NIGHT)}/readme.txt", b"nothing to see here")
+    jobs = project.calls("CreateTransformJob")
+    archived = project.score_archive().execute(context)
+    assert archived == {"model": "stub", "images": 1, "scored": 0, "quarantined": 1}
+    assert project.scored("stub").execute(context)["quarantined"] == 1
+    assert project.calls("CreateTransformJob") == jobs
+
+
+@pytest.mark.parametrize(
+    ("run_type", "scoring", "way"),
+    [
+        ("scheduled", "auto", "endpoint"),
+        ("manual", "auto", "endpoint"),
+        ("backfill", "auto", "transform"),
+        ("backfill", "endpoint", "transform"),
+        ("manual", "transform", "transform"),
+    ],
+)
+def test_the_plan_chooses_how_a_night_is_scored(
+    project: Any, context: dict[str, Any], run_type: str, scoring: str, way: str
+) -> None:
+    project.put(f"{project.layout.images(NIGHT)}/a.jpg", JPEG)
+    context["dag_run"].run_type = run_type
+    (shard,) = project.plan(scoring=scoring).execute(context)
+    assert shard == {"shard": 0, "after": None, "until": None, "first_part": 0, "parts": 1}
+    assert context["ti"].xcoms == {"scoring": way}
+    with pytest.raises(ArgumentError, match="none of auto, endpoint and transform"):
+        project.plan(scoring="sometimes")
+
+
+def test_airflow_never_gets_more_shards_than_it_maps_over(
+    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(20):
+        project.put(f"{project.layout.images(NIGHT)}/{number:02d}.jpg", JPEG)
+    monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
+    shards = project.plan(shard_size=2, part_size=2).execute(context)
+    assert [(shard["first_part"], shard["parts"]) for shard in shards] == [(0, 4), (4, 4), (8, 2)]
+
+
+def test_an_old_night_deploys_nothing(project: Any, context: dict[str, Any]) -> None:
+    project.serve_with_stub()
+    context["dag_run"].run_type = "backfill"
+    with pytest.raises(AirflowSkipException, match="the next scheduled night puts the champion into service"):
+        project.deploy(in_backfill=False).execute(context)
+    with pytest.raises(AirflowSkipException, match="needs no endpoint"):
+        project.deploy(enabled=False).execute(context)
+    with pytest.raises(project.sagemaker.exceptions.ClientError, match="Could not find endpoint"):
+        project.sagemaker.describe_endpoint(EndpointName=project.endpoint)
+
+
+def test_the_join_names_the_image_that_contradicts(project: Any, context: dict[str, Any]) -> None:
+    put_stub_night(project, a=b"fine", b=b"fine", c=b"fine", d=b"fine")
+    folder, place = project.layout.images(NIGHT), project.layout.predictions(NIGHT, "stub")
+    shards = project.plan(shard_size=2, part_size=2).execute(context)
+    assert len(shards) == 2
+
+    def contradiction(name: str, what: str) -> None:
+        join = project.scored("stub", shards=shards, part_size=2)
+        with pytest.raises(ScoringContradictionError, match=f"{name}.jpg {what} .*clear the task"):
+            join.execute(context)
+
+    contradiction("a", "is in no part")
+    project.score_archive(shards=shards, part_size=2).execute(context)
+    assert project.scored("stub", shards=shards, part_size=2).execute(context)["images"] == 4
+
+    project.put(f"{folder}/bb.jpg", JPEG + b"late")
+    contradiction("bb", "is missing")
+    project.s3.delete_object(Bucket=project.bucket, Key=f"{folder}/bb.jpg")
+    project.put(f"{folder}/b.jpg", JPEG + b"another")
+    contradiction("b", "stands there in another version")
+    project.s3.delete_object(Bucket=project.bucket, Key=f"{folder}/b.jpg")
+    contradiction("b", "does not belong")
+    refused = project.get(f"{place}/quarantine/part-00001.jsonl")
+    project.put(f"{place}/quarantine/part-00001.jsonl", refused + refused)
+    put_stub_night(project, b=b"fine")
+    contradiction("c", "stands twice")
+
+    # A night that has shrunk leaves no stale part behind.
+    for name in ("c", "d"):
+        project.s3.delete_object(Bucket=project.bucket, Key=f"{folder}/{name}.jpg")
+    assert project.scored("stub", shards=shards, part_size=2).execute(context)["images"] == 2
+    assert list(parts(project, "stub")) == [f"{place}/part-00000.jsonl.gz"]
+    assert project.keys(f"{place}/quarantine/") == [f"{place}/quarantine/part-00000.jsonl"]
