@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo up backfill test test-distributed bench check lock clean
+.PHONY: help setup demo up backfill test test-distributed bench large-night check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -42,6 +42,9 @@ test-distributed: setup ## nights on CeleryExecutor, Redis and PostgreSQL while 
 
 bench: setup ## the Review Desk under load, as ratios within one run
 	$(BIN)/python tests/benchmarks/desk_load.py
+
+large-night: setup ## memory of the scoring tasks for nights of 10,000 and 100,000 images; an hour or two; build/large_night.json
+	$(BIN)/python tests/benchmarks/large_night.py
 
 check: setup ## lint, format, types, Dockerfile
 	$(BIN)/ruff check .
