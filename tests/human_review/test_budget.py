@@ -1,13 +1,67 @@
-"""A month's budget shared by nights that are launched at the same time, on a real S3 server."""
+"""Nights with a budget and nights without one, on a real S3 server and a real Review Desk."""
 
 from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-from tests.human_review.conftest import TaskInstance
+import pytest
+
+from secondlook.operators.base import ArgumentError
+from tests.human_review.conftest import NIGHT, TaskInstance
 
 NIGHTS = ["2026-11-20", "2026-11-21"]
+LINE = [
+    *("depth", "etag", "height", "image", "input_sha256", "loop", "model", "policy", "predrawn", "priority"),
+    *("rank", "reason", "round", "width"),
+]
+
+
+def objects(project):
+    """Everything in the bucket: its key within the prefix, and its ETag."""
+    listed = project.s3.list_objects_v2(Bucket=project.bucket)["Contents"]
+    return {item["Key"].removeprefix(f"{project.prefix}/"): item["ETag"] for item in listed}
+
+
+def test_a_night_without_a_budget_writes_what_it_always_wrote(ready, context):
+    ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(5)])
+    scored = objects(ready)
+    result = ready.launch(review_limit=3).execute(context)
+
+    launched = objects(ready)
+    assert {key: launched[key] for key in scored} == scored
+    assert set(launched) - set(scored) == {f"reviews/{NIGHT}/ledger.jsonl", f"reviews/{NIGHT}/launch.json"}
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    assert [list(line) for line in ledger] == [LINE] * 3
+    assert not {"deferred", "taken_up", "month", "cost"} & set(result)
+    assert context["ti"].xcoms["forecast"]["text"] == "3 images to review, no answers yet to tell how long."
+
+
+def test_a_budget_with_room_for_all_changes_no_byte_of_the_ledger(ready, context):
+    ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(5)])
+    key = ready.layout.ledger(NIGHT)
+    ready.launch(review_limit=3).execute(context)
+    without = ready.get(key)
+    ready.s3.delete_object(Bucket=ready.bucket, Key=key)
+    result = ready.launch(review_limit=3, month_limit=100, price_per_review="0.012").execute(context)
+    assert ready.get(key) == without
+    assert (result["started"], result["adopted"], result["cost"]) == (0, 3, "0.036")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ({"price_per_review": "cheap"}, "price_per_review is 'cheap': give a number from 0"),
+        ({"price_per_review": "-0.08"}, "price_per_review is '-0.08': give a number from 0"),
+        ({"month_limit": -1}, "month_limit = -1 is outside the range from 0"),
+        ({"deferred_nights": "all"}, "deferred_nights must be a number, not 'all'"),
+        ({"night_money": "5.00"}, "price_per_review is 0, and a limit in money needs a price: set one"),
+    ],
+)
+def test_a_bad_budget_gets_one_sentence_while_the_dag_is_parsed(project, arguments, sentence):
+    with pytest.raises(ArgumentError) as error:
+        project.launch(**arguments)
+    assert str(error.value).startswith(f"Task launch: {sentence}")
 
 
 def test_two_nights_racing_for_one_month_stay_within_it(ready):

@@ -27,6 +27,30 @@ def test_line_survives_its_file_and_names_the_loop_after_what_it_asks(line):
     assert make_ledger_line(make_prediction("a.jpg", 0.3)).loop == line.loop
 
 
+def test_a_line_without_a_budget_has_the_bytes_it_always_had(line):
+    loop = "second-look-1e74843de112f1be2883fe09a0eb5ac2e0c6743d"
+    content = "cf17476f0368821a040d87a9de392ee757c6a4b90bba5db551e5a3214186030f"
+    written = (
+        '{"depth":3,"etag":"e1","height":480,"image":"s3://b/images/2026-11-22/a.jpg",'
+        f'"input_sha256":"{content}","loop":"{loop}","model":"m-1","policy":"uncertainty_sum",'
+        '"predrawn":[{"height":12,"label":"RBC","left":0,"top":10,"width":15},'
+        '{"height":12,"label":"RBC","left":20,"top":10,"width":15}],'
+        '"priority":0.33,"rank":1,"reason":"policy","round":1,"width":640}\n'
+    )
+    assert jsonl.encode([line.to_record()]) == written.encode()
+
+
+def test_a_deferred_line_says_so_and_why_and_one_taken_up_from_where(line):
+    deferred = dataclasses.replace(line, state="deferred", state_reason="over budget")
+    taken_up = dataclasses.replace(line, from_night="2026-11-20")
+    told = {"state": "deferred", "state_reason": "over budget"}
+    assert deferred.to_record() == line.to_record() | told
+    assert taken_up.to_record() == line.to_record() | {"from_night": "2026-11-20"}
+    assert (line.asked, deferred.asked, taken_up.asked) == (True, False, True)
+    for changed in (deferred, taken_up):
+        assert LedgerLine.from_record(changed.to_record()) == changed
+
+
 def test_input_content_is_rebuilt_byte_for_byte_or_refused(line):
     content = line.input_content(labels=LABELS, night=NIGHT)
     assert hashlib.sha256(content.encode()).hexdigest() == line.input_sha256
