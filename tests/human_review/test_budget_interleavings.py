@@ -19,32 +19,50 @@ from secondlook.operators.human_loops import OverBudgetError
 from tests.human_review.budget_world import AFTERWARDS, COST, LAYOUT, NIGHTS, Killed, Run, World
 
 limits = st.fixed_dictionaries(
-    {"review_limit": st.integers(4, 8), "month_limit": st.integers(0, 12)},
+    {"review_limit": st.integers(4, 8), "month_limit": st.integers(0, 9)},
     optional={
         "month_money": st.integers(0, 9).map(lambda images: images * COST + Decimal("0.05")),
         "night_money": st.integers(0, 4).map(lambda images: images * COST),
     },
 )
-# A byte of the schedule: which of three runs moves, by how many calls, and what befalls it.
-FAULTS = ("", "", "", "", "", "", "before", "after")
+# A byte of the schedule: which of three runs moves, how far, and what befalls it there.
+SLOTS = 3
+REACHES = ("a call", "to its next write", "to its next write", "through its next write")
+FAULTS = ("", "", "", "", "", "", "", "", "before", "after")
+
+
+def decode(byte: int) -> tuple[int, str, str]:
+    byte, slot = divmod(byte, SLOTS)
+    byte, reach = divmod(byte, len(REACHES))
+    return slot, REACHES[reach], FAULTS[byte % len(FAULTS)]
+
+
+def a_night(world: World, number: int) -> str:
+    """Three times out of four one of the next nights that nobody has launched, else any night again."""
+    new = [night for night in NIGHTS if not world.objects.exists(LAYOUT.ledger(night))]
+    return new[number // 4 % min(2, len(new))] if new and number % 4 else NIGHTS[number % len(NIGHTS)]
+
+
+def advance(world: World, run: Run, reach: str) -> None:
+    """Move a run until just before its next write, by at least one call; and beyond, if told."""
+    while not run.ended:
+        run.step()
+        world.check()
+        if reach == "a call" or run.about_to_write:
+            break
+    if reach == "through its next write" and not run.ended:
+        run.step()
+        world.check()
 
 
 def move(world: World, runs: dict[int, Run], byte: int, turn: int) -> None:
-    slot, calls, fault = byte % 3, 1 + (byte // 3) % 5, FAULTS[(byte // 15) % 8]
-    if byte >= 240:
-        # The month ends while launches are under way.
-        world.now = datetime(2026, 12, 1, tzinfo=UTC)
+    slot, reach, fault = decode(byte)
     if slot not in runs:
-        runs[slot] = Run(world, NIGHTS[(byte // 3 + turn) % len(NIGHTS)])
-    for _ in range(calls):
-        runs[slot].step()
+        runs[slot] = Run(world, a_night(world, byte + turn))
+    advance(world, runs[slot], reach)
+    if fault and not runs[slot].ended:
+        runs[slot].step(fault)
         world.check()
-        if runs[slot].ended:
-            break
-    else:
-        if fault:
-            runs[slot].step(fault)
-            world.check()
     if runs[slot].ended:
         error = runs.pop(slot).error
         assert error is None or isinstance(error, Killed | InvalidLoopError | OverBudgetError), error
@@ -59,16 +77,20 @@ def move(world: World, runs: dict[int, Run], byte: int, turn: int) -> None:
     suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
-    images=st.lists(st.integers(0, 4), min_size=4, max_size=4),
+    images=st.lists(st.sampled_from((0, 2, 3, 4)), min_size=len(NIGHTS), max_size=len(NIGHTS)),
     limits=limits,
     refuses=st.booleans(),
-    schedule=st.binary(min_size=20, max_size=120),
+    schedule=st.binary(min_size=20, max_size=48),
+    month_ends=st.sampled_from((0, 8, 12, 16, 20, 24)),
 )
-def test_the_budget_is_never_exceeded_and_never_leaks(images, limits, refuses, schedule):
+def test_the_budget_is_never_exceeded_and_never_leaks(images, limits, refuses, schedule, month_ends):
     world = World(images, limits, refuses)
     with world.staged():
         runs: dict[int, Run] = {}
         for turn, byte in enumerate(schedule):
+            if turn == month_ends:
+                # While launches are under way; what the old month had no room for, the new one may have.
+                world.now = datetime(2026, 12, 1, tzinfo=UTC)
             move(world, runs, byte, turn)
         for run in runs.values():
             run.finish()
@@ -87,7 +109,7 @@ def test_the_budget_is_never_exceeded_and_never_leaks(images, limits, refuses, s
 
 
 def test_a_later_night_with_room_takes_up_all_that_was_deferred():
-    world = World([4, 4, 4, 4], {"review_limit": 8, "month_limit": 6}, refuses=False)
+    world = World([4, 4, 4, 4, 0], {"review_limit": 8, "month_limit": 6}, refuses=False)
     with world.staged():
         for night in NIGHTS:
             Run(world, night).finish()
@@ -109,22 +131,62 @@ def test_a_later_night_with_room_takes_up_all_that_was_deferred():
         world.check_end()
 
 
+def test_what_two_months_want_to_take_up_is_asked_by_one_of_them():
+    world = World([0, 0, 2, 0, 0], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    with world.staged():
+        Run(world, NIGHTS[2]).finish()
+        # One night plans to take both up in November, sees December come, and goes on.
+        early = Run(world, NIGHTS[3], month_limit=2)
+        while not world.objects.exists(LAYOUT.review_plan(NIGHTS[3], 1)):
+            early.step()
+        world.now = datetime(2026, 12, 1, tzinfo=UTC)
+        Run(world, NIGHTS[4], month_limit=1).finish()
+        early.finish()
+        assert [line.from_night for line in world.plan(NIGHTS[3]).lines] == [NIGHTS[2]] * 2
+        asked = [sum(line.asked for line in world.ledger(night)) for night in NIGHTS]
+    assert asked == [0, 0, 0, 1, 1]
+    world.limits["month_limit"] = 2
+    world.check_end()
+
+
+def test_a_loop_that_the_service_refuses_gives_its_place_to_another_night():
+    world = World([4, 4, 0, 0, 0], {"review_limit": 8, "month_limit": 5}, refuses=True)
+    with world.staged():
+        first = Run(world, NIGHTS[0])
+        first.finish()
+        assert isinstance(first.error, InvalidLoopError)
+        # It stopped at the first refusal and keeps what it will ask once that is corrected.
+        assert world.month("2026-11").images == 3
+        world.desk.refuses = False
+        Run(world, NIGHTS[1]).finish()
+        assert world.month("2026-11").images == 5
+        again = Run(world, NIGHTS[0])
+        again.finish()
+        assert isinstance(again.error, OverBudgetError)
+        assert "1 of the reviews of 2026-11-27" in str(again.error)
+        assert world.desk.starts == 5
+        world.limits["month_limit"] = 6
+        Run(world, NIGHTS[0]).finish()
+        assert world.desk.starts == 6
+        world.check_end()
+
+
 def test_limits_in_number_and_money_hold_at_once():
     """A month of 1.00 has room for six images at 0.16, a night of 0.35 for two."""
     world = World(
-        [4, 4, 4, 4], {"review_limit": 8, "month_money": "1.00", "night_money": "0.35"}, refuses=False
+        [4, 4, 4, 4, 0], {"review_limit": 8, "month_money": "1.00", "night_money": "0.35"}, refuses=False
     )
     with world.staged():
         for night in NIGHTS:
             Run(world, night).finish()
     asked = [sum(line.asked for line in world.ledger(night)) for night in NIGHTS]
-    assert asked == [2, 2, 2, 0]
+    assert asked == [2, 2, 2, 0, 0]
     assert [line.rank for line in world.ledger(NIGHTS[0]) if line.asked] == [1, 2]
     assert world.month("2026-11").spent == Decimal("0.96")
 
 
 def test_a_damaged_budget_stops_the_launch_with_a_sentence():
-    world = World([1, 0, 0, 0], {"review_limit": 8, "month_limit": 6}, refuses=False)
+    world = World([1, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 6}, refuses=False)
     world.objects.write(LAYOUT.budget("2026-11"), b'{"month": "2026-11"}')
     with world.staged():
         run = Run(world, NIGHTS[0])

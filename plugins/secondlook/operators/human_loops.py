@@ -327,9 +327,9 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
                 )
         if unpaid:
             raise OverBudgetError(
-                f"{len(unpaid)} reviews of {self.night}, the first of {unpaid[0].image}, were refused by the "
-                "service once and gave their place in the budget back, and now there is no room for them: "
-                "raise the budget, then clear the task."
+                f"{len(unpaid)} of the reviews of {self.night}, the first for {unpaid[0].image}, were refused "
+                "by the service once and gave their place in the budget back, and now there is no room for "
+                "them: raise the budget, then clear the task."
             )
         return done
 
