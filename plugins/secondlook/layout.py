@@ -205,6 +205,10 @@ class Layout:
         """Return the record of the challenger that is being trained or judged; compare-and-swap only."""
         return self._key("training", "candidate.json")
 
+    def job_users(self, kind: str, job: str) -> str:
+        """Return the record of who waits for a job; ``kind`` is ``training`` or ``transform``."""
+        return self._key("jobs", _part("kind of job", kind), f"{_part('job', job)}.json")
+
     def models(self) -> str:
         """Return the folder that training jobs write into (``S3OutputPath``)."""
         return self._key("models")

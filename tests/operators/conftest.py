@@ -47,11 +47,12 @@ HYPERPARAMETERS = {
 
 
 class TaskInstance:
-    """What operators use of a task instance: somewhere to push XComs to."""
+    """What operators use of a task instance: who it is, and somewhere to push XComs to."""
 
-    def __init__(self) -> None:
-        self.dag_id = "nightly_detection"
-        self.run_id = f"manual__{uuid.uuid4().hex[:8]}"
+    dag_id, task_id, map_index = "nightly_detection", "train", -1
+
+    def __init__(self, run_id: str | None = None) -> None:
+        self.run_id = run_id or f"manual__{uuid.uuid4().hex[:8]}"
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:

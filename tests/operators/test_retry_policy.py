@@ -178,6 +178,9 @@ async def test_a_triggerer_waits_out_a_service_in_trouble_and_ends_on_a_refusal(
         return SageMakerJobsTrigger(
             kind="training",
             names=["x"],
+            in_use={"names": ["x"], "task": "a task", "visit": "1"},
+            bucket=project.bucket,
+            prefix=project.prefix,
             deadline=deadline,
             progress={"waiting_for": "the training job x"},
             poll_interval_seconds=0.05,

@@ -13,6 +13,7 @@ from airflow.sdk.module_loading import import_string
 
 from secondlook.hooks.training_data import TrainingDataError
 from secondlook.operators.evaluate import HoldoutLeakError, NoHoldoutError
+from secondlook.operators.job_user import JobStoppedError
 from secondlook.operators.waiting import JobFailedError
 from tests.operators.conftest import TaskInstance
 
@@ -99,15 +100,15 @@ def test_killing_a_waiting_training_stops_its_job(
     def execute() -> None:
         try:
             operator.execute(context)
-        except JobFailedError as error:
+        except JobStoppedError as error:
             errors.append(error)
 
     worker = threading.Thread(target=execute)
     worker.start()
-    wait_until(lambda: operator._jobs_to_stop)
+    wait_until(lambda: operator._in_use and "waited_for" in operator._in_use)
     operator.on_kill()
     worker.join(timeout=60)
-    assert "Stopped" in str(errors[0])
+    assert "This task was ended" in str(errors[0])
 
 
 def test_a_retry_waits_for_the_running_job_although_more_answers_came(

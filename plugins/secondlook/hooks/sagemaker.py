@@ -74,6 +74,11 @@ class JobState:
         return self.status in JOB_ACTIVE
 
     @property
+    def stopping(self) -> bool:
+        """Whether somebody has asked the job to stop; it is still active."""
+        return self.status == "Stopping"
+
+    @property
     def succeeded(self) -> bool:
         """Whether the job ended with its whole result. A stopped job did not."""
         return self.status == "Completed"

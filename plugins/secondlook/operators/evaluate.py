@@ -114,22 +114,23 @@ class DetectorEvaluationOperator(SageMakerOperator):
         """Start what is not started, wait for what runs, then compare."""
         from secondlook.hooks.holdout import collect
 
-        version, jobs = str(self.holdout_version), progress["jobs"]
-        states = {model: self.sagemaker.job("transform", name) for model, name in jobs.items()}
-        for model, job in states.items():
-            if job is None:
-                self.sagemaker.start_transform(self._spec(model), jobs[model])
-                self.log.info("Model %s answers for the holdout in the job %s.", model, jobs[model])
-        running = [jobs[model] for model, job in states.items() if job is None or job.active]
-        if running:
-            TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
-            return self.wait_for_jobs(context, "transform", running, progress)
-        lines, etag = self._holdout()
-        for model, job in states.items():
-            if job is not None and not job.succeeded:
-                raise self.job_failed("transform", job)
-            collect(self.store, self.layout, version, model, lines, etag)
-        return self._compare(progress["models"], lines, etag)
+        with self.leaving_on_failure():
+            version, jobs = str(self.holdout_version), progress["jobs"]
+            states = {model: self.sagemaker.job("transform", name) for model, name in jobs.items()}
+            running = [jobs[model] for model, job in states.items() if job is None or job.active]
+            if running:
+                self.use_jobs(context, "transform", running, progress)
+                for model in (model for model, job in states.items() if job is None):
+                    self.sagemaker.start_transform(self._spec(model), jobs[model])
+                    self.log.info("Model %s answers for the holdout in the job %s.", model, jobs[model])
+                TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
+                return self.wait_for_jobs(context, "transform", running, progress)
+            lines, etag = self._holdout()
+            for model, job in states.items():
+                if job is not None and not job.succeeded:
+                    raise self.job_failed("transform", job)
+                collect(self.store, self.layout, version, model, lines, etag)
+            return self._compare(progress["models"], lines, etag)
 
     def _opponents(self) -> tuple[ModelCard, str]:
         """Return the challenger's card and the id of the champion that it was trained from."""

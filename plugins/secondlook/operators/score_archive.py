@@ -172,15 +172,17 @@ class ArchiveScoreOperator(SageMakerOperator):
 
     def _ask(self, context: Context, progress: dict[str, Any], asked: Round, name: str) -> Any:
         """Start the round's job, or attach to it, and wait for it."""
-        self._ensure_model(progress)
-        self.sagemaker.start_transform(self._spec(progress, asked), name)
-        self.log.info("%d images are transformed by the job %s.", asked.images, name)
-        progress |= {"job": name, "round": asked.number}
-        store: Any = context.get("task_state_store")
-        if store is not None:
-            store.set(_PROGRESS, progress)
-        TransformJobLink.persist(context, self, client=self.sagemaker.client, name=name)
-        return self.wait_for_jobs(context, "transform", [name], progress)
+        with self.leaving_on_failure():
+            self._ensure_model(progress)
+            self.use_jobs(context, "transform", [name], progress)
+            self.sagemaker.start_transform(self._spec(progress, asked), name)
+            self.log.info("%d images are transformed by the job %s.", asked.images, name)
+            progress |= {"job": name, "round": asked.number}
+            store: Any = context.get("task_state_store")
+            if store is not None:
+                store.set(_PROGRESS, progress)
+            TransformJobLink.persist(context, self, client=self.sagemaker.client, name=name)
+            return self.wait_for_jobs(context, "transform", [name], progress)
 
     def _result(self, progress: dict[str, Any], collected: Collected) -> dict[str, Any]:
         counts = collected.counts
@@ -208,7 +210,9 @@ class ArchiveScoreOperator(SageMakerOperator):
         if not isinstance(progress, dict):
             return None
         job = self.sagemaker.job("transform", progress["job"])
-        return progress if job is not None and job.active else None
+        if job is None or not job.active or not self.may_use("transform", job.name, job):
+            return None
+        return progress
 
     def _transform(self, model: str) -> NightTransform:
         from secondlook.hooks.night_transform import NightTransform

@@ -105,19 +105,18 @@ class TrainingOperator(SageMakerOperator):
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
         """Bring each job to its end, one after the other, and write its card."""
-        for name in progress[_JOBS]:
-            job = self.sagemaker.job("training", name)
-            if job is None:
-                plan, _ = self.store.read_json(self._plan_key(name))
-                self.sagemaker.start_training(plan["request"])
-                self.log.info("Training job %s is started.", name)
-            if job is None or job.active:
-                TrainingJobLink.persist(context, self, client=self.sagemaker.client, name=name)
-                return self.wait_for_jobs(context, "training", [name], progress)
-            if not job.succeeded:
-                raise self.job_failed("training", job)
-            self._write_card(job)
-        return self.result(progress)
+        with self.leaving_on_failure():
+            for name in progress[_JOBS]:
+                job = self.sagemaker.job("training", name)
+                if job is None:
+                    self._start_job(context, name, progress)
+                if job is None or job.active:
+                    TrainingJobLink.persist(context, self, client=self.sagemaker.client, name=name)
+                    return self.wait_for_jobs(context, "training", [name], progress)
+                if not job.succeeded:
+                    raise self.job_failed("training", job)
+                self._write_card(job)
+            return self.result(progress)
 
     def result(self, progress: dict[str, Any]) -> dict[str, Any]:
         """Return the task's result, all jobs being done."""
@@ -141,11 +140,17 @@ class TrainingOperator(SageMakerOperator):
         if not isinstance(progress, dict):
             return None
         states = [self.sagemaker.job("training", name) for name in progress[_JOBS]]
-        running = [state.name for state in states if state is not None and state.active]
-        if not running:
+        running = [state for state in states if state is not None and state.active]
+        if not running or not all(self.may_use("training", state.name, state) for state in running):
             return None
-        self.log.info("Training job %s of an earlier try is still running: waiting for it.", running[0])
+        self.log.info("Training job %s of an earlier try is still running: waiting for it.", running[0].name)
         return progress
+
+    def _start_job(self, context: Context, name: str, progress: dict[str, Any]) -> None:
+        self.use_jobs(context, "training", [name], progress)
+        plan, _ = self.store.read_json(self._plan_key(name))
+        self.sagemaker.start_training(plan["request"])
+        self.log.info("Training job %s is started.", name)
 
     def _write_card(self, job: JobState) -> None:
         from secondlook.hooks.store import ObjectChangedError

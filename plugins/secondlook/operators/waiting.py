@@ -9,7 +9,7 @@ from airflow.sdk.configuration import conf
 
 from secondlook.errors import SecondLookError
 from secondlook.failures import reason_passes
-from secondlook.operators.base import SecondLookOperator
+from secondlook.operators.job_user import JobStoppedError, JobUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,17 +17,22 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker import JobState, SageMaker
+    from secondlook.hooks.sagemaker import JobState
     from secondlook.triggers.sagemaker import SageMakerPollingTrigger
 
 LOG_LINES = 20
-MAX_ATTEMPTS = 50
 
 
 class WaitTimeoutError(SecondLookError):
-    """SageMaker took longer than the task may wait; the job or deployment goes on, and so may the wait."""
+    """SageMaker took longer than the task may wait.
 
-    passing = True
+    What goes on (a deployment, a job that others use) can be waited for again; a job that nobody else uses
+    was stopped, and starting it once more would cost as much again.
+    """
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
 
 
 class WaitFailedError(SecondLookError):
@@ -36,10 +41,6 @@ class WaitFailedError(SecondLookError):
     def __init__(self, message: str, *, passing: bool) -> None:
         super().__init__(message)
         self.passing = passing
-
-
-class TooManyAttemptsError(SecondLookError):
-    """The same job failed again and again."""
 
 
 class JobFailedError(SecondLookError):
@@ -53,7 +54,7 @@ class JobFailedError(SecondLookError):
         self.passing = passing
 
 
-class SageMakerOperator(SecondLookOperator):
+class SageMakerOperator(JobUser):
     """Base of operators that wait for SageMaker.
 
     Subclasses write :meth:`advance` so that it can be called again and again: it looks at what is there, does
@@ -66,7 +67,7 @@ class SageMakerOperator(SecondLookOperator):
     :param timeout_seconds: longest wait for one job or deployment (templated).
     """
 
-    template_fields = (*SecondLookOperator.template_fields, "poll_interval_seconds", "timeout_seconds")
+    template_fields = (*JobUser.template_fields, "poll_interval_seconds", "timeout_seconds")
 
     def __init__(
         self,
@@ -83,18 +84,6 @@ class SageMakerOperator(SecondLookOperator):
         self.timeout_seconds = timeout_seconds
         self.check_number("poll_interval_seconds", poll_interval_seconds, minimum=0)
         self.check_number("timeout_seconds", timeout_seconds, minimum=0)
-        self._jobs_to_stop: tuple[JobKind, list[str]] | None = None
-
-    @property
-    def sagemaker(self) -> SageMaker:
-        """SageMaker as the connection sees it (after rendering)."""
-        from secondlook.hooks.sagemaker import SageMaker
-
-        if self._sagemaker is None:
-            self._sagemaker = SageMaker(self.aws_conn_id, self.region_name)
-        return self._sagemaker
-
-    _sagemaker: SageMaker | None = None
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
         """Do the next thing; ``progress`` is plain JSON and survives the wait."""
@@ -105,11 +94,14 @@ class SageMakerOperator(SecondLookOperator):
         from secondlook.triggers.sagemaker import FAILED, TIMED_OUT
 
         progress = event["progress"]
+        self._in_use = progress.get("in_use")
         if event["status"] == FAILED:
             said = f"Waiting for {progress['waiting_for']} in the triggerer failed: {event['message']}"
             raise WaitFailedError(said, passing=bool(event["passing"]))
         if event["status"] == TIMED_OUT:
             self._give_up(str(progress["waiting_for"]))
+        if self._in_use is not None:
+            self.leave(self._in_use["waited_for"], stop=False)
         return self.advance(context, progress)
 
     def wait_for_jobs(
@@ -118,12 +110,23 @@ class SageMakerOperator(SecondLookOperator):
         """Wait until all jobs have ended, then go on with :meth:`advance`."""
         from secondlook.triggers.sagemaker import SageMakerJobsTrigger
 
-        self._jobs_to_stop = (kind, names)
+        self._end_if_killed(names)
+        self.use_jobs(context, kind, names, progress)
+        progress["in_use"]["waited_for"] = names
         progress |= {"waiting_for": f"the {kind} job {' and '.join(names)}"}
         if self.deferrable:
-            self._defer(SageMakerJobsTrigger(kind=kind, names=names, **self._polling(progress)), progress)
+            trigger = SageMakerJobsTrigger(
+                kind=kind,
+                names=names,
+                in_use=progress["in_use"],
+                bucket=str(self.bucket),
+                prefix=str(self.prefix or ""),
+                **self._polling(progress),
+            )
+            self._defer(trigger, progress)
         self._poll(lambda: not any(_active(self.sagemaker.job(kind, name)) for name in names), progress)
-        self._jobs_to_stop = None
+        self._end_if_killed(names)
+        self.leave(names, stop=False)
         return self.advance(context, progress)
 
     def wait_for_endpoint(self, context: Context, name: str, progress: dict[str, Any]) -> Any:
@@ -141,27 +144,6 @@ class SageMakerOperator(SecondLookOperator):
         self._poll(at_rest, progress)
         return self.advance(context, progress)
 
-    def free_job_name(self, kind: JobKind, base_name: str) -> str:
-        """Return the name to start or attach to: ``base_name``, or ``-2``, ``-3``, ... behind it.
-
-        A job that failed or was stopped leaves its name taken.
-
-        Raises
-        ------
-        TooManyAttemptsError
-            All names are used up.
-        """
-        for attempt in range(1, MAX_ATTEMPTS + 1):
-            name = base_name if attempt == 1 else f"{base_name}-{attempt}"
-            job = self.sagemaker.job(kind, name)
-            if job is None or job.active or job.succeeded:
-                return name
-            self.log.info("The %s job %s is %s: its name is used up.", kind, name, job.status)
-        raise TooManyAttemptsError(
-            f"{MAX_ATTEMPTS} {kind} jobs called {base_name} have failed: see the log of the last, correct "
-            "the settings or the data; a change of either gives the job a new name."
-        )
-
     def job_failed(self, kind: JobKind, job: JobState) -> JobFailedError:
         """Log the end of the job's own log and return the error with the service's reason."""
         for line in self.sagemaker.log_tail(kind, job.name, LOG_LINES):
@@ -175,14 +157,14 @@ class SageMakerOperator(SecondLookOperator):
             passing=passing,
         )
 
-    def on_kill(self) -> None:
-        """Stop the jobs that this task waits for: nobody else would, and they cost money."""
-        if self._jobs_to_stop is None:
-            return
-        kind, names = self._jobs_to_stop
-        for name in names:
-            self.sagemaker.stop_job(kind, name)
-            self.log.info("Asked the %s job %s to stop.", kind, name)
+    def _end_if_killed(self, names: list[str]) -> None:
+        """Go no further after :meth:`on_kill`: Airflow lets the interrupted code run on for some seconds.
+
+        In them a job may have started that was asked for before.
+        """
+        if self._killed:
+            self.leave(names, stop=True)
+            raise JobStoppedError("This task was ended: it starts no more jobs and waits for none.")
 
     def _polling(self, progress: dict[str, Any]) -> dict[str, Any]:
         return {
@@ -207,9 +189,18 @@ class SageMakerOperator(SecondLookOperator):
             time.sleep(float(self.poll_interval_seconds))
 
     def _give_up(self, thing: str) -> NoReturn:
+        said = f"After {float(self.timeout_seconds):g} s {thing} has not ended"
+        names = list(self._in_use["names"]) if self._in_use else []
+        if names and not self.leave(names, stop=True):
+            raise WaitTimeoutError(
+                f"{said}: it is stopped, nobody else waits for it; raise the time limit in the settings and "
+                "clear this task, which then starts it anew.",
+                passing=False,
+            )
         raise WaitTimeoutError(
-            f"After {float(self.timeout_seconds):g} s {thing} has not ended: it goes on; raise the time "
-            "limit in the settings or clear this task, which then waits for it again."
+            f"{said}: it goes on; raise the time limit in the settings or clear this task, which then waits "
+            "for it again.",
+            passing=True,
         )
 
 

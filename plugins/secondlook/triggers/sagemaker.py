@@ -7,11 +7,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from asgiref.sync import sync_to_async
 from botocore.exceptions import ClientError
 
-from secondlook.failures import error_code, fault_of, is_not_found, sentence_of, will_pass
+from secondlook.failures import fault_of, is_not_found, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
-from secondlook.hooks.sagemaker import SETTLING, job_state
+from secondlook.hooks.job_users import JobUsers, leave_jobs
+from secondlook.hooks.sagemaker import SETTLING, SageMaker, job_state
+from secondlook.hooks.store import ObjectStore
+from secondlook.job_record import User
+from secondlook.layout import Layout
 from secondlook.triggers.settling import settle
 
 if TYPE_CHECKING:
@@ -110,20 +115,37 @@ class SageMakerPollingTrigger(BaseTrigger):
 class SageMakerJobsTrigger(SageMakerPollingTrigger):
     """Fires when all of some training or transform jobs have ended, in whatever way.
 
-    Marking the task failed or success, or clearing it, stops the jobs: they cost money.
+    Marking the task failed or success, or clearing it, stops its jobs unless others use them: they cost
+    money.
 
     :param kind: ``training`` or ``transform``.
-    :param names: names of the jobs.
+    :param names: names of the jobs to wait for.
+    :param in_use: what the task has entered itself for: ``{"names", "task", "visit"}`` (see ``job_record``).
+    :param bucket: S3 bucket of the records of who uses what.
+    :param prefix: the project's prefix in it.
     """
 
-    def __init__(self, *, kind: JobKind, names: list[str], **polling: Any) -> None:
+    def __init__(
+        self,
+        *,
+        kind: JobKind,
+        names: list[str],
+        in_use: dict[str, Any],
+        bucket: str,
+        prefix: str,
+        **polling: Any,
+    ) -> None:
         super().__init__(**polling)
         self.kind = kind
         self.names = names
+        self.in_use = in_use
+        self.bucket = bucket
+        self.prefix = prefix
 
     def arguments(self) -> dict[str, Any]:
         """Return the constructor's arguments, for the database."""
-        return {"kind": self.kind, "names": self.names, **super().arguments()}
+        own = {name: getattr(self, name) for name in ("kind", "names", "in_use", "bucket", "prefix")}
+        return {**own, **super().arguments()}
 
     async def settled(self, client: Any) -> bool:
         """Whether no job is active any more."""
@@ -137,22 +159,29 @@ class SageMakerJobsTrigger(SageMakerPollingTrigger):
         return True
 
     async def on_kill(self) -> None:
-        """Stop the jobs (called when a person ends or clears the task, not when the triggerer restarts)."""
-        async with await self._hook().async_client() as client:
-            for name in self.names:
-                try:
-                    if self.kind == "training":
-                        await client.stop_training_job(TrainingJobName=name)
-                    else:
-                        await client.stop_transform_job(TransformJobName=name)
-                    self.log.info("Asked the %s job %s to stop.", self.kind, name)
-                except ClientError as error:
-                    # A job that has ended cannot be stopped: that is what was wanted.
-                    self.log.info("The %s job %s was not stopped: %s", self.kind, name, error_code(error))
+        """Leave the jobs, the last one out stops them.
+
+        Called when a person ends or clears the task, not when the triggerer restarts.
+        """
+        try:
+            await sync_to_async(self._leave_jobs)()
+        except Exception as error:
+            # Airflow would log a traceback and go on in the same way.
+            self.log.error("%s", sentence_of(error))
+
+    def _leave_jobs(self) -> None:
+        store = ObjectStore(self.bucket, self.aws_conn_id, self.region_name)
+        users = JobUsers(store, Layout(self.bucket, self.prefix), self.kind)
+        sagemaker = SageMaker(self.aws_conn_id, self.region_name)
+        user = User(self.in_use["task"], self.in_use["visit"])
+        leave_jobs(users, sagemaker, self.in_use["names"], user, self.log)
 
 
 class SageMakerEndpointTrigger(SageMakerPollingTrigger):
     """Fires when an endpoint is neither being created, updated, rolled back nor deleted.
+
+    It stops nothing when the task is ended: an update that is interrupted would leave the endpoint to
+    nobody, and one that goes on ends by itself, in service with the new model or the old one.
 
     :param endpoint_name: name of the endpoint.
     """
