@@ -11,7 +11,7 @@ from secondlook.errors import LabelError, ReviewInputError, ReviewPolicyError
 from secondlook.hooks.human_loops import ReviewSetupError
 from secondlook.hooks.store import StoreError
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.human_loops import NothingScoredError
+from secondlook.operators.review_choice import NothingScoredError
 from tests.human_review.conftest import MODEL, NIGHT, TaskInstance
 
 

@@ -1,4 +1,4 @@
-"""From predictions to questions: which images people see tonight, and the human loops that ask them."""
+"""From predictions to questions: the human loops that ask people about the night's images."""
 
 from __future__ import annotations
 
@@ -8,28 +8,20 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.detection import Prediction
-from secondlook.errors import BudgetError, ReviewInputError, SecondLookError
+from secondlook.errors import BudgetError
 from secondlook.hooks.human_loops import InvalidLoopError
-from secondlook.hooks.reviews import ReviewRecords
-from secondlook.hooks.store import ObjectChangedError
 from secondlook.links import ReviewLink
-from secondlook.operators.base import is_template
-from secondlook.operators.review_budget import BudgetedReviewsOperator
-from secondlook.review import LedgerLine, Pace, money, published_rule_count, resolve_policy, select
+from secondlook.operators.review_choice import ReviewChoiceOperator
+from secondlook.review import Pace, money, published_rule_count
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from secondlook.review import ReviewPlan
+    from secondlook.review import LedgerLine, ReviewPlan
 
 PROGRESS_EVERY = 50
-
-
-class NothingScoredError(SecondLookError):
-    """There are no predictions of the night."""
 
 
 class OverBudgetError(BudgetError):
@@ -48,7 +40,7 @@ class _Started:
         return self.started + self.adopted
 
 
-class HumanLoopStartOperator(BudgetedReviewsOperator):
+class HumanLoopStartOperator(ReviewChoiceOperator):
     """Chooses the night's images for review and starts one human loop for each.
 
     What is chosen is written to ``reviews/<night>/ledger.jsonl`` before the first loop starts, and only if
@@ -101,42 +93,13 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
     """
 
     template_fields: Sequence[str] = (
-        *BudgetedReviewsOperator.template_fields,
-        "model",
-        "labels",
-        "review_policy",
-        "policy_params",
-        "review_limit",
-        "audit_share",
-        "predraw_score",
-        "seed",
+        *ReviewChoiceOperator.template_fields,
         "loops_per_second",
     )
     operator_extra_links = (ReviewLink(),)
 
-    def __init__(
-        self,
-        *,
-        model: str,
-        labels: Sequence[str] | str,
-        review_policy: str = "uncertainty_sum",
-        policy_params: dict[str, Any] | str | None = None,
-        review_limit: int | str = 100,
-        audit_share: float | str = 0.1,
-        predraw_score: float | str = 0.25,
-        seed: int | str = 0,
-        loops_per_second: float | str | None = None,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, loops_per_second: float | str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.model = model
-        self.labels = labels
-        self.review_policy = review_policy
-        self.policy_params = policy_params
-        self.review_limit = review_limit
-        self.audit_share = audit_share
-        self.predraw_score = predraw_score
-        self.seed = seed
         self.loops_per_second = loops_per_second
         self._check_arguments()
 
@@ -173,121 +136,13 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
         return result
 
     @cached_property
-    def records(self) -> ReviewRecords:
-        """The night's ledger and outcomes (after rendering)."""
-        return ReviewRecords(self.store, self.layout, self.night)
-
-    @cached_property
     def pace(self) -> Pace | None:
         """How fast loops may start (after rendering)."""
         return None if self.loops_per_second is None else Pace(float(self.loops_per_second))
 
     def _check_arguments(self) -> None:
-        self.check_budget()
-        self.check_text("model", self.model)
-        self.check_text("review_policy", self.review_policy)
-        self.check_number("review_limit", self.review_limit, minimum=0)
-        self.check_number("audit_share", self.audit_share, minimum=0, maximum=1)
+        self.check_choice()
         self.check_number("loops_per_second", self.loops_per_second, minimum=0.001)
-        self.check_number("predraw_score", self.predraw_score, minimum=0, maximum=1)
-        if not is_template(self.labels) and (isinstance(self.labels, str) or not self.labels):
-            raise self.wrong("labels", f"must be a list of labels, not {self.labels!r}")
-        if not is_template(self.policy_params) and not isinstance(self.policy_params, dict | None):
-            raise self.wrong("policy_params", f"must be an object of parameters, not {self.policy_params!r}")
-
-    def _predictions(self, model: str) -> list[Prediction]:
-        folder = self.layout.predictions(self.night, model) + "/"
-        parts = [
-            item.key
-            for item in self.store.list_objects(folder)
-            if item.key.removeprefix(folder).startswith("part-")
-        ]
-        if not parts and not self.store.exists(self.layout.predictions_summary(self.night, model)):
-            raise NothingScoredError(
-                f"There are no predictions of model {model} for {self.night} under {self.store.uri(folder)}: "
-                "run the task that scores the night first."
-            )
-        return [Prediction.from_record(record) for key in parts for record in self.store.read_jsonl(key)[0]]
-
-    def _ledger(self, predictions: list[Prediction]) -> list[LedgerLine]:
-        if self.records.has_ledger():
-            return self._existing_ledger()
-        if not self.budget.in_use(self.limits):
-            lines = self._choose(predictions)
-        else:
-            lines = self._within_budget(predictions)
-        try:
-            self.records.write_ledger(lines)
-        except ObjectChangedError:
-            # Two runs of the night at once: the one whose ledger was first is followed by both.
-            return self._existing_ledger()
-        return lines
-
-    def _within_budget(self, predictions: list[Prediction]) -> list[LedgerLine]:
-        """Return the ledger that follows from the night's plan and what the budget has room for."""
-        plan = self.budget.read_plan()
-        if plan is None:
-            own = self._choose(predictions)
-            limit = int(self.review_limit)
-            # Without anything to ask, and to take up, no review workflow is needed.
-            terms = self.terms if limit else self.limits
-            plan = self.budget.make_plan(own, limit, terms, self._askable)
-        else:
-            self.log.info(
-                "The choice of %s is fixed in %s; remove it to choose anew.",
-                *(self.night, self.store.uri(self.budget.plan_key)),
-            )
-        return self.budget.settle(plan, self.terms if plan.lines else self.limits)
-
-    def _askable(self, line: LedgerLine, night: str) -> bool:
-        """Whether a line that an earlier night deferred still asks the same question."""
-        try:
-            line.input_content(labels=self.labels, night=line.from_night or night)
-        except ReviewInputError as error:
-            self.log.warning("Not taken up: %s", error)
-            return False
-        return True
-
-    def _choose(self, predictions: list[Prediction]) -> list[LedgerLine]:
-        params = self.policy_params if isinstance(self.policy_params, dict) else {}
-        policy = resolve_policy(self.review_policy, **params)
-        selections = select(
-            predictions, policy, int(self.review_limit), float(self.audit_share), int(self.seed), self.night
-        )
-        return [
-            LedgerLine.from_selection(
-                selection,
-                flow=self.flow_definition_name,
-                policy=policy.name,
-                labels=self.labels,
-                night=self.night,
-                predraw_score=float(self.predraw_score),
-                round=int(self.round),
-            )
-            for selection in selections
-        ]
-
-    def _existing_ledger(self) -> list[LedgerLine]:
-        lines = self.records.lines()
-        self.log.info("The ledger of %s exists: its %d reviews are used as they are.", self.night, len(lines))
-        own = next((line for line in lines if line.from_night is None), None)
-        if own and (own.model, own.round) != (self.model, self.round):
-            self.log.warning(
-                "The ledger of %s was written for model %s and round %d, not for model %s and round %s; "
-                "remove the ledger to choose anew.",
-                *(self.night, own.model, own.round, self.model, self.round),
-            )
-        return lines
-
-    def _log_choice(self, ledger: list[LedgerLine], predictions: list[Prediction]) -> None:
-        reasons = Counter(line.reason for line in ledger)
-        self.log.info(
-            "Night %s: %d of %d images go to human review, %d chosen by the policy %s and %d by audit; "
-            "the published rule (top score below 0.5) would have asked about %d.",
-            *(self.night, len(ledger), len(predictions), reasons["policy"]),
-            *(ledger[0].policy if ledger else self.review_policy, reasons["audit"]),
-            published_rule_count(predictions),
-        )
 
     def _paid(self, plan: ReviewPlan | None, lines: list[LedgerLine]) -> frozenset[str] | None:
         """Return the loops that are reserved; None when the night was launched without a budget."""
@@ -327,9 +182,9 @@ class HumanLoopStartOperator(BudgetedReviewsOperator):
                 )
         if unpaid:
             raise OverBudgetError(
-                f"{len(unpaid)} of the reviews of {self.night}, the first for {unpaid[0].image}, were refused "
-                "by the service once and gave their place in the budget back, and now there is no room for "
-                "them: raise the budget, then clear the task."
+                f"{len(unpaid)} of the reviews of {self.night}, the first for {unpaid[0].image}, were "
+                "refused by the service once and gave their place in the budget back, and now there is no "
+                "room for them: raise the budget, then clear the task."
             )
         return done
 
