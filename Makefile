@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
 
-.PHONY: help setup demo up backfill test test-distributed bench large-night check lock clean
+.PHONY: help setup demo up backfill faults test test-distributed bench large-night check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -28,6 +28,9 @@ demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL V
 
 up: setup ## the same services, kept running until Ctrl-C; state in build/up survives
 	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
+
+faults: setup ## every fault at every remote call of a night, replayed to the end; table, and counts in build/faults.json
+	$(BIN)/python tests/faults
 
 backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; counts in build/backfill.json
 	$(BIN)/python -m include.demo backfill --started $(STARTED) --seed $(SEED) --nights $(NIGHTS)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import tarfile
 import uuid
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,7 @@ BUCKET = "second-look-faults"
 FIRST_MODEL = "second-look-first"
 IMAGES = 6
 LOOPS = 3
-"""People see the best-ranked three of the six images."""
+"""People see the best-ranked three of the six images; the month has no room for the fourth."""
 TEMPLATE = Path(__file__).resolve().parents[2] / "include/worker_template/bounding_box.liquid.html"
 SETTINGS = """
 bucket = "{bucket}"
@@ -47,7 +49,11 @@ concurrency = 2
 poll_interval_seconds = 0.05
 timeout_seconds = 300
 [review]
-limit = {loops}
+limit = 4
+month_limit = {loops}
+price_per_review = 0.05
+month_money = 100
+deferred_nights = 1
 loops_per_second = 1000
 audit_share = 0
 poll_interval_seconds = 0.05
@@ -77,6 +83,7 @@ class Deployment:
         self.folder = folder / self.name
         self.folder.mkdir(parents=True)
         self.layout = Layout(BUCKET, self.name)
+        self.created = datetime.now(UTC) - timedelta(seconds=1)
         self.settings = self.folder / "secondlook.toml"
         text = SETTINGS.format(
             bucket=BUCKET, name=self.name, role=ROLE_ARN, team=TEAM, image=IMAGE, loops=LOOPS
@@ -128,6 +135,21 @@ class Deployment:
     def lines(self, key: str) -> list[dict[str, Any]]:
         """Read a JSON Lines object."""
         return jsonl.decode(self.get(key))
+
+    def keys(self, prefix: str) -> list[str]:
+        """Keys of all objects below ``prefix``."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+        return [item["Key"] for page in pages for item in page.get("Contents", ())]
+
+    def tear_down(self) -> None:
+        """Delete what goes on running or is listed account-wide."""
+        with contextlib.suppress(self.sagemaker.exceptions.ClientError):
+            self.sagemaker.delete_endpoint(EndpointName=self.name)
+        for kind in ("EndpointConfig", "Model"):
+            snake = "endpoint_config" if kind == "EndpointConfig" else "model"
+            pages = self.sagemaker.get_paginator(f"list_{snake}s").paginate()
+            for item in [item for page in pages for item in page[f"{kind}s"]]:
+                getattr(self.sagemaker, f"delete_{snake}")(**{f"{kind}Name": item[f"{kind}Name"]})
 
     def _truth_of(self, address: str) -> list[list[int]]:
         return truth(self.get(self.layout.key_of(address)))

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.faults.process import USER_ENDED_IT, Line, Order, start
 from tests.faults.supervisor import Supervisor
-from tests.faults.warm import shared_loader
+from tests.faults.warm import import_early, shared_loader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -242,10 +242,14 @@ class Night:
                 process.connection.send(answer)
         elif kind == "event":
             self._resume(instance, {"event": value})
+        elif kind == "modules":
+            import_early(value)
         elif kind == "trigger failed":
             self._fail_from_trigger(instance, {"error": "Trigger failure", "traceback": value})
         elif self.on_tell is not None:
-            self.on_tell(instance, process.step, kind, value)
+            self.on_tell(instance, process.step, kind.removesuffix("?"), value)
+            if kind.endswith("?"):
+                process.connection.send(None)
 
     def _instances_of(self, task: Any) -> list[Instance]:
         known = [instance for key, instance in self.instances.items() if key[0] == task.task_id]
@@ -315,6 +319,7 @@ class Night:
             overrides=self.overrides.get(instance.task_id, {}),
             log=self.log,
             instrument=self.instrument,
+            known_modules=frozenset(sys.modules),
         )
         if step != "trigger":
             instance.state, instance.reported = "running", False

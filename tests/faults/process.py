@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -54,6 +55,7 @@ class Order:
     log: Path = Path(os.devnull)
     instrument: Callable[[Order, Line], None] | None = None
     """Called in the new process before anything else."""
+    known_modules: frozenset[str] = frozenset()
 
 
 class Line:
@@ -67,6 +69,12 @@ class Line:
         """Say something that needs no answer."""
         with self._lock:
             self._connection.send((kind, value))
+
+    def tell_and_wait(self, kind: str, value: Any) -> None:
+        """Say something and go on only when the night has dealt with it."""
+        with self._lock:
+            self._connection.send((f"{kind}?", value))
+            self._connection.recv()
 
     def ask(self, message: Any) -> Any:
         """Ask the night, as the task runner asks its supervisor."""
@@ -108,6 +116,7 @@ def start(order: Order, connection: Connection, close: Callable[[], None]) -> in
 
 
 def _become(order: Order, line: Line) -> None:
+    gc.disable()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_DFL)
     log = os.open(order.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -127,6 +136,7 @@ def _become(order: Order, line: Line) -> None:
         asyncio.run(_run_trigger(order, line))
     else:
         _run_task(order)
+    line.tell("modules", [name for name in sys.modules if name not in order.known_modules])
 
 
 def _run_task(order: Order) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class Servers:
         for server in self._running.values():
             server.stop()
 
+    @cache  # noqa: B019  # as long as the servers live
     def client(self, service: str, *, desk: bool = False) -> Any:
         """A client without any fault, for looking at what the operators did."""
         name = next(name for name, services in _SERVICES.items() if service in services)
@@ -135,8 +136,3 @@ class Servers:
             timeout=60,
             check=True,
         )
-
-
-def stop_on_signal(servers: Servers) -> None:
-    """Let SIGTERM end this process by way of its ``finally`` clauses."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))

@@ -6,8 +6,12 @@ harness share one loader, whose cache is full already; nothing else about their 
 
 from __future__ import annotations
 
+import contextlib
+import gc
+import importlib
 import json
 import os
+import sys
 from functools import cache
 from typing import Any
 from unittest.mock import patch
@@ -15,6 +19,18 @@ from unittest.mock import patch
 import aiobotocore.session  # noqa: F401  # imported before the fork
 import botocore.session
 from botocore.loaders import create_loader
+
+_HARMLESS = (
+    "secondlook.",
+    "airflow.",
+    "botocore.",
+    "aiobotocore.",
+    "boto3.",
+    "aiohttp.",
+    "asgiref.",
+    "yarl.",
+)
+"""Packages whose modules do nothing but define things."""
 
 
 @cache
@@ -42,3 +58,12 @@ def use_shared_loader() -> None:
     """Let all sessions of this process use it; call in a forked process only."""
     loader = shared_loader()
     botocore.session.create_loader = lambda _=None: loader
+
+
+def import_early(modules: list[str]) -> None:
+    """Import what a process had to import, so that the next ones find it there."""
+    for name in modules:
+        if name.startswith(_HARMLESS) and name not in sys.modules:
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+    gc.freeze()
