@@ -43,7 +43,8 @@ answered it. server: SIGKILL to the server, which comes back with what it has wr
 is sent."""
 EVERY_ATTEMPT = frozenset({"refused", "reset", "429", "500", "503", "half-read"})
 STALL_SECONDS = 60.0
-_HASHED = re.compile(r"second-look(-[a-z]+)*-[0-9a-f]{12,}(-\d+)?")
+_NAMED = re.compile(r"second-look(-[a-z]+)*-[0-9a-f]{12,}(-\d+)?")
+_HASH = re.compile(r"\b[0-9a-f]{12,64}\b")
 _OUTPUT = re.compile(r"(reviews/a2i/).*(?=/second-look-)")
 _PAGE_MEMBERS = {
     "ListObjectsV2": "MaxKeys",
@@ -76,13 +77,14 @@ class Call:
 
 @dataclass(frozen=True)
 class Fault:
-    """What goes wrong with which call."""
+    """What goes wrong with which call, in a night scored in which way."""
 
     call: Call
     kind: str
+    way: str = "endpoint"
 
     def __str__(self) -> str:
-        return f"{self.kind} at {self.call}"
+        return f"{self.kind} at {self.call} ({self.way})"
 
 
 @dataclass
@@ -107,6 +109,7 @@ class Wiretap:
 
     prefix: str
     faults: tuple[Fault, ...] = ()
+    way: str = "endpoint"
     restart: Callable[[str], None] = print
     """Kills a server and starts it again."""
     calls: list[Call] = field(default_factory=list)
@@ -147,7 +150,12 @@ class Wiretap:
     def target(self, params: dict[str, Any]) -> str:
         """The part of a request that tells it from others of its kind, without names that hold hashes."""
         key = str(params.get("Key") or params.get("Prefix") or "")
-        return _HASHED.sub("#", _OUTPUT.sub(r"\1", key.removeprefix(f"{self.prefix}/")))
+        return neutral(_OUTPUT.sub(r"\1", key.removeprefix(f"{self.prefix}/")))
+
+
+def neutral(text: str) -> str:
+    """Leave out names and hashes that follow from a deployment's name."""
+    return _HASH.sub("HASH", _NAMED.sub("NAME", text))
 
 
 def with_small_pages(operation: str, params: dict[str, Any]) -> dict[str, Any]:

@@ -44,6 +44,7 @@ workteam_name = "{team}"
 labels = ["square", "bar"]
 image_uri = "{image}"
 [serving]
+shard_size = 4
 part_size = 2
 concurrency = 2
 poll_interval_seconds = 0.05

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import pickle
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,13 +24,16 @@ if TYPE_CHECKING:
 SECONDS = 300.0
 """A night that takes longer is stuck; on a quiet machine it takes two seconds."""
 REFERENCES = 2
-ROOMY = 3
+WAYS = ("endpoint", "transform")
+ONLY_BY_TRANSFORM = "score_archive"
+"""The one task that only such a night has; its other tasks are struck in nights scored by the endpoint."""
 
 
 @dataclass(frozen=True)
 class Reference:
     """A night without faults: its calls in order, those whose answer has a body, and what it leaves."""
 
+    way: str
     calls: tuple[Call, ...]
     bodies: frozenset[Call]
     outcome: dict[str, bytes]
@@ -61,24 +67,28 @@ class Result:
 
 
 class Replayer:
-    """Runs nights, one at a time, on servers of its own."""
+    """Runs nights, one at a time, on servers of its own.
 
-    def __init__(self, servers: Servers, folder: Path) -> None:
+    :param shared: file that all processes of a run share.
+    """
+
+    def __init__(self, servers: Servers, folder: Path, shared: Path) -> None:
         self._servers = servers
         self._folder = folder
         servers.client("s3").create_bucket(Bucket=BUCKET)
-        self.reference = self._reference()
+        self.references = self._references(shared)
 
     def replay(self, faults: Iterable[Fault]) -> Result:
         """Run a night with these faults, each once, to its end, then the cleanup; check what is left."""
         faults, began = tuple(faults), time.monotonic()
         deployment = Deployment(self._servers, self._folder)
-        wiretap = Wiretap(deployment.name, faults, self._servers.restart)
+        (way,) = {fault.way for fault in faults}
+        wiretap = Wiretap(deployment.name, faults, way, self._servers.restart)
         stuck = self._run(deployment, wiretap)
         violations: list[Violation] = []
         if not stuck:
             violations += Invariants(deployment, loops=LOOPS).violations()
-            violations += differences(outcome(deployment), self.reference.outcome)
+            violations += differences(outcome(deployment), self.references[way].outcome)
         deployment.tear_down()
         return Result(
             faults=faults,
@@ -92,7 +102,12 @@ class Replayer:
     def _run(self, deployment: Deployment, wiretap: Wiretap) -> str:
         """Return why the night is stuck, nothing if it is not."""
         runs = [
-            Night(deployment, instrument=wiretap.instrument, on_tell=wiretap.hear),
+            Night(
+                deployment,
+                conf={"scoring": wiretap.way},
+                instrument=wiretap.instrument,
+                on_tell=wiretap.hear,
+            ),
             Night(
                 deployment,
                 dag_id="cleanup",
@@ -110,12 +125,25 @@ class Replayer:
                 return f"{run.dag.dag_id} ended as {run.states()} after {run.history}"
         return ""
 
-    def _reference(self) -> Reference:
+    def _references(self, shared: Path) -> dict[str, Reference]:
+        """Nights without faults, run by the first process and written down for the others."""
+        with shared.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            written = file.read()
+            if written:
+                found: dict[str, Reference] = pickle.loads(written)
+                return found
+            found = {way: self._reference(way) for way in WAYS}
+            file.write(pickle.dumps(found))
+        return found
+
+    def _reference(self, way: str) -> Reference:
         """Run nights without faults; their common calls and what they leave."""
         taps, outcomes = [], []
         for _ in range(REFERENCES):
             deployment = Deployment(self._servers, self._folder)
-            wiretap = Wiretap(deployment.name)
+            wiretap = Wiretap(deployment.name, way=way)
             stuck = self._run(deployment, wiretap)
             found = [] if stuck else Invariants(deployment, loops=LOOPS).violations()
             if stuck or found:
@@ -128,13 +156,15 @@ class Replayer:
             raise AssertionError(f"Two nights without faults differ: {unequal}")
         common = set.intersection(*(set(wiretap.calls) for wiretap in taps))
         calls = tuple(call for call in dict.fromkeys(taps[0].calls) if call in common)
-        return Reference(calls, frozenset(taps[0].bodies), outcomes[0])
+        return Reference(way, calls, frozenset(taps[0].bodies), outcomes[0])
 
 
 def all_faults(reference: Reference) -> Iterator[Fault]:
     """Every kind of fault at every call; a server dies once in each task."""
     died = set()
     for call in reference.calls:
+        if reference.way == "transform" and call.task != ONLY_BY_TRANSFORM:
+            continue
         for kind in KINDS:
             if kind == "server":
                 where = (call.task, call.actor, server_of(call))
@@ -142,33 +172,42 @@ def all_faults(reference: Reference) -> Iterator[Fault]:
                     continue
                 died.add(where)
             if kind != "half-read" or call in reference.bodies:
-                yield Fault(call, kind)
+                yield Fault(call, kind, reference.way)
 
 
 def one_fault_each(reference: Reference) -> Iterator[Fault]:
-    """Every call once; the kinds are dealt in turn, so that all of them occur."""
+    """Every call once, each with the kind of fault that was dealt least often by then."""
     possible: dict[Call, list[str]] = {}
     for fault in all_faults(reference):
         possible.setdefault(fault.call, []).append(fault.kind)
-    turn = 0
+    dealt: Counter[str] = Counter()
     for call, kinds in possible.items():
-        while KINDS[turn % len(KINDS)] not in kinds:
-            turn += 1
-        yield Fault(call, KINDS[turn % len(KINDS)])
-        turn += 1
+        kind = min(kinds, key=lambda kind: (dealt[kind], KINDS.index(kind)))
+        dealt[kind] += 1
+        yield Fault(call, kind, reference.way)
 
 
 def into_nights(faults: Iterable[Fault]) -> list[tuple[Fault, ...]]:
-    """Deal faults to nights: at most one in each task, and two where its retries have room for three."""
-    queues: dict[str, list[Fault]] = {}
+    """Deal faults to nights: at most as many in one task as it has retries, since each may cost one."""
+    queues: dict[tuple[str, str], list[Fault]] = {}
     for fault in faults:
-        queues.setdefault(fault.call.task, []).append(fault)
-    lanes = []
-    for task, queue in queues.items():
-        half = -(-len(queue) // 2) if _retries(task) >= ROOMY else len(queue)
-        lanes += [queue[:half], queue[half:]]
-    longest = max(map(len, lanes), default=0)
-    return [tuple(lane[index] for lane in lanes if index < len(lane)) for index in range(longest)]
+        queues.setdefault((fault.way, fault.call.task), []).append(fault)
+    nights: list[tuple[Fault, ...]] = []
+    for way in WAYS:
+        lanes = [
+            lane
+            for (its_way, task), queue in queues.items()
+            if its_way == way
+            for lane in _lanes(queue, max(_retries(task), 1))
+        ]
+        longest = max(map(len, lanes), default=0)
+        nights += [tuple(lane[index] for lane in lanes if index < len(lane)) for index in range(longest)]
+    return nights
+
+
+def _lanes(queue: list[Fault], count: int) -> list[list[Fault]]:
+    length = -(-len(queue) // count)
+    return [queue[start : start + length] for start in range(0, len(queue), length)]
 
 
 def _retries(task: str) -> int:

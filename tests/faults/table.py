@@ -97,7 +97,7 @@ def start_servers(folder: str) -> None:
     """Prepare a process of the pool."""
     global _replayer
     place = Path(folder) / str(os.getpid())
-    _replayer = Replayer(Servers(place), place)
+    _replayer = Replayer(Servers(place), place, Path(folder) / "references")
 
 
 def replay(faults: tuple[Fault, ...]) -> Result:
@@ -112,7 +112,7 @@ def plan(short: bool) -> list[Fault]:
     """The faults to inject, from a night without any."""
     assert _replayer is not None
     faults = one_fault_each if short else all_faults
-    return list(faults(_replayer.reference))
+    return [fault for reference in _replayer.references.values() for fault in faults(reference)]
 
 
 def main() -> int:

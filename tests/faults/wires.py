@@ -68,7 +68,7 @@ class _Tap:
         if attempt.kind is None or (attempt.sent > 1 and attempt.kind not in EVERY_ATTEMPT):
             return None
         if attempt.sent == 1:
-            fault = Fault(attempt.call, attempt.kind)
+            fault = Fault(attempt.call, attempt.kind, self._wiretap.way)
             self._wiretap.injected.append(fault)
             self._line.tell("injected", fault)
             if attempt.kind == "server":
