@@ -40,8 +40,9 @@ class ArchiveScoreOperator(SageMakerOperator):
     not sent. The output is compared with the list of images, image by image; a part is written when all of
     its images are accounted for.
 
-    SageMaker goes on when the model refuses an image, writes no output for it and fails the job in the end.
-    So a job that failed is followed by one for the images that have no output. Images that this second job,
+    SageMaker goes on when the model refuses an image, writes no output for it and fails the job in the end
+    (SageMaker Developer Guide, Batch Transform, "Job shows as failed"). So a job that failed is followed by
+    one for the images that have no output. Images that this second job,
     too, got no answer about are quarantined as ``unreadable``. A job that failed without any output proves
     nothing about an image, and fails the task. Missing capacity, faults of the service and stopped jobs fail
     it, too; the next try goes on with what is missing.

@@ -1,0 +1,100 @@
+"""What keeps memory from growing with a night: lazy listings, few images ahead, single parts."""
+
+from __future__ import annotations
+
+import io
+import threading
+from typing import Any
+
+import pytest
+
+from secondlook.hooks.predictions import NightImages
+from secondlook.hooks.scoring import in_order
+from secondlook.hooks.store import ObjectChangedError, ObjectStore
+from secondlook.hooks.transforms import ManifestWriter, output_root
+from secondlook.shards import Shard
+
+NIGHT = "2026-11-20"
+
+
+def test_only_a_few_items_are_taken_ahead_and_the_order_is_kept() -> None:
+    taken = 0
+    lock = threading.Lock()
+
+    def items() -> Any:
+        nonlocal taken
+        for number in range(1000):
+            with lock:
+                taken += 1
+            yield number
+
+    for done, outcome in enumerate(in_order(lambda number: number * 2, items(), concurrency=4)):
+        assert outcome == done * 2
+        assert taken <= done + 2 * 4
+    assert taken == 1000
+
+
+def test_the_first_error_ends_the_rest() -> None:
+    seen: list[int] = []
+
+    def fail_at_five(number: int) -> int:
+        seen.append(number)
+        if number == 5:
+            raise ValueError(number)
+        return number
+
+    with pytest.raises(ValueError, match="5"):
+        list(in_order(fail_at_five, range(1000), concurrency=2))
+    assert len(seen) <= 5 + 1 + 2 * 2
+
+
+@pytest.fixture
+def store(project: Any) -> ObjectStore:
+    return ObjectStore(project.bucket)
+
+
+def test_a_shard_is_listed_from_its_begin_and_no_further_than_its_end(
+    project: Any, store: ObjectStore
+) -> None:
+    folder = project.layout.images(NIGHT)
+    for name in ("a.jpg", "b/1.jpg", "b/2.jpg", "b.jpg", "ü.jpg", "😀.jpg"):
+        project.put(f"{folder}/{name}", b"x")
+    images = NightImages(store, project.layout, NIGHT)
+    names = list(images.names())
+    # S3 lists by the names' bytes: the dot comes before the slash.
+    assert names == ["a.jpg", "b.jpg", "b/1.jpg", "b/2.jpg", "ü.jpg", "😀.jpg"]
+    for start in range(len(names)):
+        for end in range(start, len(names)):
+            shard = Shard(0, names[start], names[end], 0, 1)
+            found = [item.key.removeprefix(images.folder) for item in images.of(shard)]
+            assert found == names[start + 1 : end + 1]
+
+
+def test_a_file_is_written_once(project: Any, store: ObjectStore) -> None:
+    store.upload_if_absent("once", io.BytesIO(b"first"), metadata={"images": "1"})
+    with pytest.raises(ObjectChangedError):
+        store.upload_if_absent("once", io.BytesIO(b"second"))
+    assert project.get("once") == b"first"
+    assert store.read_start("once", 3) == b"fir"
+
+
+@pytest.mark.parametrize("repeated", ["", "2026-11-20/", "images/2026-11-20/", "shapes/images/2026-11-20/"])
+def test_outputs_are_found_whichever_folders_are_repeated(
+    project: Any, store: ObjectStore, repeated: str
+) -> None:
+    # SageMaker Developer Guide, "Batch Transform": folders of the input appear below the output path.
+    project.put(f"out/{repeated}slide/a.jpg.out", b"{}")
+    project.put("out/round-1.manifest", b"[]")
+    assert output_root(store, "out/", "shapes/images/2026-11-20/") == f"out/{repeated}"
+    assert output_root(store, "elsewhere/", "shapes/images/2026-11-20/") == "elsewhere/"
+
+
+def test_a_manifest_is_written_name_by_name() -> None:
+    buffer = io.BytesIO()
+    manifest = ManifestWriter(buffer, "s3://bucket/night/")
+    manifest.add('odd "name"/ü.jpg')
+    manifest.add("b.jpg")
+    manifest.close()
+    expected = b'[\n{"prefix": "s3://bucket/night/"},\n"odd \\"name\\"/\\u00fc.jpg",\n"b.jpg"\n]\n'
+    assert buffer.read() == expected
+    assert manifest.names == 2
