@@ -35,6 +35,9 @@ poll_interval_seconds = 0.2
 poll_interval_seconds = 0.2
 [review]
 limit = 16
+price_per_review = 0.08
+month_limit = 40
+month_money = 2.00
 poll_interval_seconds = 0.2
 timeout_seconds = 240
 task_time_limit_seconds = 600
@@ -163,6 +166,9 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     def read(key: str) -> bytes:
         return s3.get_object(Bucket=layout.bucket, Key=key)["Body"].read()
 
+    def listed(folder: str) -> list[dict[str, Any]]:
+        return s3.list_objects_v2(Bucket=layout.bucket, Prefix=f"{folder}/")["Contents"]
+
     holdout = f"{layout.holdout('v1')}/voc/clean"
     for folder, seeds in ((layout.bootstrap_voc(), range(60)), (holdout, range(1000, 1024))):
         for seed in seeds:
@@ -191,6 +197,8 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     assert reviewer.answered == 16
     lines = jsonl.decode(read(layout.reviewed_manifest(NIGHT)))
     assert len(lines) == 16
+    (budget,) = (json.loads(read(item["Key"])) for item in listed(layout.budgets()))
+    assert (budget["images"], budget["spent"]) == (16, "1.28")
     assert set(lines[0]["bounding-box-metadata"]["class-map"].values()) == set(LABELS)
     # Twelve more epochs on a model that had three: measurably better, so it is in service now.
     assert tasks["promote"] == tasks["deploy_champion"] == "success"
