@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from secondlook import jsonl
@@ -164,7 +164,9 @@ class LedgerLine:
 
     def to_record(self) -> dict[str, Any]:
         """Return the line of ``ledger.jsonl``."""
-        record = asdict(self) | {"predrawn": [box.to_record() for box in self.predrawn]}
+        # Not asdict: it copies every value deeply, for thousands of lines.
+        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        record["predrawn"] = [box.to_record() for box in self.predrawn]
         return {name: v for name, v in record.items() if name not in _DEFAULTS or v != _DEFAULTS[name]}
 
     @classmethod
