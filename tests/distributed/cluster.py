@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,8 +36,8 @@ SCHEDULE = Schedule(
     replay_ratio=1.0,
     min_new_answers=10,
 )
-# So slow, and in so small parts, that there is a middle to be killed in; epochs to make training long enough.
-SERVING = {"part_size": 5, "concurrency": 1}
+# Two shards, so slow and in so small parts that there is a middle to be killed in; long enough trainings.
+SERVING = {"part_size": 5, "shard_size": 30, "concurrency": 1}
 LOOPS_PER_SECOND = 6
 AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 HOLD_WORKER = "hold-worker"
@@ -51,6 +53,8 @@ OPTIONS: dict[str, dict[str, str]] = {
         "task_queued_timeout": "60",
         "task_queued_timeout_check_interval": "5",
     },
+    # So short that Redis hands a dead worker's messages out again while the nights still run.
+    "celery_broker_transport_options": {"visibility_timeout": "30"},
     "workers": {"min_heartbeat_interval": "2"},
     "triggerer": {"job_heartbeat_sec": "2", "triggerer_health_check_threshold": "10"},
 }
@@ -76,6 +80,14 @@ class Cluster:
     def start_triggerer(self) -> None:
         """Start the triggerer after it was killed."""
         self.supervisor.start(component_program(self.stack.state, "triggerer"))
+
+    def messages_twice(self) -> int:
+        """How many of Celery's messages have reached a worker more than once."""
+        received: Counter[str] = Counter()
+        for worker in WORKERS:
+            log = (self.stack.state.logs / f"{worker}.log").read_text("utf-8", "replace")
+            received.update(re.findall(r"Task execute_workload\[([0-9a-f-]+)\] received", log))
+        return sum(count > 1 for count in received.values())
 
     def s3(self) -> Any:
         """A boto3 client of the local S3."""

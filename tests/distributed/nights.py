@@ -31,7 +31,10 @@ class MissedError(Exception):
 
 @dataclass
 class Kill:
-    """One process killed: where it was, and how the task went on."""
+    """One process killed: where it was, and how the task went on.
+
+    `seconds_to_go_on` is None when the task did not need what was killed.
+    """
 
     night: str
     moment: str
@@ -39,7 +42,7 @@ class Kill:
     saw: str
     tries: int = 0
     went_on_at: str = ""
-    seconds_to_go_on: float = 0.0
+    seconds_to_go_on: float | None = None
     # By map index, of the tasks that died with it.
     tries_before: dict[int, int] = field(default_factory=dict)
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_SECONDS = 300.0
 REPORT = ROOT / "build" / "distributed.json"
-EXPECTED_ERRORS = (AirflowRefused, MissedError, MissingError, RunFailed, ServiceFailed)
+EXPECTED_ERRORS = (AirflowRefused, MissedError, RunFailed, ServiceFailed)
 
 
 def main() -> int:
@@ -43,10 +43,16 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folder with the logs")
     options = parser.parse_args()
     progress = Progress(time.time())
+    try:
+        check_installed()
+    except MissingError as error:
+        progress.plain(str(error))
+        return 1
+    # A run that fails must not leave an earlier one's figures behind.
+    REPORT.unlink(missing_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="second-look-distributed-"))
     failed = True
     try:
-        check_installed()
         with cluster(folder, progress, options.seed) as running:
             report = play(running)
         failed = bool(report["wrong"])
@@ -78,7 +84,7 @@ def play(running: Cluster) -> dict[str, Any]:
     follow(first, stack.progress, running.supervisor, BOOTSTRAP_SECONDS)
     scenes = (scoring_night, launching_night, holding_night)
     nights = [scene(running, outside, night) for scene, night in zip(scenes, running.nights, strict=True)]
-    return report_of(outside, nights)
+    return report_of(outside, nights) | {"messages_twice": running.messages_twice()}
 
 
 def report_of(outside: Outside, nights: list[Night]) -> dict[str, Any]:
@@ -104,7 +110,7 @@ def table(report: dict[str, Any]) -> str:
     ]
     lines += [
         f"| {kill['night']} | {kill['killed']} | {kill['moment']} | {kill['saw']} | {kill['tries']} | "
-        f"{kill['seconds_to_go_on']:.0f} s |"
+        f"{_after(kill['seconds_to_go_on'])} |"
         for kill in report["kills"]
     ]
     columns = list(next(iter(report["nights"].values())))
@@ -118,8 +124,13 @@ def table(report: dict[str, Any]) -> str:
         "",
         f"{report['total']['training_jobs']} training jobs, each from inputs of its own; one endpoint.",
     ]
+    lines += [f"Redis handed {report['messages_twice']} unacknowledged messages out again: none counted."]
     lines += [f"WRONG: {text}" for text in report["wrong"]] or ["Nothing lost, doubled or left running."]
     return "\n".join([*lines, f"{report['seconds']} s in all.", ""])
+
+
+def _after(seconds: float | None) -> str:
+    return "did not stop" if seconds is None else f"{seconds:.0f} s"
 
 
 if __name__ == "__main__":
