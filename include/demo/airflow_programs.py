@@ -60,7 +60,7 @@ def airflow_environment(state: State) -> dict[str, str]:
     options = {
         "core": {
             "load_examples": "False",
-            "executor": "secondlook.executor.ResumeSafeLocalExecutor",
+            "executor": "include.demo.executor.PreloadingLocalExecutor",
             "parallelism": "4",
             "dags_folder": str(ROOT / "dags"),
             "plugins_folder": str(ROOT / "plugins"),

@@ -32,7 +32,9 @@ if TYPE_CHECKING:
     from include.demo.state import State
 
 DAG_ID = "nightly_detection"
-POLL_SECONDS = 5.0
+POLL_SECONDS = 10.0
+# Eight nights at once keep a small machine busy; those who only look for news shall not.
+IDLE_SECONDS = 2.0
 COMMAND_SECONDS = 300.0
 # Longest time in which nothing at all may happen; a training with its evaluation takes well below that.
 STILL_SECONDS = 900.0
@@ -79,7 +81,7 @@ def backfill(options: BackfillOptions, progress: Progress) -> None:
             stack = Stack(state, supervisor, progress)
             archive = stack.start(options.seed, None)
             write_settings(state.settings_file, _settings(archive.labels, options.nights))
-            stack.start_reviewers(options.seed)
+            stack.start_reviewers(options.seed, "--idle-seconds", str(IDLE_SECONDS))
             set_up_models_and_reviews(stack)
             report = _two_passes(stack, nights, options)
             progress.say("stopping all processes")
@@ -100,6 +102,7 @@ def _settings(labels: tuple[str, ...], nights: int) -> dict[str, Any]:
     """The demo's, without the control arm: it would double the trainings and prove nothing here."""
     values = demo_settings(labels, SCHEDULE)
     values["training"]["control_arm"] = False
+    values["review"]["poll_interval_seconds"] = IDLE_SECONDS * 4
     values["training"]["min_new_answers"] = nights * REVIEWS_PER_NIGHT // TRAININGS
     return values
 

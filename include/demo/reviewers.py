@@ -215,7 +215,7 @@ def read_truth(path: Path) -> dict[str, list[Box]]:
     return {entry["image"]: entry["boxes"] for entry in map(json.loads, lines)}
 
 
-def work(room: ReviewRoom, tally: Path | None) -> None:
+def work(room: ReviewRoom, tally: Path | None, idle_seconds: float = IDLE_SECONDS) -> None:
     """Review until the process is told to stop; a Desk that is restarting is waited for."""
     while True:
         try:
@@ -228,7 +228,7 @@ def work(room: ReviewRoom, tally: Path | None) -> None:
             part.write_text(json.dumps(room.tally))
             os.replace(part, tally)
         if not busy:
-            time.sleep(IDLE_SECONDS)
+            time.sleep(idle_seconds)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -246,6 +246,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--skill", choices=sorted(SKILLS), default="trained", help="whose numbers to start from"
     )
+    parser.add_argument("--idle-seconds", type=float, default=IDLE_SECONDS, help="between two looks for work")
     parser.add_argument("--recall", type=float)
     parser.add_argument("--precision", type=float)
     parser.add_argument("--noise-px", type=float)
@@ -263,7 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Reviewer(name, password, skill, JsonClient(options.desk)) for name, password in sorted(team.items())
     ]
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    work(ReviewRoom(reviewers, read_truth(options.truth), options.seed), options.tally)
+    work(ReviewRoom(reviewers, read_truth(options.truth), options.seed), options.tally, options.idle_seconds)
     return 0
 
 

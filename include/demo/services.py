@@ -73,8 +73,8 @@ def desk_program(state: State) -> Program:
     )
 
 
-def reviewers_program(state: State, seed: int) -> Program:
-    """The simulated reviewers."""
+def reviewers_program(state: State, seed: int, *options: str) -> Program:
+    """The simulated reviewers; `options` are further ones of their command line."""
     team = {name: state.secrets.reviewers[name] for name in REVIEWERS}
     command = [
         *(sys.executable, "-m", "include.demo.reviewers"),
@@ -83,6 +83,7 @@ def reviewers_program(state: State, seed: int) -> Program:
         *("--truth", str(state.truth_file)),
         *("--tally", str(state.tally_file)),
         *("--seed", str(seed)),
+        *options,
     ]
     return Program("reviewers", command, clean_environment(ROOT), ROOT)
 

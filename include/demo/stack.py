@@ -89,9 +89,9 @@ class Stack:
         self._wait_for_airflow()
         return archive
 
-    def start_reviewers(self, seed: int) -> None:
+    def start_reviewers(self, seed: int, *options: str) -> None:
         """Let the simulated reviewers log in and wait for work."""
-        self.supervisor.start(reviewers_program(self.state, seed))
+        self.supervisor.start(reviewers_program(self.state, seed, *options))
 
     def _prepare_program(self, index: Path, seed: int, data: Path | None) -> Program:
         command = [
