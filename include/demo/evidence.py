@@ -16,7 +16,7 @@ import boto3
 from include.demo.demo_settings import FLOW
 from include.demo.services import s3_client
 from include.demo.state import REGION
-from include.demo.upload import LAYOUT
+from include.demo.upload import LABEL_ATTRIBUTE, LAYOUT
 from secondlook.jsonl import decode
 
 if TYPE_CHECKING:
@@ -62,6 +62,44 @@ def bytes_changed(before: Evidence, after: Evidence) -> int:
         )
         for key in before.manifests.keys() | after.manifests.keys()
     )
+
+
+def faults(state: State, evidence: Evidence) -> list[str]:
+    """What every archive must fulfil, whoever scored and answered it, as sentences about what does not.
+
+    Each image of a night stands exactly once among each model's predictions and quarantined files; each
+    human loop is one of a ledger's, and ends as one manifest line or one rejection.
+    """
+    s3 = s3_client(state)
+    asked = sorted(loop for loops in evidence.reviews.values() for loop in loops)
+    found = [] if asked == sorted(evidence.loops) else ["the ledgers ask for other loops than there are"]
+    answered = sorted(
+        loop
+        for key, data in evidence.manifests.items()
+        for line in _lines(key, data)
+        for loop in [line.get("loop") or line[f"{LABEL_ATTRIBUTE}-metadata"]["job-name"].removeprefix("a2i/")]
+    )
+    if answered != asked:
+        found.append(f"{len(answered)} manifest lines and rejections for {len(asked)} reviews")
+    for night in evidence.reviews:
+        images = sorted(f"s3://{LAYOUT.bucket}/{key}" for key in _keys(s3, f"{LAYOUT.images(night)}/"))
+        folders: dict[str, list[str]] = {}
+        for key in _keys(s3, LAYOUT.predictions(night, "model").removesuffix("model")):
+            if "/part-" in key or key.endswith("/quarantine.jsonl"):
+                lines = decode(_get(s3, key))
+                folders.setdefault(key.rsplit("/", 1)[0], []).extend(line["image"] for line in lines)
+        found += [
+            f"{folder} does not hold each image of the night once"
+            for folder, scored in folders.items()
+            if sorted(scored) != images
+        ]
+        if not folders:
+            found.append(f"the night {night} was not scored")
+    return found
+
+
+def _lines(key: str, data: bytes) -> list[dict[str, Any]]:
+    return decode(data) if key.endswith(("/reviewed.manifest", "/rejected.jsonl")) else []
 
 
 def gather(state: State) -> Evidence:
