@@ -22,7 +22,7 @@ help: ## show this list
 
 setup: $(VENV)/.ready $(DETECTOR_VENV)/.ready ## set up both environments from their lock files
 
-demo up backfill: STARTED := $(shell date +%s)
+demo up: STARTED := $(shell date +%s)
 demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; REVIEWERS=me: you review; report in build/demo
 	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
 
@@ -33,7 +33,8 @@ faults: setup ## every fault at every remote call of a night, replayed to the en
 	$(BIN)/python tests/faults
 
 backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; counts in build/backfill.json
-	$(BIN)/python -m include.demo backfill --started $(STARTED) --seed $(SEED) --nights $(NIGHTS)
+	@bash tests/system_packages.sh postgresql
+	$(BIN)/python tests/benchmarks/backfill.py --seed $(SEED) --nights $(NIGHTS)
 
 test: setup ## all tests, against real servers on this machine
 	@bash tests/system_packages.sh

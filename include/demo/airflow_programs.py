@@ -69,8 +69,7 @@ def airflow_environment(state: State) -> dict[str, str]:
             "simple_auth_manager_passwords_file": str(passwords),
             "fernet_key": state.secrets.fernet_key,
         },
-        # SQLite has one writer. `airflow backfill create` is one in a single long transaction.
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout=90"},
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
         "logging": {"base_log_folder": str(state.logs / "tasks"), "colored_console_log": "False"},
         # The nights of the archive are played by hand; a schedule would also start one for last night,
         # without images.

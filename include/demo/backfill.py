@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from include.demo.airflow_programs import airflow_command, airflow_environment
 from include.demo.dag_runs import task_log_tail
 from include.demo.demo_settings import Schedule, demo_settings, write_settings
+from include.demo.deployment import ONE_MACHINE, Deployment
 from include.demo.drawn import DrawnSizes, draw_archive
 from include.demo.driver import only_one, remove_state, set_up_models_and_reviews, stoppable
 from include.demo.evidence import Evidence, bytes_changed, faults, gather
@@ -69,13 +70,14 @@ class BackfillOptions:
     nights: int = 60
     max_active_runs: int = 8
     seed: int = 7
+    deployment: Deployment = ONE_MACHINE
 
 
 def backfill(options: BackfillOptions, progress: Progress) -> None:
     """Run all nights twice on a clean state folder and write the report; raises unless it is as promised."""
     with only_one(options.folder), stoppable():
         remove_state(options.folder)
-        state = open_state(options.folder)
+        state = open_state(options.folder, options.deployment)
         nights = _draw(state, options, progress)
         with Supervisor(state.logs) as supervisor:
             stack = Stack(state, supervisor, progress)

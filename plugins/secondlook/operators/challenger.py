@@ -97,8 +97,11 @@ class ChallengerTrainingOperator(TrainingOperator):
                 return self.advance(context, progress)
             record, etag = self.candidates.read()
             standing = self.candidates.standing(record, champion.model) if record else None
+            is_mine = record is not None and record.run == _run(context)
             is_open = record is not None and standing is not None and not standing.decided
-            if record and is_open and record.run == _run(context):
+            if record and is_open and is_mine and self._is_being_stopped(record):
+                is_open = False
+            if record and is_open and is_mine:
                 self.log.info("This run trains %s already.", record.challenger)
                 return self.run_jobs(context, list(record.jobs), parent=record.parent)
             plans = self.plan_jobs(read_card(self.store, self.layout, champion.model))
@@ -126,6 +129,10 @@ class ChallengerTrainingOperator(TrainingOperator):
         if event["status"] == TIMED_OUT:
             return self._go_on(context, waited)
         return self.take_turn(context, waited=waited)
+
+    def _is_being_stopped(self, record: CandidateRecord) -> bool:
+        job = self.sagemaker.job("training", record.challenger)
+        return job is not None and job.active and not self.may_use("training", job.name, job)
 
     def _claim(self, context: Context, parent: str, jobs: list[str], etag: str) -> bool:
         from secondlook.training import CandidateRecord
