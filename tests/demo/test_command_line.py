@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
 
 import pytest
 
@@ -16,6 +17,7 @@ from include.demo.airflow_programs import airflow_environment, celery_worker_pro
 from include.demo.dag_runs import task_log_tail
 from include.demo.demo_settings import DRAWN, PHOTOS, demo_settings, write_settings
 from include.demo.deployment import Deployment
+from include.demo.executor import PRELOADED
 from include.demo.processes import Supervisor
 from include.demo.progress import Progress
 from include.demo.state import open_state
@@ -120,3 +122,7 @@ def test_without_a_terminal_progress_is_plain_lines():
 def test_a_supervisor_that_never_started_anything_stops(tmp_path):
     with Supervisor(tmp_path / "logs"):
         pass
+
+
+def test_what_the_demos_executor_loads_beforehand_is_there():
+    assert [import_module(name).__name__ for name in PRELOADED] == list(PRELOADED)

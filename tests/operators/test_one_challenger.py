@@ -236,3 +236,21 @@ def test_eight_nights_at_once_end_in_a_fixpoint(ready: Any, promote: bool) -> No
     all_at_once(answer=False)
     assert jobs(ready) == done
     assert ready.read(ready.layout.champion()) == champion
+
+
+def test_two_nights_that_promote_the_same_challenger_at_once_both_succeed(
+    ready: Any, trained: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judge(ready, trained, promote=True)
+    slow = ready.promote(trained)
+    store = slow.store
+    compare_and_swap = store.compare_and_swap
+
+    def overtaken(*arguments: Any) -> str:
+        monkeypatch.setattr(store, "compare_and_swap", compare_and_swap)
+        assert ready.promote(trained).execute(new_run()) == {"champion": trained, "version": 2}
+        return str(compare_and_swap(*arguments))
+
+    monkeypatch.setattr(store, "compare_and_swap", overtaken)
+    assert slow.execute(new_run()) == {"champion": trained, "version": 2}
+    assert ready.read(ready.layout.champion())["version"] == 2

@@ -15,8 +15,13 @@ if TYPE_CHECKING:
     from secondlook.training import Champion, ModelCard
 
 
+SWAP_ATTEMPTS = 5
+
+
 class ChampionChangedError(SecondLookError):
-    """The champion is not the model that the challenger was measured against."""
+    """Other runs moved the champion pointer again and again while this one wanted to."""
+
+    passing = True
 
 
 class ChampionPromoteOperator(SecondLookOperator):
@@ -46,31 +51,39 @@ class ChampionPromoteOperator(SecondLookOperator):
         from secondlook.hooks.models import read_card, read_champion, record_verdict
 
         key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
-        champion, etag = read_champion(self.store, key)
         card = read_card(self.store, self.layout, str(self.challenger))
-        if champion.model != card.model:
-            champion = self._swap(key, etag, champion, card)
-        record_verdict(self.store, self.layout, card.model, {"promoted_as_version": champion.version})
-        return {"champion": champion.model, "version": champion.version}
+        for _ in range(SWAP_ATTEMPTS):
+            champion, etag = read_champion(self.store, key)
+            if champion.model != card.model:
+                successor = self._successor(champion, card)
+                if not self._swapped(key, successor, etag):
+                    continue
+                champion = successor
+            record_verdict(self.store, self.layout, card.model, {"promoted_as_version": champion.version})
+            return {"champion": champion.model, "version": champion.version}
+        raise ChampionChangedError(
+            f"{self.store.uri(key)} was changed by other runs {SWAP_ATTEMPTS} times while {card.model} was "
+            "being promoted: run the task again, it looks anew."
+        )
 
-    def _swap(self, key: str, etag: str, champion: Champion, card: ModelCard) -> Champion:
-        from secondlook.hooks.store import ObjectChangedError
-
+    def _successor(self, champion: Champion, card: ModelCard) -> Champion:
         if card.parent != champion.model:
             raise AirflowSkipException(
                 f"{card.model} was trained from {card.parent} and compared with it, but the champion is now "
                 f"{champion.model}: nothing is promoted; its answers go into the next training."
             )
-        successor = champion.succeeded_by(card, self.layout.uri(self.layout.card(card.model)))
+        return champion.succeeded_by(card, self.layout.uri(self.layout.card(card.model)))
+
+    def _swapped(self, key: str, successor: Champion, etag: str) -> bool:
+        """Move the pointer; False when somebody else has, a night with the same challenger for example."""
+        from secondlook.hooks.store import ObjectChangedError
+
         try:
             self.store.compare_and_swap(key, successor.to_json(), etag)
-        except ObjectChangedError as error:
-            raise ChampionChangedError(
-                f"{self.store.uri(key)} was changed by another run while {card.model} was being promoted: "
-                "run the task again, it looks anew."
-            ) from error
-        self.log.info("%s is champion number %d, after %s.", card.model, successor.version, champion.model)
-        return successor
+        except ObjectChangedError:
+            return False
+        self.log.info("%s is champion number %d.", successor.model, successor.version)
+        return True
 
 
 class ChampionPublishOperator(SecondLookOperator):
