@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from secondlook import jsonl
+from secondlook.hooks.requests import project_tags
 from secondlook.layout import Layout
 from secondlook.training import (
     Annotation,
@@ -92,6 +93,7 @@ class Deployment:
         self.settings.write_text(text + settings)
         self.night_images = [f"{self.layout.images(NIGHT)}/image{number}.jpg" for number in range(images)]
         self._fill()
+        self._leave_something_old()
         self._make_flow()
 
     @cached_property
@@ -183,6 +185,24 @@ class Deployment:
         self.put(self.layout.card(FIRST_MODEL), card.to_json())
         champion = Champion.first(card, self.layout.uri(self.layout.card(FIRST_MODEL)))
         self.put(self.layout.champion(), champion.to_json())
+
+    def _leave_something_old(self) -> None:
+        """A model and an endpoint config that nobody needs any more, for the cleanup."""
+        tags = project_tags(self.layout.uri(self.layout.prefix))
+        self.put(f"{self.name}/old/model.tar.gz", _artifact(skill=0))
+        container = {"Image": IMAGE, "ModelDataUrl": self.layout.uri(f"{self.name}/old/model.tar.gz")}
+        self.sagemaker.create_model(
+            ModelName=f"{self.name}-old", PrimaryContainer=container, ExecutionRoleArn=ROLE_ARN, Tags=tags
+        )
+        variant = {
+            "VariantName": "AllTraffic",
+            "ModelName": f"{self.name}-old",
+            "InitialInstanceCount": 1,
+            "InstanceType": "ml.m5.xlarge",
+        }
+        self.sagemaker.create_endpoint_config(
+            EndpointConfigName=f"{self.name}-old", ProductionVariants=[variant], Tags=tags
+        )
 
     def _labelled(self, group: str, count: int, part: str | None = None) -> bytes:
         """Upload labelled images and return their manifest."""

@@ -166,6 +166,23 @@ class Invariants:
         if json.loads(said["Body"].read()) != answer(image, skill=1):
             yield Violation(LOSS, "the endpoint does not answer as the champion does")
 
+    def cleaned_up(self) -> Iterator[Violation]:
+        """After the cleanup: what champion and parent need is there, what nobody needs is not."""
+        sagemaker, name = self.deployment.sagemaker, self.deployment.name
+        wanted = {
+            json.loads(self.deployment.get(self.layout.champion()))["artifact"],
+            self.layout.uri(self.layout.artifact(FIRST_MODEL)),
+        }
+        pages = sagemaker.get_paginator("list_models").paginate()
+        models = [model["ModelName"] for page in pages for model in page["Models"]]
+        held = Counter(
+            sagemaker.describe_model(ModelName=model)["PrimaryContainer"]["ModelDataUrl"] for model in models
+        )
+        mine = Counter({uri: times for uri, times in held.items() if f"/{name}/" in uri})
+        yield from _once("after the cleanup, the model of", wanted, mine)
+        if sagemaker.list_endpoint_configs(NameContains=f"{name}-old")["EndpointConfigs"]:
+            yield Violation(DUPLICATE, "after the cleanup, the old endpoint config is there")
+
     def _ledger(self) -> list[dict[str, Any]]:
         lines = self._lines(self.layout.ledger(NIGHT))
         return [line for line in lines if line.get("state", "asked") == "asked"]
