@@ -441,7 +441,10 @@ def together(
     while True:
         for night in nights:
             night.schedule()
-        if all(night.done for night in nights) or (until and any(until(night) for night in nights)):
+        # A process that has reported its outcome still has to end.
+        if all(night.done and not night.connections() for night in nights) or (
+            until and any(until(night) for night in nights)
+        ):
             return
         if time.monotonic() > deadline:
             for night in nights:
