@@ -82,20 +82,27 @@ def faults(state: State, evidence: Evidence) -> list[str]:
     if answered != asked:
         found.append(f"{len(answered)} manifest lines and rejections for {len(asked)} reviews")
     for night in evidence.reviews:
-        images = sorted(f"s3://{LAYOUT.bucket}/{key}" for key in _keys(s3, f"{LAYOUT.images(night)}/"))
-        folders: dict[str, list[str]] = {}
-        for key in _keys(s3, LAYOUT.predictions(night, "model").removesuffix("model")):
-            if "/part-" in key or key.endswith("/quarantine.jsonl"):
-                lines = decode(_get(s3, key))
-                folders.setdefault(key.rsplit("/", 1)[0], []).extend(line["image"] for line in lines)
-        found += [
-            f"{folder} does not hold each image of the night once"
-            for folder, scored in folders.items()
-            if sorted(scored) != images
-        ]
-        if not folders:
-            found.append(f"the night {night} was not scored")
+        found += _misplaced(s3, night)
     return found
+
+
+def _misplaced(s3: Any, night: str) -> list[str]:
+    """Models whose predictions and quarantined files are not each image of the night once."""
+    images = sorted(f"s3://{LAYOUT.bucket}/{key}" for key in _keys(s3, f"{LAYOUT.images(night)}/"))
+    nights = LAYOUT.predictions(night, "model").removesuffix("model")
+    models: dict[str, list[str]] = {}
+    for key in _keys(s3, nights):
+        model, _, name = key.removeprefix(nights).partition("/")
+        # `quarantine/` holds the same lines part by part.
+        if name.startswith("part-") or name == "quarantine.jsonl":
+            models.setdefault(model, []).extend(line["image"] for line in decode(_get(s3, key)))
+    if not models:
+        return [f"the night {night} was not scored"]
+    return [
+        f"the predictions of {model} do not hold each image of {night} once"
+        for model, scored in models.items()
+        if sorted(scored) != images
+    ]
 
 
 def _lines(key: str, data: bytes) -> list[dict[str, Any]]:

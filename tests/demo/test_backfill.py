@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from include.demo import backfill
-from include.demo.evidence import Evidence, bytes_changed
+from include.demo.evidence import Evidence, _misplaced, bytes_changed
+from include.demo.upload import LAYOUT
+from secondlook.jsonl import encode, encode_gzip
 from secondlook.settings import parse_settings
 
 
@@ -81,3 +83,27 @@ def test_its_settings_are_ones_that_the_nightly_run_accepts(nights):
     settings = parse_settings(backfill._settings(("RBC", "WBC"), nights), "the backfill")
     assert settings.review.limit * nights >= settings.training.min_new_answers >= 1
     assert not settings.training.control_arm
+
+
+def test_an_image_that_is_scored_twice_or_not_at_all_is_seen_in_the_bucket(aws_clients):
+    s3 = aws_clients("s3")
+    s3.create_bucket(Bucket=LAYOUT.bucket)
+
+    def put(key, data=b""):
+        s3.put_object(Bucket=LAYOUT.bucket, Key=key, Body=data)
+        return {"image": f"s3://{LAYOUT.bucket}/{key}"}
+
+    night = "2026-03-02"
+    a, b = (put(f"{LAYOUT.images(night)}/{name}.jpg") for name in "ab")
+    assert _misplaced(s3, night) == [f"the night {night} was not scored"]
+    put(LAYOUT.prediction_part(night, "m-1", 0), encode_gzip([a]))
+    assert "predictions of m-1 do not hold each image" in _misplaced(s3, night)[0]
+    put(LAYOUT.quarantine(night, "m-1"), encode([b]))
+    # The same line part by part, as the scoring tasks leave it.
+    put(
+        LAYOUT.quarantine(night, "m-1").replace("quarantine.jsonl", "quarantine/part-00000.jsonl"),
+        encode([b]),
+    )
+    assert _misplaced(s3, night) == []
+    put(LAYOUT.prediction_part(night, "m-1", 1), encode_gzip([a]))
+    assert len(_misplaced(s3, night)) == 1
