@@ -62,7 +62,7 @@ def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_pa
     state = open_state(tmp_path / "state")
     environment = airflow_environment(state)
     assert "AWS_PROFILE" not in environment
-    assert environment["AIRFLOW__CORE__EXECUTOR"] == "secondlook.executor.ResumeSafeLocalExecutor"
+    assert environment["AIRFLOW__CORE__EXECUTOR"] == "include.demo.executor.PreloadingLocalExecutor"
     aws, a2i = (json.loads(environment[f"AIRFLOW_CONN_{name}_DEFAULT"]) for name in ("AWS", "A2I"))
     services = aws["extra"].pop("service_config")
     assert services["sagemaker"]["endpoint_url"] == state.url("sagemaker")

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -21,6 +22,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
+
+from asgiref.sync import SyncToAsync
 
 from tests.faults.warm import use_shared_loader
 
@@ -133,6 +136,8 @@ def _become(order: Order, line: Line) -> None:
     if order.instrument is not None:
         order.instrument(order, line)
     if order.step == "trigger":
+        # The thread that asgiref keeps for synchronous code did not come along through the fork.
+        SyncToAsync.single_thread_executor = ThreadPoolExecutor(max_workers=1)
         asyncio.run(_run_trigger(order, line))
     else:
         _run_task(order)

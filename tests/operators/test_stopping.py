@@ -117,7 +117,8 @@ async def test_failed_while_deferred_then_cleared(
 async def test_cleared_after_a_stop_the_training_is_done_anew(
     ready: Any, wait_until: Callable[..., Any]
 ) -> None:
-    ready.train_with_stub(sleep_seconds="4")
+    # Long enough for a busy machine to stop the first job before it ends by itself.
+    ready.train_with_stub(sleep_seconds="15")
     ready.answer_night(range(3000, 3012))
     watch, night = Watch(ready), context_of("monday")
     trigger = deferred(ready.train(deferrable=True), night)
