@@ -32,7 +32,9 @@ def jobs(project: Any) -> set[str]:
     found = set()
     for name in names:
         described = project.sagemaker.describe_training_job(TrainingJobName=name)
-        sources = [channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in described["InputDataConfig"]]
+        # Other tests of this server start jobs that read nothing.
+        channels = described.get("InputDataConfig", [])
+        sources = [channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in channels]
         if any(source.startswith(manifest + "/") for source in sources):
             found.add(name)
     return found
