@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import functools
 import io
 import os
@@ -14,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import aiobotocore.client
 import aiobotocore.retries.bucket
-import aiobotocore.retries.standard
 import aiohttp
 import botocore.client
 import botocore.retries.bucket
@@ -244,23 +241,12 @@ def _later(clock: Callable[[], float]) -> Callable[[], float]:
 
 def _leave_out_back_off() -> None:
     """What the clients wait between their attempts is not waited for; polling is."""
-    waiting = botocore.retries.standard.RetryHandler.__init__
-    waiting.__defaults__ = tuple(
-        _no_sleep if default is time.sleep else default for default in waiting.__defaults__ or ()
-    )
-    async_waiting = aiobotocore.retries.standard.AioRetryHandler.__init__
-    async_waiting.__kwdefaults__ = {**(async_waiting.__kwdefaults__ or {}), "sleep": _no_async_sleep}
+    policy = botocore.retries.standard.RetryPolicy  # aiobotocore's asks it, too
+    # What does not exist would be replaced without effect, and every fault would take half a minute.
+    assert callable(policy.compute_retry_delay)
+    policy.compute_retry_delay = lambda self, context: 0.0
     botocore.retries.bucket.TokenBucket.acquire = lambda self, amount=1, block=True: True
     aiobotocore.retries.bucket.AsyncTokenBucket.acquire = _no_async_acquire
-
-
-def _no_sleep(seconds: float) -> None:
-    pass
-
-
-async def _no_async_sleep(seconds: float) -> None:
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.sleep(0)
 
 
 async def _no_async_acquire(self: Any, amount: float = 1, block: bool = True) -> bool:
