@@ -33,10 +33,10 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task
 
 from secondlook.nights import night_of
+from secondlook.operators.approve import PromotionApprovalOperator
 from secondlook.operators.augmented_manifest import AugmentedManifestOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
@@ -324,8 +324,9 @@ with DAG(
 
     decision = decide(evaluate.output)  # type: ignore[arg-type, call-arg]  # Airflow gives the params
 
-    approve = ApprovalOperator(
+    approve = PromotionApprovalOperator(
         task_id="approve",
+        challenger="{{ ti.xcom_pull(task_ids='evaluate')['challenger'] }}",
         subject="Promote {{ ti.xcom_pull(task_ids='evaluate')['challenger'] }}?",
         body="{{ ti.xcom_pull(task_ids='evaluate')['reason'] }}\n\n"
         "Comparison: {{ ti.xcom_pull(task_ids='evaluate')['comparison'] }}",
@@ -333,6 +334,7 @@ with DAG(
         execution_timeout=None,
         # Rejected, `promote` must not run although `decide` has succeeded.
         ignore_downstream_trigger_rules=True,
+        **PLACE,
     )
 
     promote = ChampionPromoteOperator(

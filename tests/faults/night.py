@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
 DAGS = Path(__file__).resolve().parents[2] / "dags"
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed"})
+WORST_FIRST = (
+    *("none", "up_for_retry", "running", "deferred", "awaiting_input", "scheduled"),
+    *("failed", "upstream_failed"),
+)
 SECONDS_TO_DIE = 3.0
 """What a running task that is cleared gets after SIGTERM, before SIGKILL."""
 
@@ -99,6 +103,7 @@ class Night:
     :param on_tell: called with (instance, step, kind, value) for whatever ``instrument`` tells.
     :param when_deferred: task id -> what to do when it has deferred; by default the reviewer answers
         when ``await_reviews`` waits.
+    :param answers: task id -> what a person chooses when the task asks for it.
     """
 
     def __init__(
@@ -114,6 +119,7 @@ class Night:
         instrument: Callable[[Order, Line], None] | None = None,
         on_tell: Callable[[Instance, str, str, Any], None] | None = None,
         when_deferred: dict[str, Callable[[], Any]] | None = None,
+        answers: dict[str, str] | None = None,
     ) -> None:
         self.deployment = deployment
         self.dag = load_dag(dag_id)
@@ -122,6 +128,7 @@ class Night:
         self.instrument = instrument
         self.on_tell = on_tell
         self.when_deferred = {"await_reviews": deployment.answer} if when_deferred is None else when_deferred
+        self.answers = answers or {}
         self.log = deployment.folder / f"{dag_id}-{run_id}.log"
         self.supervisor = Supervisor()
         self.instances: dict[tuple[str, int], Instance] = {}
@@ -295,8 +302,7 @@ class Night:
 
     def _state_of(self, task_id: str) -> str:
         states = [instance.state for key, instance in self.instances.items() if key[0] == task_id]
-        order = ("none", "up_for_retry", "running", "deferred", "scheduled", "failed", "upstream_failed")
-        return next((state for state in order if state in states), states[0] if states else "none")
+        return next((state for state in WORST_FIRST if state in states), states[0] if states else "none")
 
     def _start(self, instance: Instance, step: str) -> None:
         mine, theirs = Pipe()
@@ -342,6 +348,9 @@ class Night:
             instance.next_method, instance.next_kwargs = outcome.next_method, outcome.next_kwargs
             limit = outcome.trigger_timeout
             instance.trigger_deadline = time.monotonic() + limit.total_seconds() if limit else None
+        elif kind == "AwaitInputTask":
+            instance.state = "awaiting_input"
+            instance.next_method, instance.next_kwargs = outcome.next_method, outcome.next_kwargs
         elif kind == "TaskState":
             instance.state = str(getattr(outcome.state, "value", outcome.state))
         else:
@@ -362,6 +371,8 @@ class Night:
             self.history.append(f"{instance.task_id} try {instance.try_number} died: {instance.state}")
         elif step != "trigger" and instance.state == "deferred" and instance.task_id in self.when_deferred:
             self.when_deferred[instance.task_id]()
+        elif instance.state == "awaiting_input" and instance.task_id in self.answers:
+            self._resume(instance, {"event": _choice(self.answers[instance.task_id])})
 
     def _resume(self, instance: Instance, more: dict[str, Any]) -> None:
         """Put an event into the arguments of the method that the task goes on with."""
@@ -424,6 +435,16 @@ class Night:
                 os.kill(process.pid, signal.SIGKILL)
         os.waitpid(process.pid, 0)
         process.connection.close()
+
+
+def _choice(option: str) -> dict[str, Any]:
+    """What Airflow's API server hands to a task when a person has chosen."""
+    return {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": datetime.now(UTC),
+        "responded_by_user": {"id": "1", "name": "owner"},
+    }
 
 
 def together(

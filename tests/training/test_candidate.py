@@ -21,6 +21,8 @@ RECORD = CandidateRecord("champion-1", ("second-look-a", "second-look-control-b"
         ("champion-1", "Completed", None, Standing.UNJUDGED),
         ("champion-1", "Completed", {"promote": True}, Standing.WON),
         ("champion-1", "Completed", {"promote": False}, Standing.REJECTED),
+        ("champion-1", "Completed", {"promote": True, "approval": "approved"}, Standing.WON),
+        ("champion-1", "Completed", {"promote": True, "approval": "rejected"}, Standing.REFUSED),
         # SageMaker forgets its jobs some day; the card stays.
         ("champion-1", None, {"promote": False}, Standing.REJECTED),
         ("second-look-a", "Completed", {"promote": True}, Standing.SUPERSEDED),
@@ -29,7 +31,8 @@ RECORD = CandidateRecord("champion-1", ("second-look-a", "second-look-control-b"
 )
 def test_a_challenger_is_open_until_nothing_can_come_of_it(champion, job, verdict, standing):
     assert RECORD.standing(champion, job, verdict) is standing
-    assert standing.decided == (standing in {Standing.FAILED, Standing.REJECTED, Standing.SUPERSEDED})
+    is_open = {Standing.NOT_STARTED, Standing.TRAINING, Standing.UNJUDGED, Standing.WON}
+    assert standing.decided == (standing not in is_open)
 
 
 def test_the_record_survives_the_bucket():

@@ -27,9 +27,9 @@ class ChampionChangedError(SecondLookError):
 class ChampionPromoteOperator(SecondLookOperator):
     """Make the challenger the champion, if its parent still is.
 
-    A promotion that comes too late, because another challenger was promoted meanwhile, is skipped with a
-    sentence; a retry after a success finds the pointer as it wants it. The challenger's card gets the version
-    it was promoted as.
+    A promotion that comes too late, because another challenger was promoted meanwhile, or that a person has
+    rejected is skipped with a sentence; a retry after a success finds the pointer as it wants it. The
+    challenger's card gets the version it was promoted as.
 
     Returns ``{"champion", "version"}``.
 
@@ -67,6 +67,11 @@ class ChampionPromoteOperator(SecondLookOperator):
         )
 
     def _successor(self, champion: Champion, card: ModelCard) -> Champion:
+        if card.is_rejected_by_a_person:
+            raise AirflowSkipException(
+                f"A person has rejected {card.model}: nothing is promoted. To decide anew, clear the task "
+                "approve of the run that asked; more answers make another challenger."
+            )
         if card.parent != champion.model:
             raise AirflowSkipException(
                 f"{card.model} was trained from {card.parent} and compared with it, but the champion is now "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from secondlook.training.candidate import CandidateRecord, Standing
-from secondlook.training.card import Champion, LearnedManifest, ModelCard, TrainingData
+from secondlook.training.card import Approval, Champion, LearnedManifest, ModelCard, TrainingData
 from secondlook.training.comparison import Candidate, Comparison, compare
 from secondlook.training.manifest import (
     ATTRIBUTE_NAMES,
@@ -21,6 +21,7 @@ __all__ = [
     "ATTRIBUTE_NAMES",
     "LABEL_ATTRIBUTE",
     "Annotation",
+    "Approval",
     "Candidate",
     "CandidateRecord",
     "Champion",

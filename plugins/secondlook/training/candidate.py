@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.errors import RecordError
+from secondlook.training.card import Approval
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,12 +23,13 @@ class Standing(Enum):
     WON = "has won and is not promoted yet"
     FAILED = "could not be trained"
     REJECTED = "has lost"
+    REFUSED = "has won and was rejected by a person"
     SUPERSEDED = "was trained from another champion"
 
     @property
     def decided(self) -> bool:
         """Whether another challenger of the same champion may be trained."""
-        return self in {Standing.FAILED, Standing.REJECTED, Standing.SUPERSEDED}
+        return self in {Standing.FAILED, Standing.REJECTED, Standing.REFUSED, Standing.SUPERSEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,9 @@ class CandidateRecord:
         if champion != self.parent:
             return Standing.SUPERSEDED
         if verdict is not None:
-            return Standing.WON if verdict.get("promote") else Standing.REJECTED
+            if not verdict.get("promote"):
+                return Standing.REJECTED
+            return Standing.REFUSED if verdict.get("approval") == Approval.REJECTED else Standing.WON
         if job_status is None:
             return Standing.NOT_STARTED
         if job_status == "Completed":

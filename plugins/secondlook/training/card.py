@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from secondlook import jsonl
@@ -12,6 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CreatedBy = Literal["bootstrap", "nightly", "control"]
+
+
+class Approval(StrEnum):
+    """A person's word on a challenger that has won: the member ``approval`` of a card's verdict."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +97,11 @@ class ModelCard:
     labels: tuple[str, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: Mapping[str, Any] | None = None
+
+    @property
+    def is_rejected_by_a_person(self) -> bool:
+        """Whether a person was asked last and said no, whatever the comparison says."""
+        return (self.verdict or {}).get("approval") == Approval.REJECTED
 
     def with_verdict(self, verdict: Mapping[str, Any]) -> ModelCard:
         """Return the card with the outcome of a comparison."""
