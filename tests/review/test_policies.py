@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook.errors import ReviewPolicyError
-from secondlook.review import published_rule_count, resolve_policy, select
+from secondlook.review import ScoredNight, resolve_policy, select
 from secondlook.review.policies import priority_of
 from tests.review.conftest import make_prediction
 
@@ -51,8 +51,10 @@ def test_published_rule_asks_below_the_threshold_and_takes_no_detection_for_zero
 
 
 def test_published_rule_is_counted_beside_any_other():
-    night = [make_prediction("a", 0.9), make_prediction("b", 0.49), make_prediction("c")]
-    assert published_rule_count(night) == 2
+    night = ScoredNight([make_prediction("a", 0.9), make_prediction("b", 0.49), make_prediction("c")])
+    assert next(iter(night)).image.endswith("a")
+    night.read_to_the_end()
+    assert (night.images, night.published_rule) == (3, 2)
 
 
 def test_uncertainty_is_summed_over_all_detections_above_the_floor():

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
+from dataclasses import fields
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secondlook.detection import Prediction
 from secondlook.errors import ReviewPolicyError
-from secondlook.review import resolve_policy, select
+from secondlook.names import digest
+from secondlook.review import resolve_policy, select, selection
+from secondlook.review.policies import priority_of
 from tests.review.conftest import NIGHT, make_prediction
 
 scores = st.lists(st.floats(0.01, 1).map(lambda s: round(s, 2)), max_size=4)
@@ -33,6 +39,60 @@ def test_limit_holds_and_order_does_not_matter(night, policy, limit, audit_share
     shuffled = [*night, *night[:3]]
     random.shuffle(shuffled)
     assert select(shuffled, policy, limit, audit_share, seed, NIGHT) == chosen
+
+
+def all_at_once(night, policy, limit, audit_share, seed):
+    """The rule itself, on a night that is held in memory: (image, reason) of what is chosen."""
+    lot = {p.image: digest("select", seed, NIGHT, p.image, p.etag, length=32) for p in night}
+    audit = {p.image: digest("audit", seed, NIGHT, p.image, p.etag, length=32) for p in night}
+    priorities = {p.image: priority_of(policy, p) for p in night}
+    wanted = sorted(
+        (p for p in night if priorities[p.image] is not None),
+        key=lambda p: (-priorities[p.image], lot[p.image]),
+    )
+    audits = int(limit * audit_share + 0.5)
+    slots = limit - audits
+    empty = [p for p in wanted if hasattr(policy, "empty_share") and policy.finds_nothing(p)]
+    empty = empty[: int(slots * policy.empty_share + 0.5)] if empty else []
+    picked = [*[p for p in wanted if p not in empty][: slots - len(empty)], *empty]
+    picked.sort(key=lambda p: -priorities[p.image])
+    rest = sorted((p for p in night if p not in picked), key=lambda p: audit[p.image])
+    return [(p.image, "policy") for p in picked] + [(p.image, "audit") for p in rest[:audits]]
+
+
+@given(nights(), policies, st.integers(0, 30), shares, st.integers(0, 5))
+def test_a_stream_is_chosen_from_as_if_the_night_were_held_in_memory(night, policy, limit, share, seed):
+    with mock.patch.object(selection, "_SPARE", 0):
+        chosen = select(iter(night), policy, limit, share, seed, NIGHT)
+    found = [(s.prediction.image, s.reason) for s in chosen]
+    assert found == all_at_once(night, policy, limit, share, seed)
+
+
+class Remembered(Prediction):
+    """A prediction of which can be told whether anybody still holds it."""
+
+
+@pytest.mark.parametrize("policy", ["top_score", "uncertainty_sum", "random"])
+def test_what_is_kept_of_a_night_does_not_grow_with_it(policy):
+    held = weakref.WeakSet()
+
+    def most_held(images):
+        most = 0
+
+        def night():
+            nonlocal most
+            for number in range(images):
+                one = make_prediction(f"{number:05d}.jpg", *[(number % 97) / 200 + 0.01] * 2)
+                one = Remembered(*(getattr(one, field.name) for field in fields(one)))
+                held.add(one)
+                most = max(most, len(held))
+                yield one
+
+        assert len(select(night(), resolve_policy(policy), 10, 0.2, 0, NIGHT)) == 10
+        return most
+
+    # Three rankings, each of which keeps twice what it needs and some to spare.
+    assert most_held(5000) <= 3 * (2 * 10 + selection._SPARE + 1)
 
 
 @given(nights(), policies, st.integers(0, 30), shares)

@@ -12,7 +12,7 @@ from secondlook.errors import BudgetError
 from secondlook.hooks.human_loops import InvalidLoopError
 from secondlook.links import ReviewLink
 from secondlook.operators.review_choice import ReviewChoiceOperator
-from secondlook.review import Pace, money, published_rule_count
+from secondlook.review import Pace, money
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -108,6 +108,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         self._check_arguments()
         predictions = self._predictions(self.model)
         lines = self._ledger(predictions)
+        predictions.read_to_the_end()
         ledger = [line for line in lines if line.asked]
         self._log_choice(ledger, predictions)
         plan = self.budget.read_plan()
@@ -121,7 +122,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
             "selected": len(ledger),
             "started": done.started,
             "adopted": done.adopted,
-            "published_rule": published_rule_count(predictions),
+            "published_rule": predictions.published_rule,
             "by_policy": reasons["policy"],
             "by_audit": reasons["audit"],
         }

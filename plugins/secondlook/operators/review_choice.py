@@ -12,7 +12,7 @@ from secondlook.hooks.reviews import ReviewRecords
 from secondlook.hooks.store import ObjectChangedError
 from secondlook.operators.base import is_template
 from secondlook.operators.review_budget import BudgetedReviewsOperator
-from secondlook.review import LedgerLine, published_rule_count, resolve_policy, select
+from secondlook.review import LedgerLine, ScoredNight, resolve_policy, select
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -89,7 +89,8 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
         if not is_template(self.policy_params) and not isinstance(self.policy_params, dict | None):
             raise self.wrong("policy_params", f"must be an object of parameters, not {self.policy_params!r}")
 
-    def _predictions(self, model: str) -> list[Prediction]:
+    def _predictions(self, model: str) -> ScoredNight:
+        """Return the night's predictions, to be read once: a large night does not fit into memory."""
         folder = self.layout.predictions(self.night, model) + "/"
         parts = [
             item.key
@@ -101,9 +102,11 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
                 f"There are no predictions of model {model} for {self.night} under {self.store.uri(folder)}: "
                 "run the task that scores the night first."
             )
-        return [Prediction.from_record(record) for key in parts for record in self.store.read_jsonl(key)[0]]
+        return ScoredNight(
+            Prediction.from_record(record) for key in parts for record in self.store.read_jsonl(key)[0]
+        )
 
-    def _ledger(self, predictions: list[Prediction]) -> list[LedgerLine]:
+    def _ledger(self, predictions: ScoredNight) -> list[LedgerLine]:
         if self.records.has_ledger():
             return self._existing_ledger()
         if not self.budget.in_use(self.limits):
@@ -117,7 +120,7 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             return self._existing_ledger()
         return lines
 
-    def _within_budget(self, predictions: list[Prediction]) -> list[LedgerLine]:
+    def _within_budget(self, predictions: ScoredNight) -> list[LedgerLine]:
         """Return the ledger that follows from the night's plan and what the budget has room for."""
         plan = self.budget.read_plan()
         if plan is None:
@@ -142,7 +145,7 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             return False
         return True
 
-    def _choose(self, predictions: list[Prediction]) -> list[LedgerLine]:
+    def _choose(self, predictions: ScoredNight) -> list[LedgerLine]:
         params = self.policy_params if isinstance(self.policy_params, dict) else {}
         policy = resolve_policy(self.review_policy, **params)
         selections = select(
@@ -173,12 +176,12 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             )
         return lines
 
-    def _log_choice(self, ledger: list[LedgerLine], predictions: list[Prediction]) -> None:
+    def _log_choice(self, ledger: list[LedgerLine], night: ScoredNight) -> None:
         reasons = Counter(line.reason for line in ledger)
         self.log.info(
             "Night %s: %d of %d images go to human review, %d chosen by the policy %s and %d by audit; "
             "the published rule (top score below 0.5) would have asked about %d.",
-            *(self.night, len(ledger), len(predictions), reasons["policy"]),
+            *(self.night, len(ledger), night.images, reasons["policy"]),
             *(ledger[0].policy if ledger else self.review_policy, reasons["audit"]),
-            published_rule_count(predictions),
+            night.published_rule,
         )

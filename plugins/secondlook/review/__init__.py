@@ -14,9 +14,9 @@ from secondlook.review.policies import (
     EmptyAwarePolicy,
     RandomPolicy,
     ReviewPolicy,
+    ScoredNight,
     TopScorePolicy,
     UncertaintySumPolicy,
-    published_rule_count,
     resolve_policy,
 )
 from secondlook.review.selection import Selection, select
@@ -39,6 +39,7 @@ __all__ = [
     "ReviewOutput",
     "ReviewPlan",
     "ReviewPolicy",
+    "ScoredNight",
     "Selection",
     "Terms",
     "TopScorePolicy",
@@ -51,7 +52,6 @@ __all__ = [
     "month_of",
     "parse_output",
     "predrawn_boxes",
-    "published_rule_count",
     "resolve_policy",
     "select",
     "settle",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from secondlook.errors import ReviewPolicyError
 from secondlook.names import digest
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Reason = Literal["policy", "audit"]
 Ranked: TypeAlias = "tuple[Prediction, float]"
+_SPARE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,13 @@ def select(
 
     The choice depends on the images, not on their order: equal priorities are decided by a hash of seed,
     night and image. Scores under drift deserve no trust, so ``audit_share`` of the limit goes to images
-    that the policy did not pick, drawn by lot.
+    that the policy did not pick, drawn by lot. The images pass by once, and no more of them are kept than
+    the limit makes necessary, so a night may be larger than the memory.
 
     Parameters
     ----------
     predictions
-        All scored images of the night; a repeated image version counts once.
+        All scored images of the night, read once; a repeated image version counts once.
     policy
         Ranks the images; see ``ReviewPolicy``.
     limit
@@ -65,17 +67,25 @@ def select(
         raise ReviewPolicyError(f"The review limit is {limit}; give 0 or more reviews.")
     if not 0 <= audit_share <= 1:
         raise ReviewPolicyError(f"The audit share is {audit_share}; give a number between 0 and 1.")
-    images = sorted(
-        {(p.image, p.etag): p for p in predictions}.values(),
-        key=lambda p: (digest("select", seed, night, p.image, p.etag, length=32), p.image, p.etag),
-    )
     audit_slots = math.floor(limit * audit_share + 0.5)
-    priorities = [priority_of(policy, p) for p in images]
-    wanted = [(p, priority) for p, priority in zip(images, priorities, strict=True) if priority is not None]
-    picked = _policy_picks(wanted, policy, limit - audit_slots)
-    taken = {_version(p) for p, _ in picked}
-    rest = [(p, v or 0.0) for p, v in zip(images, priorities, strict=True) if _version(p) not in taken]
-    audited = sorted(rest, key=lambda pair: digest("audit", seed, night, *_version(pair[0]), length=32))
+    slots = limit - audit_slots
+    ranked, empty = _First(slots), _First(_slots_for_empty(policy, slots))
+    # Whatever the policy picks is out of the draw, so as many more have to be drawn.
+    drawn = _First(limit)
+    for prediction in predictions:
+        version = _version(prediction)
+        lot = (digest("select", seed, night, *version, length=32), *version)
+        priority = priority_of(policy, prediction)
+        pair = (prediction, priority or 0.0)
+        drawn.offer((digest("audit", seed, night, *version, length=32), *lot), pair)
+        if priority is None:
+            continue
+        ranked.offer((-priority, *lot), pair)
+        if isinstance(policy, EmptyAwarePolicy) and policy.finds_nothing(prediction):
+            empty.offer((-priority, *lot), pair)
+    picked = _policy_picks(ranked.in_order(), empty.in_order(), slots)
+    taken = {_version(prediction) for prediction, _ in picked}
+    audited = [pair for pair in drawn.in_order() if _version(pair[0]) not in taken]
     chosen: list[tuple[Ranked, Reason]] = [(pair, "policy") for pair in picked]
     chosen += [(pair, "audit") for pair in audited[:audit_slots]]
     return [
@@ -84,21 +94,44 @@ def select(
     ]
 
 
-def _policy_picks(wanted: list[Ranked], policy: ReviewPolicy, slots: int) -> list[Ranked]:
-    # Stable: among equal priorities the hash order of the images stays.
-    ranked = sorted(wanted, key=lambda pair: -pair[1])
-    kept = _kept_for_empty(ranked, policy, slots)
-    kept_versions = {_version(p) for p, _ in kept}
-    others = [pair for pair in ranked if _version(pair[0]) not in kept_versions]
-    return sorted(others[: slots - len(kept)] + kept, key=lambda pair: -pair[1])
+class _First:
+    """The ``size`` first images of a stream by a key that no two share; keeps little more than those."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._kept: dict[tuple[Any, ...], Ranked] = {}
+        self._last: tuple[Any, ...] | None = None
+
+    def offer(self, key: tuple[Any, ...], pair: Ranked) -> None:
+        """Take the next image of the stream; one that is repeated has the same key and counts once."""
+        if self._size == 0 or (self._last is not None and key > self._last):
+            return
+        self._kept[key] = pair
+        if len(self._kept) > 2 * self._size + _SPARE:
+            self._forget_the_rest()
+
+    def in_order(self) -> list[Ranked]:
+        """Return the first images, the very first first."""
+        self._forget_the_rest()
+        return list(self._kept.values())
+
+    def _forget_the_rest(self) -> None:
+        keys = sorted(self._kept)[: self._size]
+        self._kept = {key: self._kept[key] for key in keys}
+        if len(keys) == self._size and keys:
+            self._last = keys[-1]
 
 
-def _kept_for_empty(ranked: list[Ranked], policy: ReviewPolicy, slots: int) -> list[Ranked]:
-    """Return the images without findings that get a review although no sum of doubts would rank them."""
-    if not isinstance(policy, EmptyAwarePolicy):
-        return []
-    empty = [pair for pair in ranked if policy.finds_nothing(pair[0])]
-    return empty[: math.floor(slots * policy.empty_share + 0.5)]
+def _policy_picks(ranked: list[Ranked], empty: list[Ranked], slots: int) -> list[Ranked]:
+    kept = {_version(prediction) for prediction, _ in empty}
+    others = [pair for pair in ranked if _version(pair[0]) not in kept]
+    # Stable: among equal priorities the order of the lots stays.
+    return sorted(others[: slots - len(empty)] + empty, key=lambda pair: -pair[1])
+
+
+def _slots_for_empty(policy: ReviewPolicy, slots: int) -> int:
+    """Return how many images without findings get a review although no sum of doubts would rank them."""
+    return math.floor(slots * policy.empty_share + 0.5) if isinstance(policy, EmptyAwarePolicy) else 0
 
 
 def _version(prediction: Prediction) -> tuple[str, str]:
