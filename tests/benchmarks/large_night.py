@@ -1,4 +1,4 @@
-"""Memory of the tasks that score a night: a small night and one ten times as large, on real servers.
+"""Memory of the tasks that read a whole night: a small night and one ten times as large, on real servers.
 
 ``make large-night`` writes build/large_night.json. Every task runs in a process of its own, whose peak of
 resident memory is Linux's own count (VmHWM). The large night's scoring task is killed (SIGKILL) when half of
@@ -29,9 +29,13 @@ _TESTS.__path__ = [str(ROOT / "tests")]
 sys.modules["tests"] = _TESTS
 
 from tests.faults.algorithm import picture  # noqa: E402
+from tests.faults.deployment import create_flow  # noqa: E402
 from tests.faults.servers import IMAGE, ROLE_ARN, Servers  # noqa: E402
+from tests.faults.workers import LABELS  # noqa: E402
 
 BUCKET, PREFIX, MODEL, ENDPOINT = "large-night", "large", "large-night-model", "large-night"
+FLOW = "large-night"
+REVIEWS = 20
 PART_SIZE = 500
 POLL_SECONDS = 0.5
 PLACE = {"bucket": BUCKET, "prefix": PREFIX}
@@ -39,6 +43,11 @@ PLACE = {"bucket": BUCKET, "prefix": PREFIX}
 
 class TaskInstance:
     """What operators use of a task instance."""
+
+    dag_id, run_id, map_index = "nightly_detection", "manual__large", -1
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
 
     def xcom_push(self, key: str, value: Any) -> None:
         """Forget it."""
@@ -48,6 +57,7 @@ def run_task(order: dict[str, Any]) -> None:
     """Run one operator in this process; prints its result and the memory that it took."""
     os.environ |= order["environment"]
     from secondlook.operators.deploy import SageMakerDeployEndpointOperator
+    from secondlook.operators.human_loops import HumanLoopStartOperator
     from secondlook.operators.plan import NightPlanOperator
     from secondlook.operators.score import SageMakerScoreImagesOperator
     from secondlook.operators.score_archive import ArchiveScoreOperator
@@ -59,9 +69,10 @@ def run_task(order: dict[str, Any]) -> None:
         "score": SageMakerScoreImagesOperator,
         "score_archive": ArchiveScoreOperator,
         "scored": ScoredNightOperator,
+        "launch": HumanLoopStartOperator,
     }
     operator = operators[order["task"]](task_id=order["task"], **PLACE, **order["arguments"])
-    context = {"ti": TaskInstance(), "dag_run": SimpleNamespace(run_type="manual")}
+    context = {"ti": TaskInstance(order["task"]), "dag_run": SimpleNamespace(run_type="manual")}
     before, began = memory_mib(os.getpid(), "VmRSS"), time.monotonic()
     result = operator.execute(context)
     answer = {
@@ -94,6 +105,7 @@ class Site:
         champion = {"model": MODEL, "artifact": f"s3://{BUCKET}/{artifact}", "card": "s3://nowhere/card"}
         champion |= {"image": IMAGE, "parent": None, "version": 1}
         self.s3.put_object(Bucket=BUCKET, Key=f"{PREFIX}/champion.json", Body=json.dumps(champion).encode())
+        create_flow(self.servers, FLOW, f"s3://{BUCKET}/{PREFIX}/reviews/a2i")
         self._generate(nights)
 
     def _generate(self, nights: dict[str, int]) -> None:
@@ -166,15 +178,24 @@ def _artifact() -> bytes:
 
 
 def measure(site: Site, night: str, images: int, *, killed: bool) -> dict[str, Any]:
-    """Plan, score and join one night with the endpoint."""
+    """Plan, score and join one night with the endpoint, and ask about it."""
     where = {"night": night, "part_size": PART_SIZE}
     plan = site.run("plan", **where)
     scoring = {**where, "model": MODEL, "endpoint_name": ENDPOINT, "shard": _all_of(plan["result"])}
     score = site.kill_at_half(images, "score", **scoring) if killed else site.run("score", **scoring)
     scored = site.run("scored", **where, model=MODEL, shards=[scoring["shard"]])
     assert scored["result"]["images"] == scored["result"]["scored"] == images
-    del plan["result"], score["result"], scored["result"]
-    return {"images": images, "plan": plan, "score": score, "scored": scored}
+    launch = site.run(
+        "launch",
+        night=night,
+        model=MODEL,
+        flow_definition_name=FLOW,
+        labels=list(LABELS),
+        review_limit=REVIEWS,
+    )
+    assert launch["result"]["selected"] == REVIEWS
+    del plan["result"], score["result"], scored["result"], launch["result"]
+    return {"images": images, "plan": plan, "score": score, "scored": scored, "launch": launch}
 
 
 def _all_of(shards: list[dict[str, Any]]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Deployment:
         self.night_images = [f"{self.layout.images(NIGHT)}/image{number}.jpg" for number in range(images)]
         self._fill()
         self._leave_something_old()
-        self._make_flow()
+        create_flow(servers, self.name, self.layout.uri(self.layout.a2i_output()))
 
     @cached_property
     def s3(self) -> Any:
@@ -229,25 +229,26 @@ class Deployment:
             )
         return write_manifest(lines)
 
-    def _make_flow(self) -> None:
-        team = self.control.describe_workteam(WorkteamName=TEAM)["Workteam"]
-        interface = self.control.create_human_task_ui(
-            HumanTaskUiName=self.name, UiTemplate={"Content": TEMPLATE.read_text()}
-        )
-        self.control.create_flow_definition(
-            FlowDefinitionName=self.name,
-            RoleArn=ROLE_ARN,
-            HumanLoopConfig={
-                "WorkteamArn": team["WorkteamArn"],
-                "HumanTaskUiArn": interface["HumanTaskUiArn"],
-                "TaskTitle": "Correct the boxes",
-                "TaskDescription": "One box around every object.",
-                "TaskCount": 1,
-                "TaskAvailabilityLifetimeInSeconds": 3600,
-                "TaskTimeLimitInSeconds": 600,
-            },
-            OutputConfig={"S3OutputPath": self.layout.uri(self.layout.a2i_output())},
-        )
+
+def create_flow(servers: Servers, name: str, output_path: str) -> None:
+    """Create a flow definition for the reviewers' team, and its template."""
+    desk = servers.client("sagemaker", desk=True)
+    team = desk.describe_workteam(WorkteamName=TEAM)["Workteam"]
+    interface = desk.create_human_task_ui(HumanTaskUiName=name, UiTemplate={"Content": TEMPLATE.read_text()})
+    desk.create_flow_definition(
+        FlowDefinitionName=name,
+        RoleArn=ROLE_ARN,
+        HumanLoopConfig={
+            "WorkteamArn": team["WorkteamArn"],
+            "HumanTaskUiArn": interface["HumanTaskUiArn"],
+            "TaskTitle": "Correct the boxes",
+            "TaskDescription": "One box around every object.",
+            "TaskCount": 1,
+            "TaskAvailabilityLifetimeInSeconds": 3600,
+            "TaskTimeLimitInSeconds": 600,
+        },
+        OutputConfig={"S3OutputPath": output_path},
+    )
 
 
 def _artifact(skill: int) -> bytes:
