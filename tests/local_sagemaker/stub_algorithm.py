@@ -3,7 +3,7 @@
 ``train`` writes what it saw of its channels into ``model/seen.json``. Hyperparameters: ``exit_code``,
 ``failure`` (text of the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is
 read), ``sleep_seconds``, ``ignore_sigterm``. ``serve`` answers with what it was asked, or as the body
-says, behind a JPEG's first bytes or not: ``status <code> `` or ``die``. Environment:
+says, behind a JPEG's first bytes, in its first comment, or bare: ``status <code> `` or ``die``. Environment:
 ``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_EXIT`` (exit code at once), ``STUB_DELAY_SECONDS`` (per
 invocation).
 """
@@ -76,6 +76,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(float(os.environ.get("STUB_DELAY_SECONDS", "0")))
         asked = body.removeprefix(b"\xff\xd8\xff")
+        if asked.startswith(b"\xfe"):  # a comment, with its length in two bytes
+            asked = asked[3:]
         if asked.startswith(b"status "):
             self.answer(int(asked.split()[1]), b"as asked")
             return

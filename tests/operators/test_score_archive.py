@@ -13,6 +13,7 @@ from secondlook.hooks.night_transform import NightChangedError
 from secondlook.hooks.predictions import NoImagesError, ScoringContradictionError
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.waiting import JobFailedError
+from tests.operators.shapes import draw
 
 NIGHT = "2026-11-20"
 # What the stub takes for an image; a steering word behind it decides about its answer.
@@ -104,8 +105,28 @@ def test_what_the_job_left_out_is_asked_once_more_before_the_image_is_blamed(
     }
 
 
+def put_picture(project: Any, name: str, word: bytes) -> None:
+    """A picture that decodes, with a steering word for the stub in its comment."""
+    comment = b"\xff\xfe" + (len(word) + 2).to_bytes(2, "big") + word
+    data = draw(1).data
+    project.put(f"{project.layout.images(NIGHT)}/{name}.jpg", data[:2] + comment + data[2:])
+
+
+def test_a_night_of_which_nothing_decodes_is_quarantined(project: Any, context: dict[str, Any]) -> None:
+    put_stub_night(project, a=b"status 400 ", b=b"status 400 ")
+    jobs = project.calls("CreateTransformJob")
+    archived = project.score_archive().execute(context)
+    assert (archived["images"], archived["quarantined"]) == (2, 2)
+    assert project.calls("CreateTransformJob") == jobs + 1
+    project.scored("stub").execute(context)
+    refused = quarantined(project, "stub")
+    assert {line["code"] for line in refused.values()} == {"unreadable"}
+    assert "a.jpg cannot be decoded, by the model and here" in refused["a.jpg"]["reason"]
+
+
 def test_a_job_without_any_output_blames_no_image(project: Any, context: dict[str, Any]) -> None:
-    put_stub_night(project, a=b"status 500 ", b=b"status 500 ")
+    put_stub_night(project, a=b"status 500 ")
+    put_picture(project, "b", b"status 500 ")
     with pytest.raises(JobFailedError, match="2 of 2 objects could not be transformed"):
         project.score_archive().execute(context)
     assert parts(project, "stub") == {}

@@ -14,15 +14,9 @@ from typing import TYPE_CHECKING
 
 from secondlook.detection import Prediction
 from secondlook.errors import PredictionError, SecondLookError
+from secondlook.hooks.image_files import SIGNATURE_BYTES, decoded_size, image_type
 from secondlook.hooks.predictions import Counts
-from secondlook.hooks.scoring import (
-    SIGNATURE_BYTES,
-    Quarantined,
-    image_type,
-    in_order,
-    not_an_image,
-    refused_by_size,
-)
+from secondlook.hooks.scoring import Quarantined, in_order, not_an_image, refused_by_size
 from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
 from secondlook.hooks.transforms import OUTPUT_SUFFIX, ManifestWriter, output_root
 from secondlook.names import digest
@@ -153,6 +147,22 @@ class NightTransform:
             if after is not None and 0 < missing < after.images:
                 write(self._manifest(inputs, after.number + 1))
         return Collected(counts, missing, first)
+
+    def decodes_nothing(self, inputs: str) -> bool:
+        """Whether no image without output can be decoded here either; reads on to the first that can."""
+        root = output_root(self._store, self.output_folder(inputs) + "/", self._images.folder)
+        for number, images in self._parts():
+            if self._predictions.finished(number, images) is None:
+                for item in images:
+                    if self._outcome(root, item, None) is None and self._decodes(item):
+                        return False
+        return True
+
+    def _decodes(self, item: StoredObject) -> bool:
+        try:
+            return decoded_size(self._store.read(item.key)[0]) is not None
+        except ObjectMissingError:
+            return True  # nothing is known against it
 
     def _first_round(self, inputs: str) -> Round | None:
         key = self._manifest(inputs, 1)

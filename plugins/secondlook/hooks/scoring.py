@@ -15,6 +15,7 @@ from secondlook.detection import Prediction
 from secondlook.errors import PredictionError, SecondLookError
 from secondlook.failures import error_code, error_message, error_status
 from secondlook.hooks.clients import SageMakerRuntimeHook
+from secondlook.hooks.image_files import image_type
 from secondlook.hooks.requests import TRANSFORM_ACCEPT
 from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
 
@@ -26,9 +27,6 @@ Outcome = TypeVar("Outcome")
 
 # InvokeEndpoint takes at most 6 MiB (SageMaker Runtime API Reference, InvokeEndpoint, Body).
 MAX_BODY_BYTES = 6 * 1024 * 1024
-SIGNATURE_BYTES = 8
-_SIGNATURES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png"}
-
 
 NOT_AN_IMAGE = "not-an-image"
 
@@ -190,11 +188,3 @@ def container_sentence(error: ClientError) -> str:
         return said
     sentence = answer.get("message") if isinstance(answer, dict) else None
     return str(sentence or said).strip()
-
-
-def image_type(body: bytes) -> str | None:
-    """Content type by the file's first bytes, never by its name; None when it is neither JPEG nor PNG."""
-    for signature, content_type in _SIGNATURES.items():
-        if body.startswith(signature):
-            return content_type
-    return None

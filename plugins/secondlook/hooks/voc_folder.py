@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import posixpath
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from secondlook.errors import ManifestError
+from secondlook.hooks.image_files import decoded_size
 from secondlook.training import Annotation, ManifestLine
 
 if TYPE_CHECKING:
@@ -157,18 +157,6 @@ class VocFolder:
             if suffix.lower() in suffixes:
                 found[stem] = item
         return found
-
-
-def decoded_size(data: bytes) -> tuple[int, int] | None:
-    """Width and height in pixels as stored (EXIF rotation ignored), or None if the file does not decode."""
-    from PIL import Image
-
-    try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
-            image.load()
-            return image.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return None
 
 
 def _pixel_boxes(annotation: VocAnnotation) -> tuple[Annotation, ...]:

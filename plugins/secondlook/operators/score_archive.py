@@ -44,7 +44,8 @@ class ArchiveScoreOperator(SageMakerOperator):
     (SageMaker Developer Guide, Batch Transform, "Job shows as failed"). So a job that failed is followed by
     one for the images that have no output. Images that this second job,
     too, got no answer about are quarantined as ``unreadable``. A job that failed without any output proves
-    nothing about an image, and fails the task. Missing capacity, faults of the service and stopped jobs fail
+    nothing about an image, and fails the task, unless none of its images can be decoded here either: then
+    they are quarantined. Missing capacity, faults of the service and stopped jobs fail
     it, too; the next try goes on with what is missing.
 
     Returns ``{"model", "images", "scored", "quarantined"}``; :class:`ScoredNightOperator` joins the night.
@@ -165,6 +166,12 @@ class ArchiveScoreOperator(SageMakerOperator):
             sentence = (
                 "got no answer from the model in two batch transforms, the second of which held only what "
                 f"the first had left out: see the log of the job {ended.name}."
+            )
+            return transform.collect(inputs, asked, refused=sentence)
+        if stuck and refused and transform.decodes_nothing(inputs):
+            sentence = (
+                "cannot be decoded, by the model and here: put a mended file under a new name in the night's "
+                f"folder. What the model says of it stands in the log of the job {ended.name}."
             )
             return transform.collect(inputs, asked, refused=sentence)
         if stuck and waited:
