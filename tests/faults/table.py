@@ -123,6 +123,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only faults whose description contains this text")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--minutes", type=float, default=0.0, help="begin no night later than that; 0: all")
+    parser.add_argument("--report", type=Path, default=REPORT)
     given = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="second-look-faults-")
     began, table, failed = time.monotonic(), Table(), 0
@@ -145,9 +146,9 @@ def main() -> int:
                 break
     shutil.rmtree(folder, ignore_errors=True)
     print(table.text())
-    REPORT.parent.mkdir(exist_ok=True)
-    REPORT.write_text(json.dumps(table.report(), indent=1) + "\n")
-    print(f"{REPORT}: {time.monotonic() - began:.0f} s")
+    given.report.parent.mkdir(exist_ok=True)
+    given.report.write_text(json.dumps(table.report(), indent=1) + "\n")
+    print(f"{given.report}: {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
 
 
