@@ -1,4 +1,4 @@
-"""The fault table in its short form: every remote call of a night is struck once. ``make faults`` does all."""
+"""The fault table in its short form: every remote call of a night struck once. ``make faults`` does all."""
 
 from __future__ import annotations
 
