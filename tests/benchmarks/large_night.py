@@ -17,7 +17,6 @@ import sys
 import tarfile
 import tempfile
 import time
-import urllib.request
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -143,8 +142,7 @@ class Site:
 
     def invocations(self) -> int:
         """How often the endpoint has been asked."""
-        with urllib.request.urlopen(f"{self.servers.urls['sagemaker']}/_status", timeout=60) as answer:
-            return int(json.load(answer)["operations"].get("InvokeEndpoint", 0))
+        return self.servers.calls("InvokeEndpoint")
 
     def kill_at_half(self, images: int, task: str, **arguments: Any) -> dict[str, Any]:
         """Run a task until half of its images have been sent, kill it, and run it again."""

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import tarfile
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -59,7 +60,12 @@ def answer(image: bytes, skill: int) -> dict[str, Any]:
 
 
 def train(base: Path) -> None:
-    """Read both pipes to their ends, and pass on the parent's skill raised by one."""
+    """Read both pipes to their ends, and pass on the parent's skill raised by one.
+
+    The hyperparameter ``sleep_seconds`` makes it take longer.
+    """
+    hyperparameters = json.loads((base / "input/config/hyperparameters.json").read_text())
+    time.sleep(float(hyperparameters.get("sleep_seconds", 0)))
     for channel in ("train", "validation"):
         (base / f"input/data/{channel}_0").read_bytes()
     (archive,) = (base / "input/data/model").iterdir()

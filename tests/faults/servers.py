@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -76,6 +77,11 @@ class Servers:
             aws_secret_access_key=KEYS[1],
             config=Config(retries={"mode": "standard", "max_attempts": 2}, read_timeout=70),
         )
+
+    def calls(self, operation: str) -> int:
+        """How often SageMaker was asked for an operation since it started."""
+        with urllib.request.urlopen(f"{self.urls['sagemaker']}/_status", timeout=60) as answer:
+            return int(json.load(answer)["operations"].get(operation, 0))
 
     def environment(self) -> dict[str, str]:
         """The Airflow connections to these servers."""

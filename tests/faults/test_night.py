@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 
 from tests.faults.deployment import FIRST_MODEL, Deployment
 from tests.faults.night import Night, together
@@ -48,6 +49,30 @@ def test_killed_cleared_and_marked_tasks_go_on_as_in_airflow(
     night.clear("train")
     night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
+    assert champion_of(deployment)["version"] == 2
+
+
+def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_trains_again(
+    new_deployment: Callable[[], Deployment],
+) -> None:
+    deployment = new_deployment()
+    in_the_worker = {"deferrable": False, "retries": 0, "execution_timeout": timedelta(seconds=5)}
+    endless = {"hyperparameters": {"epochs": 1, "mini_batch_size": 2, "sleep_seconds": 600}}
+    night = Night(deployment, overrides={"train": in_the_worker | endless})
+    stopped = deployment.servers.calls("StopTrainingJob")
+    assert night.run()["train"] == "failed"
+    jobs = json.loads(deployment.get(deployment.layout.candidate()))["jobs"]
+    assert deployment.sagemaker.describe_training_job(TrainingJobName=jobs[0])["TrainingJobStatus"] in {
+        "Stopping",
+        "Stopped",
+    }
+    assert deployment.servers.calls("StopTrainingJob") == stopped + 1
+
+    night.overrides["train"] = {}
+    night.clear("train")
+    night.run()
+    assert night.succeeded, night.log.read_text()[-6000:]
+    assert deployment.servers.calls("StopTrainingJob") == stopped + 1
     assert champion_of(deployment)["version"] == 2
 
 
