@@ -8,87 +8,29 @@ retry policy, deferral, clear and mark failed. There are no delays between tries
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import os
 import signal
 import sys
 import time
-import uuid
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cache
 from multiprocessing import Pipe
-from multiprocessing.connection import Connection, wait
-from pathlib import Path
+from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
+from tests.faults.dags import load_dag
+from tests.faults.instance import FINISHED, Instance, Process, upstream_state, worst
 from tests.faults.process import USER_ENDED_IT, Line, Order, start
 from tests.faults.supervisor import Supervisor
-from tests.faults.warm import import_early, shared_loader
+from tests.faults.together import together
+from tests.faults.warm import import_early
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from tests.faults.deployment import Deployment
 
-DAGS = Path(__file__).resolve().parents[2] / "dags"
-FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed"})
-WORST_FIRST = (
-    *("none", "up_for_retry", "running", "deferred", "awaiting_input", "scheduled"),
-    *("failed", "upstream_failed"),
-)
 SECONDS_TO_DIE = 3.0
 """What a running task that is cleared gets after SIGTERM, before SIGKILL."""
-
-
-class StuckError(Exception):
-    """A night did not end within its time."""
-
-
-@cache
-def load_dag(dag_id: str) -> Any:
-    """The DAG of a file in ``dags/``; a task's process inherits it, and changes its own copy only."""
-    spec = importlib.util.spec_from_file_location(f"faults_{dag_id}", DAGS / f"{dag_id}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    shared_loader()
-    return module.dag
-
-
-@dataclass
-class Process:
-    """A running try or trigger."""
-
-    pid: int
-    connection: Connection
-    step: str
-
-
-@dataclass
-class Instance:
-    """One task instance."""
-
-    task_id: str
-    map_index: int
-    max_tries: int
-    state: str = "none"
-    try_number: int = 0
-    ti_id: uuid.UUID = field(default_factory=uuid.uuid4)
-    next_method: str | None = None
-    next_kwargs: Any = None
-    trigger: tuple[str, dict[str, Any]] | None = None
-    trigger_deadline: float | None = None
-    process: Process | None = None
-    reported: bool = False
-    kills: int = 0
-    """How many of its processes ended without a word."""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        return self.task_id, self.map_index
 
 
 class Night:
@@ -285,24 +227,10 @@ class Night:
         if self.supervisor.skipped(task.task_id):
             return "skipped"
         states = [self._state_of(name) for name in task.upstream_task_ids]
-        if any(state not in FINISHED for state in states):
-            return "wait"
-        rule = str(getattr(task.trigger_rule, "value", task.trigger_rule))
-        if rule == "all_done":
-            return "go"
-        if {"failed", "upstream_failed"} & set(states):
-            return "upstream_failed"
-        if rule == "all_success":
-            return "skipped" if "skipped" in states else "go"
-        if rule == "none_failed":
-            return "go"
-        if rule == "none_failed_min_one_success":
-            return "go" if "success" in states else "skipped"
-        raise NotImplementedError(f"The harness does not know the trigger rule {rule} of {task.task_id}.")
+        return upstream_state(str(getattr(task.trigger_rule, "value", task.trigger_rule)), states)
 
     def _state_of(self, task_id: str) -> str:
-        states = [instance.state for key, instance in self.instances.items() if key[0] == task_id]
-        return next((state for state in WORST_FIRST if state in states), states[0] if states else "none")
+        return worst([instance.state for key, instance in self.instances.items() if key[0] == task_id])
 
     def _start(self, instance: Instance, step: str) -> None:
         mine, theirs = Pipe()
@@ -445,35 +373,3 @@ def _choice(option: str) -> dict[str, Any]:
         "responded_at": datetime.now(UTC),
         "responded_by_user": {"id": "1", "name": "owner"},
     }
-
-
-def together(
-    nights: Iterable[Night], *, until: Callable[[Night], bool] | None = None, seconds: float = 240.0
-) -> None:
-    """Run nights side by side to their ends, or until ``until`` holds for one of them.
-
-    Raises
-    ------
-    StuckError
-        They have not ended after ``seconds``; their processes are killed.
-    """
-    nights = list(nights)
-    deadline = time.monotonic() + seconds
-    while True:
-        for night in nights:
-            night.schedule()
-        # A process that has reported its outcome still has to end.
-        if all(night.done and not night.connections() for night in nights) or (
-            until and any(until(night) for night in nights)
-        ):
-            return
-        if time.monotonic() > deadline:
-            for night in nights:
-                night.stop()
-            told = "; ".join(f"{night.run_id}: {night.states()}" for night in nights)
-            raise StuckError(f"After {seconds:g} s the runs have not ended: {told}")
-        pipes = {pipe: (night, it) for night in nights for pipe, it in night.connections().items()}
-        for pipe in wait(list(pipes), timeout=0.05):
-            night, instance = pipes[pipe]  # type: ignore[index]
-            if instance.process is not None and instance.process.connection is pipe:
-                night.handle(instance)

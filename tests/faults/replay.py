@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.faults.calls import KINDS, Call, Fault, Wiretap, server_of
+from tests.faults.dags import load_dag
 from tests.faults.deployment import BUCKET, LOOPS, Deployment
 from tests.faults.invariants import Invariants, Violation
-from tests.faults.night import Night, StuckError, load_dag
+from tests.faults.night import Night
 from tests.faults.outcome import differences, outcome
+from tests.faults.together import StuckError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from multiprocessing import Array
 from typing import TYPE_CHECKING, Any
 
-from tests.faults.night import Night, together
+from tests.faults.night import Night
+from tests.faults.together import together
 
 if TYPE_CHECKING:
     from tests.faults.deployment import Deployment

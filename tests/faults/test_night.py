@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 from tests.faults.deployment import FIRST_MODEL, Deployment
-from tests.faults.night import Night, together
+from tests.faults.night import Night
+from tests.faults.together import together
 
 
 def champion_of(deployment: Deployment) -> dict[str, object]:
@@ -26,6 +29,13 @@ def test_a_night_without_faults_ends_with_a_new_champion(new_deployment: Callabl
     assert cleanup.run() == {"cleanup": "success"}
 
 
+def endless_training(deployment: Deployment) -> tuple[Path, dict[str, Any]]:
+    """A file, and arguments of ``train`` that make its job last as long as the file exists."""
+    held = deployment.folder / "held"
+    held.touch()
+    return held, {"hyperparameters": {"epochs": 1, "mini_batch_size": 2, "wait_while": str(held)}}
+
+
 def _is_waiting(night: Night, task_id: str) -> bool:
     """Whether a triggerer has taken over the wait of a task."""
     process = night.instance(task_id).process if (task_id, -1) in night.instances else None
@@ -36,7 +46,8 @@ def test_killed_cleared_and_marked_tasks_go_on_as_in_airflow(
     new_deployment: Callable[[], Deployment],
 ) -> None:
     deployment = new_deployment()
-    night = Night(deployment)
+    held, endless = endless_training(deployment)
+    night = Night(deployment, overrides={"train": endless})
     night.run(until=lambda night: night.states()["launch"] == "running")
     night.kill("launch")
     night.run(until=lambda night: _is_waiting(night, "train"))
@@ -46,6 +57,7 @@ def test_killed_cleared_and_marked_tasks_go_on_as_in_airflow(
     night.mark_failed("train")
     assert "is being stopped: nobody else uses it" in night.log.read_text()
     assert night.run()["evaluate"] == "upstream_failed"
+    held.unlink()
     night.clear("train")
     night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
@@ -57,7 +69,7 @@ def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_tra
 ) -> None:
     deployment = new_deployment()
     in_the_worker = {"deferrable": False, "retries": 0, "execution_timeout": timedelta(seconds=5)}
-    endless = {"hyperparameters": {"epochs": 1, "mini_batch_size": 2, "sleep_seconds": 600}}
+    held, endless = endless_training(deployment)
     night = Night(deployment, overrides={"train": in_the_worker | endless})
     stopped = deployment.servers.calls("StopTrainingJob")
     assert night.run()["train"] == "failed"
@@ -68,7 +80,7 @@ def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_tra
     }
     assert deployment.servers.calls("StopTrainingJob") == stopped + 1
 
-    night.overrides["train"] = {}
+    held.unlink()
     night.clear("train")
     night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
