@@ -251,6 +251,7 @@ with DAG(
         month_money="{{ settings.review.month_money }}",
         deferred_nights="{{ settings.review.deferred_nights }}",
         loops_per_second="{{ settings.review.loops_per_second }}",
+        airflow_conn_id="{{ settings.airflow_conn_id }}",
         a2i_conn_id="{{ settings.a2i_conn_id }}",
         pool=LAUNCH_POOL,
         **PLACE,

@@ -99,6 +99,9 @@ def airflow_environment(state: State) -> dict[str, str]:
             state, "sagemaker", ("sagemaker", "sagemaker-runtime", "logs")
         ),
         "AIRFLOW_CONN_A2I_DEFAULT": _connection(state, "desk", ("sagemaker", "sagemaker-a2i-runtime")),
+        "AIRFLOW_CONN_AIRFLOW_API": json.dumps(
+            {"conn_type": "http", "host": url, "login": ADMIN, "password": state.secrets.admin_password}
+        ),
     }
     for chosen in (options, state.deployment.airflow_options):
         environment |= {

@@ -73,6 +73,7 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
         "prefix": PREFIX,
         "execution_role_arn": ROLE_ARN,
         "flow_role_arn": ROLE_ARN,
+        "airflow_conn_id": "airflow_api",
         "endpoint_name": ENDPOINT,
         "flow_definition": FLOW,
         "workteam_name": TEAM,

@@ -178,6 +178,10 @@ class Settings(_Section):
     region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
     aws_conn_id: str = "aws_default"
     a2i_conn_id: str = "a2i_default"
+    airflow_conn_id: str = Field(
+        default="",
+        description="Airflow's own REST API, for the note of the task launch; empty: it gets none",
+    )
     execution_role_arn: RoleArn
     flow_role_arn: RoleArn
     endpoint_name: ResourceName = "second-look"

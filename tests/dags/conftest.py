@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.conftest import Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = "dags-folder"
@@ -52,3 +57,32 @@ def runnable_dags(airflow_database: None) -> dict[str, Any]:
             SerializedDAG.bulk_write_to_db(BUNDLE, None, [serialized], session=session)
             SerializedDagModel.write_dag(serialized, bundle_name=BUNDLE, session=session)
     return dict(dags)
+
+
+@pytest.fixture(scope="session")
+def airflow_api_server(airflow_database: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Airflow's own API server over the tests' database; yields its connection as a JSON object."""
+    folder, port, password = tmp_path_factory.mktemp("airflow-api"), free_port(), "the admin's long password"
+    (folder / "passwords.json").write_text(json.dumps({"admin": password}))
+    options = {
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+        "AIRFLOW__API_AUTH__JWT_SECRET": "a secret of the tests that is long enough",
+    }
+    command = [str(Path(sys.executable).parent / "airflow"), "api-server", "--host", "127.0.0.1"]
+    server = Server(
+        [*command, "--port", str(port), "--workers", "1"],
+        f"http://127.0.0.1:{port}",
+        folder / "server.log",
+        options,
+    )
+    server.wait_ready("/api/v2/version")
+    yield json.dumps({"conn_type": "http", "host": server.url, "login": "admin", "password": password})
+    server.stop()
+
+
+@pytest.fixture
+def airflow_api(airflow_api_server: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The id of a connection to Airflow's own API."""
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", airflow_api_server)
+    return "airflow_api"

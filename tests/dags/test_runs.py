@@ -27,6 +27,7 @@ endpoint_name = "{bucket}"
 flow_definition = "{bucket}"
 workteam_name = "{team}"
 labels = ["square", "bar"]
+airflow_conn_id = "airflow_api"
 image_uri = "{image}"
 [serving]
 part_size = 10
@@ -133,6 +134,16 @@ def run(dag: Any, **conf: Any) -> tuple[str, dict[str, str]]:
     return str(result.state), {ti.task_id: str(ti.state) for ti in result.get_task_instances()}
 
 
+def note_of(task_id: str) -> str:
+    """The note that Airflow's database holds about the one instance of a task that ran last."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        instances = session.query(TaskInstance).filter_by(task_id=task_id)
+        return str(instances.order_by(TaskInstance.start_date.desc()).first().note)
+
+
 @pytest.fixture
 def as_backfill(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the runs of ``dag.test()`` be of the type of Airflow's backfills; it only makes manual ones."""
@@ -156,6 +167,7 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     deployment: Layout,
     aws_clients: Callable[..., Any],
     reviewer: Reviewer,
+    airflow_api: str,
     request: pytest.FixtureRequest,
 ) -> None:
     layout, s3 = deployment, aws_clients("s3")
@@ -195,6 +207,7 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     scored = json.loads(read(layout.predictions_summary(NIGHT, first["model"])))
     assert (scored["images"], scored["scored"], scored["quarantined"]) == (31, 30, 1)
     assert reviewer.answered == 16
+    assert note_of("launch").startswith(f"Forecast for {NIGHT}: 16 images to review, 1.28 USD")
     lines = jsonl.decode(read(layout.reviewed_manifest(NIGHT)))
     assert len(lines) == 16
     (budget,) = (json.loads(read(item["Key"])) for item in listed(layout.budgets()))

@@ -201,3 +201,22 @@ def test_loops_start_no_faster_than_the_setting_allows(ready, context):
     assert created[-1] - created[0] >= 1.0
     with pytest.raises(ArgumentError, match=r"loops_per_second = 0 is outside"):
         ready.launch(loops_per_second=0)
+
+
+@pytest.mark.parametrize(
+    ("connection", "reason"),
+    [
+        (None, "there is no connection airflow_api"),
+        ("http://admin:secret-of-nobody@127.0.0.1:9", "airflow_api cannot be reached"),
+    ],
+)
+def test_a_note_that_cannot_be_written_keeps_nobody_from_being_asked(
+    ready, context, monkeypatch, capsys, connection, reason
+):
+    if connection:
+        monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", connection)
+    ready.score(a_night(ready))
+    assert ready.launch(review_limit=2, airflow_conn_id="airflow_api").execute(context)["started"] == 2
+    logged = capsys.readouterr().out
+    assert f"The task's note could not be written: {reason}" in logged
+    assert "secret-of-nobody" not in logged

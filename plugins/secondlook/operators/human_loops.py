@@ -56,9 +56,8 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     the one (UTC) in which the night is launched, for a backfilled night too. What was launched while no
     budget was set is not counted.
 
-    Before the first loop starts, the log and the XCom ``forecast`` tell how many images, how much money and
-    how much of people's time, at the median of recent answers. (The Task SDK of Airflow 3.3 gives a task no
-    way to set its own note.)
+    Before the first loop starts, the log, the XCom ``forecast`` and, with ``airflow_conn_id``, the task's
+    note tell how many images, how much money and how much of people's time, at the median of recent answers.
 
     Returns, and keeps in ``reviews/<night>/launch.json``, ``{"night", "ledger", "selected", "started",
     "adopted", "published_rule", "by_policy", "by_audit"}``. ``published_rule`` is how many images the
@@ -90,6 +89,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     :param month_money: most money in a calendar month, None: no limit (templated).
     :param deferred_nights: how many nights back deferred images are taken up (templated).
     :param a2i_conn_id: Airflow connection of Amazon A2I or a Review Desk (templated).
+    :param airflow_conn_id: Airflow connection to Airflow's own REST API, for the task's note (templated).
     """
 
     template_fields: Sequence[str] = (

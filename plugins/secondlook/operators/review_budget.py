@@ -43,6 +43,8 @@ class BudgetedReviewsOperator(SecondLookOperator):
     :param month_money: most money in a calendar month, None: no limit (templated).
     :param deferred_nights: how many nights back deferred images are taken up (templated).
     :param a2i_conn_id: Airflow connection of Amazon A2I or a Review Desk (templated).
+    :param airflow_conn_id: Airflow connection to Airflow's own REST API, for the task's note; None or
+        empty: it gets none (templated).
     """
 
     template_fields: Sequence[str] = (
@@ -57,6 +59,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
         "month_money",
         "deferred_nights",
         "a2i_conn_id",
+        "airflow_conn_id",
     )
 
     def __init__(
@@ -72,6 +75,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
         month_money: Decimal | str | None = None,
         deferred_nights: int | str = 31,
         a2i_conn_id: str = "a2i_default",
+        airflow_conn_id: str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -85,6 +89,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
         self.month_money = month_money
         self.deferred_nights = deferred_nights
         self.a2i_conn_id = a2i_conn_id
+        self.airflow_conn_id = airflow_conn_id
 
     @cached_property
     def service(self) -> HumanReviewService:
@@ -145,7 +150,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
             raise ArgumentError(f"Task {self.task_id}: {error}") from None
 
     def forecast(self, context: Context, lines: Sequence[LedgerLine], plan: ReviewPlan | None) -> None:
-        """Tell, in the log and as an XCom, what is about to be asked for."""
+        """Tell, in the log, as an XCom and in the task's note, what is about to be asked for."""
         asked = sum(line.asked for line in lines)
         forecast = Forecast(
             images=asked,
@@ -155,11 +160,26 @@ class BudgetedReviewsOperator(SecondLookOperator):
             seconds_per_answer=self._recent_seconds() if asked else None,
             deferred=len(lines) - asked,
         )
-        self.log.info("Forecast for %s: %s.", self.night, forecast)
+        told = f"Forecast for {self.night}: {forecast}."
         if plan is not None and asked:
-            self.log.info("Budget of %s.", self.budget.describe(plan.month, self.terms, str(self.currency)))
+            told += f" Budget of {self.budget.describe(plan.month, self.terms, str(self.currency))}."
+        self.log.info(told)
         if self.do_xcom_push:
             context["ti"].xcom_push(key=FORECAST_XCOM, value=forecast.to_record())
+        if self.airflow_conn_id:
+            self._note(context, told)
+
+    def _note(self, context: Context, text: str) -> None:
+        """Write the task's note. Whatever keeps it from being written keeps nobody from being asked."""
+        from secondlook.hooks.airflow_notes import NoteError, write_note
+
+        try:
+            write_note(str(self.airflow_conn_id), context["ti"], text)
+        except NoteError as error:
+            self.log.warning(
+                "The task's note could not be written: %s. The forecast stands above and in the XCom %s.",
+                *(error, FORECAST_XCOM),
+            )
 
     def _recent_seconds(self) -> float | None:
         return recent_seconds(self.store, self.layout, self.night, self.a2i_conn_id, self.region_name)

@@ -1,0 +1,87 @@
+"""The note of a task instance, written through Airflow's public REST API (v2).
+
+Airflow 3.3 gives a running task no other way to it: the Task SDK and the API behind it do not know notes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from airflow.sdk import BaseHook
+
+if TYPE_CHECKING:
+    import httpx
+
+TIMEOUT_SECONDS = 10.0
+TRIES = 3
+MOST_CHARACTERS = 1000
+"""Of a note (Airflow REST API, TaskInstance, note)."""
+
+
+class NoteError(Exception):
+    """A note could not be written; the message says why, in the middle of a sentence."""
+
+
+def write_note(conn_id: str, ti: Any, text: str) -> None:
+    """Write the note of a task instance, in place of the one that it has.
+
+    Parameters
+    ----------
+    conn_id
+        Airflow connection to the API server: host, port and schema, log-in and password of a user who may
+        edit task instances; without a log-in the password is taken for a token.
+    ti
+        The task instance: ``dag_id``, ``run_id``, ``task_id`` and ``map_index``.
+    text
+        The note; what is too long is cut off.
+
+    Raises
+    ------
+    NoteError
+        There is no such connection, or the API server cannot be reached or refuses.
+    """
+    import httpx
+    from airflow.sdk.exceptions import AirflowNotFoundException
+
+    try:
+        connection = BaseHook.get_connection(conn_id)
+    except AirflowNotFoundException:
+        raise NoteError(f"there is no connection {conn_id}") from None
+    path = f"/api/v2/dags/{quote(ti.dag_id)}/dagRuns/{quote(ti.run_id, safe='')}/taskInstances/{ti.task_id}"
+    if ti.map_index >= 0:
+        path += f"/{ti.map_index}"
+    try:
+        with httpx.Client(base_url=_address(connection), timeout=TIMEOUT_SECONDS) as client:
+            headers = {"Authorization": f"Bearer {_token(client, connection)}"}
+            body = {"note": text[:MOST_CHARACTERS]}
+            _must(client, "PATCH", path, json=body, headers=headers, params={"update_mask": "note"})
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise NoteError(f"{conn_id} cannot be reached: {error or type(error).__name__}") from error
+
+
+def _address(connection: Any) -> str:
+    host = str(connection.host or "")
+    if "://" in host:
+        return host.rstrip("/")
+    port = f":{connection.port}" if connection.port else ""
+    return f"{connection.schema or 'http'}://{host}{port}"
+
+
+def _token(client: httpx.Client, connection: Any) -> str:
+    if not connection.login:
+        return str(connection.password)
+    credentials = {"username": connection.login, "password": connection.password}
+    answer = _must(client, "POST", "/auth/token", json=credentials).json()
+    return str(answer["access_token"])
+
+
+def _must(client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
+    """Send a request; again when the server has a fault (with SQLite it may be busy for another writer)."""
+    for _ in range(TRIES):
+        answer = client.request(method, path, **request)
+        if answer.status_code < 500:
+            break
+    if answer.is_error:
+        raise NoteError(f"{method} {path} was answered with {answer.status_code}")
+    return answer
