@@ -47,7 +47,7 @@ test-distributed: setup ## nights on CeleryExecutor, Redis and PostgreSQL while 
 bench: setup ## the Review Desk under load, as ratios within one run
 	$(BIN)/python tests/benchmarks/desk_load.py
 
-large-night: setup ## memory of the scoring tasks for nights of 10,000 and 100,000 images; an hour or two; build/large_night.json
+large-night: setup ## memory of the tasks for nights of 10,000 and 100,000 images; 40 minutes; build/large_night.json
 	$(BIN)/python tests/benchmarks/large_night.py
 
 check: setup ## lint, format, types, Dockerfile
