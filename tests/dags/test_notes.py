@@ -26,6 +26,6 @@ def test_who_is_not_let_in_is_told(
 ) -> None:
     connection = json.loads(airflow_api_server) | {"login": login, "password": "guessed"}
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(connection))
-    with pytest.raises(NoteError, match="was answered with 40[13]") as refused:
+    with pytest.raises(NoteError, match=r"was answered with 40[13]") as refused:
         write_note("airflow_api", NOBODYS, "a note")
     assert "guessed" not in str(refused.value)

@@ -24,7 +24,7 @@ from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, Store
 from secondlook.layout import Layout
 from secondlook.links import ReviewLink
 from secondlook.operators.human_loops import HumanLoopStartOperator
-from secondlook.review import LedgerLine, MonthBudget, ReviewPlan
+from secondlook.review import LedgerLine, MonthBudget, ReviewPlan, ScoredNight
 from tests.human_review.conftest import LABELS, MODEL, TaskInstance
 
 LAYOUT = Layout("cells", "p")
@@ -63,7 +63,7 @@ class Run:
         operator = world.launch(night, **arguments)
         operator.__dict__["store"] = Stepped(world.objects, self)
         operator.__dict__["service"] = Stepped(world.desk, self)
-        operator._predictions = lambda model: world.predictions[night]
+        operator._predictions = lambda model: ScoredNight(world.predictions[night])
         self._greenlet = greenlet(self._work)
         # Up to its first call, which is made by the first step.
         self._greenlet.switch(operator)
