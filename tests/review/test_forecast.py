@@ -31,6 +31,7 @@ def output(*seconds: float) -> bytes:
             Forecast(3, 1, Decimal("0.036"), "EUR", 8.4),
             "3 images to review, 0.108 EUR, 1 min of work at 8 s an answer",
         ),
+        (Forecast(3, 1, Decimal(0), "USD", 0.44), "3 images to review, 1 min of work at 0.4 s an answer"),
         (Forecast(3, 1, Decimal(0), "USD"), "3 images to review, no answers yet to tell how long"),
         (Forecast(0, 1, Decimal(0), "USD", deferred=4), "0 images to review, 4 deferred over budget"),
     ],

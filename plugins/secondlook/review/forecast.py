@@ -59,7 +59,8 @@ class Forecast:
     def _work(self) -> str:
         if self.seconds is None:
             return "no answers yet to tell how long"
-        return f"{_duration(self.seconds)} of work at {self.seconds_per_answer:.0f} s an answer"
+        each = self.seconds_per_answer or 0.0
+        return f"{_duration(self.seconds)} of work at {each:.{1 if each < 1 else 0}f} s an answer"
 
     def to_record(self) -> dict[str, Any]:
         """Return it for XCom."""
