@@ -29,3 +29,10 @@ def test_who_is_not_let_in_is_told(
     with pytest.raises(NoteError, match=r"was answered with 40[13]") as refused:
         write_note("airflow_api", NOBODYS, "a note")
     assert "guessed" not in str(refused.value)
+
+
+def test_another_server_than_airflows_is_told(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = {"conn_type": "http", "host": s3_server, "login": "admin", "password": "guessed"}
+    monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(connection))
+    with pytest.raises(NoteError):
+        write_note("airflow_api", NOBODYS, "a note")

@@ -72,8 +72,11 @@ def _token(client: httpx.Client, connection: Any) -> str:
     if not connection.login:
         return str(connection.password)
     credentials = {"username": connection.login, "password": connection.password}
-    answer = _must(client, "POST", "/auth/token", json=credentials).json()
-    return str(answer["access_token"])
+    answer = _must(client, "POST", "/auth/token", json=credentials)
+    try:
+        return str(answer.json()["access_token"])
+    except (ValueError, KeyError, TypeError):
+        raise NoteError(f"{answer.url} gave no token: it is no API server of Airflow") from None
 
 
 def _must(client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
