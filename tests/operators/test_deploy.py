@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
 
 from secondlook.hooks.models import NoChampionError
-from secondlook.hooks.sagemaker import ResourceConflictError, SageMakerRefusedError
+from secondlook.hooks.sagemaker_errors import ResourceConflictError, SageMakerRefusedError
 from secondlook.hooks.store import StoreError
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.deploy import EndpointFailedError, EndpointRollbackError

@@ -120,7 +120,7 @@ def test_a_training_that_found_no_machine_is_tried_again_after_a_long_time(proje
 
 def operator_job(operator: Any, status: str, reason: str) -> JobFailedError:
     """What the operator raises about a job that SageMaker reports like this."""
-    from secondlook.hooks.sagemaker import JobState
+    from secondlook.hooks.sagemaker_jobs import JobState
 
     return operator.job_failed("training", JobState("second-look-job", status, reason))
 

@@ -1,4 +1,4 @@
-"""SageMaker's control plane in plain records: models, endpoint configs, endpoints, jobs.
+"""SageMaker's control plane in plain records: models, endpoint configs, endpoints; jobs by inheritance.
 
 Names are promises: each holds a hash of what the resource is made of, so "already exists" means that the work
 is done. It is looked at and compared all the same, because somebody else may have taken the name.
@@ -6,42 +6,20 @@ is done. It is looked at and compared all the same, because somebody else may ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from functools import cached_property
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from secondlook.errors import SecondLookError
-from secondlook.failures import (
-    Cause,
-    error_code,
-    error_message,
-    fault_of,
-    is_already_there,
-    is_not_found,
-)
-from secondlook.hooks.clients import LogsHook, SageMakerClientHook
-from secondlook.hooks.requests import training_differences, transform_differences
+from secondlook.failures import error_message, is_already_there, is_not_found
+from secondlook.hooks.sagemaker_errors import ResourceConflictError, refused
+from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from datetime import datetime
-
-    from secondlook.hooks.requests import JobKind, TransformSpec
 
 VARIANT = "AllTraffic"
 SETTLING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
-JOB_ACTIVE = frozenset({"InProgress", "Stopping", "Deleting"})
-LOG_GROUPS = {"training": "/aws/sagemaker/TrainingJobs", "transform": "/aws/sagemaker/TransformJobs"}
-
-
-class SageMakerRefusedError(SecondLookError):
-    """SageMaker did not accept a request; the message holds its own sentence."""
-
-
-class ResourceConflictError(SecondLookError):
-    """A resource of the wanted name exists but holds something else."""
 
 
 @dataclass(frozen=True)
@@ -58,32 +36,6 @@ class EndpointState:
         return self.status in SETTLING
 
 
-@dataclass(frozen=True)
-class JobState:
-    """A training or transform job as described."""
-
-    name: str
-    status: str
-    failure_reason: str = ""
-    artifact: str | None = None
-    metrics: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def active(self) -> bool:
-        """Whether the job may still change."""
-        return self.status in JOB_ACTIVE
-
-    @property
-    def stopping(self) -> bool:
-        """Whether somebody has asked the job to stop; it is still active."""
-        return self.status == "Stopping"
-
-    @property
-    def succeeded(self) -> bool:
-        """Whether the job ended with its whole result. A stopped job did not."""
-        return self.status == "Completed"
-
-
 @dataclass(frozen=True, order=True)
 class TaggedResource:
     """A resource of this project: name, ARN, time of its creation."""
@@ -93,22 +45,8 @@ class TaggedResource:
     created: datetime
 
 
-class SageMaker:
-    """SageMaker as one Airflow connection sees it."""
-
-    def __init__(self, aws_conn_id: str | None = "aws_default", region_name: str | None = None) -> None:
-        self._hook = SageMakerClientHook(aws_conn_id, region_name)
-        self._logs_hook = LogsHook(aws_conn_id, region_name)
-
-    @cached_property
-    def client(self) -> Any:
-        """The boto3 client (for links and pages)."""
-        return self._hook.client
-
-    @property
-    def region(self) -> str:
-        """The Region that answers."""
-        return str(self.client.meta.region_name)
+class SageMaker(SageMakerJobs):
+    """SageMaker as one Airflow connection sees it: models, endpoint configs, endpoints, and jobs."""
 
     # Models and endpoint configs.
 
@@ -248,118 +186,6 @@ class SageMaker:
         pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
         carried = [tag for page in pages for tag in page["Tags"]]
         return all(tag in carried for tag in tags)
-
-    # Jobs.
-
-    def job(self, kind: JobKind, name: str) -> JobState | None:
-        """Describe a job; None when there is none."""
-        try:
-            found = self._describe_job(kind, name)
-        except ClientError as error:
-            if is_not_found(error):
-                return None
-            raise refused(f"the description of the {kind} job", name, error) from error
-        return job_state(kind, found)
-
-    def start_training(self, request: dict[str, Any]) -> None:
-        """Start the training job of :meth:`TrainingSpec.request`, or attach to it if it has the same inputs.
-
-        Raises
-        ------
-        ResourceConflictError
-            A job of this name has other inputs.
-        SageMakerRefusedError
-            SageMaker refused the request.
-        """
-        name = str(request["TrainingJobName"])
-        self._start("training", name, request, self.client.create_training_job, training_differences)
-
-    def start_transform(self, spec: TransformSpec, name: str) -> None:
-        """Start the batch transform job, or attach to it. Raises like :meth:`start_training`."""
-        request = spec.request(name)
-        self._start("transform", name, request, self.client.create_transform_job, transform_differences)
-
-    def stop_job(self, kind: JobKind, name: str) -> None:
-        """Ask a job to stop; it is no fault when it has ended or does not exist."""
-        try:
-            if kind == "training":
-                self.client.stop_training_job(TrainingJobName=name)
-            else:
-                self.client.stop_transform_job(TransformJobName=name)
-        except ClientError as error:
-            if error_code(error) != "ValidationException" and not is_not_found(error):
-                raise refused(f"the stop of the {kind} job", name, error) from error
-
-    def log_tail(self, kind: JobKind, name: str, lines: int = 20) -> list[str]:
-        """The last lines that a job logged; empty when there is no log (or no permission to read it)."""
-        group = LOG_GROUPS[kind]
-        logs = self._logs_hook.client
-        try:
-            streams = logs.describe_log_streams(logGroupName=group, logStreamNamePrefix=f"{name}/")[
-                "logStreams"
-            ]
-            if not streams:
-                return []
-            events = logs.get_log_events(
-                logGroupName=group,
-                logStreamName=streams[0]["logStreamName"],
-                limit=lines,
-                startFromHead=False,
-            )["events"]
-        except ClientError:
-            return []
-        return [str(event["message"]) for event in events]
-
-    def _start(
-        self,
-        kind: JobKind,
-        name: str,
-        request: dict[str, Any],
-        create: Callable[..., Any],
-        differences: Callable[[dict[str, Any], dict[str, Any]], list[str]],
-    ) -> None:
-        try:
-            create(**request)
-        except ClientError as error:
-            if not is_already_there(error):
-                raise refused(f"the {kind} job", name, error) from error
-            different = differences(request, self._describe_job(kind, name))
-            if different:
-                raise ResourceConflictError(
-                    f"A {kind} job called {name} exists with other {' and '.join(different)}: "
-                    "delete it or change the prefix of this deployment."
-                ) from error
-
-    def _describe_job(self, kind: JobKind, name: str) -> dict[str, Any]:
-        if kind == "training":
-            return self.client.describe_training_job(TrainingJobName=name)  # type: ignore[no-any-return]
-        return self.client.describe_transform_job(TransformJobName=name)  # type: ignore[no-any-return]
-
-
-def job_state(kind: JobKind, described: dict[str, Any]) -> JobState:
-    """Make the plain record of a Describe answer (used by the triggers, too)."""
-    shape = "TrainingJob" if kind == "training" else "TransformJob"
-    return JobState(
-        name=str(described[f"{shape}Name"]),
-        status=str(described[f"{shape}Status"]),
-        failure_reason=str(described.get("FailureReason", "")),
-        artifact=described.get("ModelArtifacts", {}).get("S3ModelArtifacts"),
-        metrics={
-            str(metric["MetricName"]): float(metric["Value"])
-            for metric in described.get("FinalMetricDataList", ())
-        },
-    )
-
-
-def refused(operation: str, name: str, error: ClientError) -> SageMakerRefusedError:
-    """Make one sentence of a refusal."""
-    text, what = error_message(error).strip().rstrip("."), fault_of(error)
-    advice = what.advice
-    if what.cause is Cause.INVALID and "role" in text.lower():
-        advice = "check the setting execution_role_arn and that the role trusts sagemaker.amazonaws.com"
-    return SageMakerRefusedError(
-        f"SageMaker refused {operation} {name} ({error_code(error)}: {text}): {advice}."
-    )
 
 
 def _same(kind: str, name: str, wanted: dict[str, Any], found: dict[str, Any]) -> None:

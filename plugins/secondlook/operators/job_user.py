@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.job_users import JobUsers
     from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker import JobState, SageMaker
+    from secondlook.hooks.sagemaker import SageMaker
+    from secondlook.hooks.sagemaker_jobs import JobState
 
 MAX_ATTEMPTS = 50
 

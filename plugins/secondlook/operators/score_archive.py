@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.night_transform import Collected, NightTransform, Round
     from secondlook.hooks.requests import TransformSpec
-    from secondlook.hooks.sagemaker import JobState
+    from secondlook.hooks.sagemaker_jobs import JobState
 
 NAME_PREFIX = "second-look-archive"
 # The model resource is the one that the endpoint and the evaluation use.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import TrainingSpec
-    from secondlook.hooks.sagemaker import JobState
+    from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.training import ModelCard
 
 NAME_PREFIX = "second-look"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker import JobState
+    from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.triggers.sagemaker import SageMakerPollingTrigger
 
 LOG_LINES = 20

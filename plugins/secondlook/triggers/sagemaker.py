@@ -13,7 +13,8 @@ from botocore.exceptions import ClientError
 from secondlook.failures import fault_of, is_not_found, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
 from secondlook.hooks.job_users import JobUsers, leave_jobs
-from secondlook.hooks.sagemaker import SETTLING, SageMaker, job_state
+from secondlook.hooks.sagemaker import SETTLING, SageMaker
+from secondlook.hooks.sagemaker_jobs import job_state
 from secondlook.hooks.store import ObjectStore
 from secondlook.job_record import User
 from secondlook.layout import Layout
