@@ -34,5 +34,5 @@ def test_who_is_not_let_in_is_told(
 def test_another_server_than_airflows_is_told(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     connection = {"conn_type": "http", "host": s3_server, "login": "admin", "password": "guessed"}
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(connection))
-    with pytest.raises(NoteError):
+    with pytest.raises(NoteError, match="/auth/token"):
         write_note("airflow_api", NOBODYS, "a note")

@@ -135,6 +135,11 @@ class Deployment:
         body: bytes = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()
         return body
 
+    def champion(self) -> dict[str, Any]:
+        """The champion pointer."""
+        found: dict[str, Any] = json.loads(self.get(self.layout.champion()))
+        return found
+
     def lines(self, key: str) -> list[dict[str, Any]]:
         """Read a JSON Lines object."""
         return jsonl.decode(self.get(key))

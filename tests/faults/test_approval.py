@@ -10,10 +10,6 @@ from tests.faults.deployment import FIRST_MODEL, Deployment
 from tests.faults.night import Night
 
 
-def champion_of(deployment: Deployment) -> dict[str, Any]:
-    return json.loads(deployment.get(deployment.layout.champion()))
-
-
 def verdict_of(deployment: Deployment, night: Night) -> dict[str, Any]:
     challenger = night.supervisor.result("evaluate")["challenger"]
     return json.loads(deployment.get(deployment.layout.card(challenger)))["verdict"]
@@ -29,7 +25,7 @@ def test_an_approved_challenger_is_promoted(new_deployment: Callable[[], Deploym
     states = night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
     assert states["approve"] == "success"
-    assert champion_of(deployment)["version"] == 2
+    assert deployment.champion()["version"] == 2
     verdict = verdict_of(deployment, night)
     assert (verdict["promote"], verdict["approval"]) == (True, "approved")
     assert "owner" not in json.dumps(verdict)
@@ -47,7 +43,7 @@ def test_a_rejected_challenger_is_promoted_by_no_run_until_a_person_approves_it(
         "skipped",
         "skipped",
     )
-    assert champion_of(deployment)["model"] == FIRST_MODEL
+    assert deployment.champion()["model"] == FIRST_MODEL
     assert verdict_of(deployment, first)["approval"] == "rejected"
 
     # A run that does not ask makes the same challenger of the same answers; it neither waits nor promotes.
@@ -56,10 +52,10 @@ def test_a_rejected_challenger_is_promoted_by_no_run_until_a_person_approves_it(
     assert second.succeeded, second.log.read_text()[-6000:]
     assert (states["train"], states["promote"]) == ("success", "skipped")
     assert "A person has rejected" in second.log.read_text()
-    assert champion_of(deployment)["model"] == FIRST_MODEL
+    assert deployment.champion()["model"] == FIRST_MODEL
 
     first.answers["approve"] = "Approve"
     first.clear("approve")
     first.run()
     assert first.succeeded, first.log.read_text()[-6000:]
-    assert champion_of(deployment)["version"] == 2
+    assert deployment.champion()["version"] == 2

@@ -13,17 +13,13 @@ from tests.faults.night import Night
 from tests.faults.together import together
 
 
-def champion_of(deployment: Deployment) -> dict[str, object]:
-    return json.loads(deployment.get(deployment.layout.champion()))
-
-
 def test_a_night_without_faults_ends_with_a_new_champion(new_deployment: Callable[[], Deployment]) -> None:
     deployment = new_deployment()
     night = Night(deployment)
     states = night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
     assert states["approve"] == "skipped"
-    champion = champion_of(deployment)
+    champion = deployment.champion()
     assert (champion["version"], champion["parent"]) == (2, FIRST_MODEL)
     cleanup = Night(deployment, dag_id="cleanup", conf={"dry_run": False, "min_age_hours": 0})
     assert cleanup.run() == {"cleanup": "success"}
@@ -61,7 +57,7 @@ def test_killed_cleared_and_marked_tasks_go_on_as_in_airflow(
     night.clear("train")
     night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
-    assert champion_of(deployment)["version"] == 2
+    assert deployment.champion()["version"] == 2
 
 
 def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_trains_again(
@@ -85,7 +81,7 @@ def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_tra
     night.run()
     assert night.succeeded, night.log.read_text()[-6000:]
     assert deployment.servers.calls("StopTrainingJob") == stopped + 1
-    assert champion_of(deployment)["version"] == 2
+    assert deployment.champion()["version"] == 2
 
 
 def test_a_trigger_that_dies_is_taken_over_and_two_runs_go_side_by_side(
@@ -98,4 +94,4 @@ def test_a_trigger_that_dies_is_taken_over_and_two_runs_go_side_by_side(
     together([first, second])
     assert first.done
     assert second.done
-    assert champion_of(deployment)["version"] == 2
+    assert deployment.champion()["version"] == 2

@@ -67,7 +67,9 @@ class ChampionPromoteOperator(SecondLookOperator):
         )
 
     def _successor(self, champion: Champion, card: ModelCard) -> Champion:
-        if card.is_rejected_by_a_person:
+        from secondlook.training import is_rejected_by_a_person
+
+        if is_rejected_by_a_person(card.verdict):
             raise AirflowSkipException(
                 f"A person has rejected {card.model}: nothing is promoted. To decide anew, clear the task "
                 "approve of the run that asked; more answers make another challenger."

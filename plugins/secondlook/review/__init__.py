@@ -14,11 +14,11 @@ from secondlook.review.policies import (
     EmptyAwarePolicy,
     RandomPolicy,
     ReviewPolicy,
-    ScoredNight,
     TopScorePolicy,
     UncertaintySumPolicy,
     resolve_policy,
 )
+from secondlook.review.scored_night import ScoredNight
 from secondlook.review.selection import Selection, select
 
 __all__ = [

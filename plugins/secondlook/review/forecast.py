@@ -60,7 +60,8 @@ class Forecast:
         if self.seconds is None:
             return "no answers yet to tell how long"
         each = self.seconds_per_answer or 0.0
-        return f"{_duration(self.seconds)} of work at {each:.{1 if each < 1 else 0}f} s an answer"
+        shown = f"{each:.1f}" if each < 1 else f"{each:.0f}"
+        return f"{_duration(self.seconds)} of work at {shown} s an answer"
 
     def to_record(self) -> dict[str, Any]:
         """Return it for XCom."""

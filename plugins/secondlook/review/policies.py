@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 from secondlook.errors import ReviewPolicyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable
 
     from secondlook.detection import Prediction
 
@@ -157,30 +157,6 @@ def priority_of(policy: ReviewPolicy, prediction: Prediction) -> float | None:
             " it must return a finite number or None."
         )
     return round(float(value), _PRIORITY_DIGITS)
-
-
-class ScoredNight:
-    """The predictions of a night as they pass by once, and how many there were.
-
-    ``images`` and ``published_rule`` (how many images the published rule, top score below 0.5, would have
-    sent to review) are complete once it has been read to its end.
-    """
-
-    def __init__(self, predictions: Iterable[Prediction]) -> None:
-        self._predictions = iter(predictions)
-        self.images = 0
-        self.published_rule = 0
-
-    def __iter__(self) -> Iterator[Prediction]:
-        for prediction in self._predictions:
-            self.images += 1
-            self.published_rule += prediction.top_score < PUBLISHED_SCORE_THRESHOLD
-            yield prediction
-
-    def read_to_the_end(self) -> None:
-        """Count what nobody has asked for."""
-        for _ in self:
-            pass
 
 
 def _gini(score: float) -> float:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 Reason = Literal["policy", "audit"]
 Ranked: TypeAlias = "tuple[Prediction, float]"
+# So that a small ranking is not sorted again at every other image.
 _SPARE = 100
 
 

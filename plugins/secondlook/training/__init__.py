@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from secondlook.training.candidate import CandidateRecord, Standing
-from secondlook.training.card import Approval, Champion, LearnedManifest, ModelCard, TrainingData
+from secondlook.training.card import (
+    Approval,
+    Champion,
+    LearnedManifest,
+    ModelCard,
+    TrainingData,
+    is_rejected_by_a_person,
+)
 from secondlook.training.comparison import Candidate, Comparison, compare
 from secondlook.training.manifest import (
     ATTRIBUTE_NAMES,
@@ -37,6 +44,7 @@ __all__ = [
     "TrainingData",
     "compare",
     "control_mix",
+    "is_rejected_by_a_person",
     "mix_replay",
     "read_manifest",
     "split_validation",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.errors import RecordError
-from secondlook.training.card import Approval
+from secondlook.training.card import is_rejected_by_a_person
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,14 +22,14 @@ class Standing(Enum):
     UNJUDGED = "is trained and has no verdict yet"
     WON = "has won and is not promoted yet"
     FAILED = "could not be trained"
-    REJECTED = "has lost"
-    REFUSED = "has won and was rejected by a person"
+    LOST = "has lost"
+    REJECTED = "has won and was rejected by a person"
     SUPERSEDED = "was trained from another champion"
 
     @property
     def decided(self) -> bool:
         """Whether another challenger of the same champion may be trained."""
-        return self in {Standing.FAILED, Standing.REJECTED, Standing.REFUSED, Standing.SUPERSEDED}
+        return self in {Standing.FAILED, Standing.LOST, Standing.REJECTED, Standing.SUPERSEDED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class CandidateRecord:
             return Standing.SUPERSEDED
         if verdict is not None:
             if not verdict.get("promote"):
-                return Standing.REJECTED
-            return Standing.REFUSED if verdict.get("approval") == Approval.REJECTED else Standing.WON
+                return Standing.LOST
+            return Standing.REJECTED if is_rejected_by_a_person(verdict) else Standing.WON
         if job_status is None:
             return Standing.NOT_STARTED
         if job_status == "Completed":

@@ -22,6 +22,11 @@ class Approval(StrEnum):
     REJECTED = "rejected"
 
 
+def is_rejected_by_a_person(verdict: Mapping[str, Any] | None) -> bool:
+    """Whether the last answer in a card's verdict is no, whatever the comparison says."""
+    return (verdict or {}).get("approval") == Approval.REJECTED
+
+
 @dataclass(frozen=True, slots=True)
 class LearnedManifest:
     """A manifest of answers as a training read it: address, version, number of lines."""
@@ -97,11 +102,6 @@ class ModelCard:
     labels: tuple[str, ...]
     metrics: Mapping[str, float] = field(default_factory=dict)
     verdict: Mapping[str, Any] | None = None
-
-    @property
-    def is_rejected_by_a_person(self) -> bool:
-        """Whether a person was asked last and said no, whatever the comparison says."""
-        return (self.verdict or {}).get("approval") == Approval.REJECTED
 
     def with_verdict(self, verdict: Mapping[str, Any]) -> ModelCard:
         """Return the card with the outcome of a comparison."""
