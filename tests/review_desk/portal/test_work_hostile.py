@@ -27,9 +27,10 @@ HOSTILE = """
     { desk: 1, type: "draft", draft: { word: "y".repeat(2000000) } }, { desk: 1, type: "draft", draft: 5 },
     { desk: 1, type: "constructor" }, { desk: 1, type: "__proto__" },
     { desk: 1, type: "shortcut", name: "sign-out" }, { desk: 1, type: "shortcut", name: ["help"] },
-    { desk: 1, type: "problem", message: "<img src=x onerror=alert(1)>" + "z".repeat(5000) },
   ];
   for (const message of bad) { try { say(message); } catch {} }
+  // Again and again: a frame that has become ready takes its problem from before away.
+  setInterval(say, 200, { desk: 1, type: "problem", message: "<img src=x onerror=alert(1)>" + "z".repeat(5000) });
   const reached = [];
   for (const reach of [() => parent.document.cookie, () => document.cookie, () => localStorage.length,
                        () => top.location.assign("/answers"), () => window.open("/")]) {
