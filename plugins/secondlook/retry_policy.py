@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from secondlook.failures import delay_seconds, fault_of, sentence_of
+from secondlook.causes import delay_seconds
+from secondlook.failures import fault_of, sentence_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

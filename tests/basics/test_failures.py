@@ -14,8 +14,9 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
+from secondlook.causes import Cause, delay_seconds, fault
 from secondlook.errors import SecondLookError, SettingsError
-from secondlook.failures import Cause, delay_seconds, fault, fault_of, reason_passes, sentence_of, will_pass
+from secondlook.failures import fault_of, reason_passes, sentence_of, will_pass
 
 ClientError = botocore_errors.ClientError
 ENDPOINT = "https://api.sagemaker.us-east-1.amazonaws.com/"

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
+from secondlook.aws_answers import error_code, error_message, is_not_found
+from secondlook.causes import Cause
 from secondlook.errors import SecondLookError
-from secondlook.failures import Cause, error_code, error_message, fault_of, is_not_found
+from secondlook.failures import fault_of
 from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
 
 if TYPE_CHECKING:

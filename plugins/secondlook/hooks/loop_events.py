@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from secondlook.failures import error_code, error_message
+from secondlook.aws_answers import error_code, error_message
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from botocore.exceptions import ClientError, WaiterError
 from botocore.waiter import WaiterModel, create_waiter_with_client
 
-from secondlook.failures import error_code, is_already_there, is_not_found
+from secondlook.aws_answers import error_code, is_already_there, is_not_found
 from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
 
 if TYPE_CHECKING:

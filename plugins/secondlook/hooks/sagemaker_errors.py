@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from secondlook.aws_answers import error_code, error_message
+from secondlook.causes import Cause
 from secondlook.errors import SecondLookError
-from secondlook.failures import Cause, error_code, error_message, fault_of
+from secondlook.failures import fault_of
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

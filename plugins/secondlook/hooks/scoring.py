@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from secondlook.aws_answers import error_code, error_message, error_status
 from secondlook.detection import Prediction
 from secondlook.errors import PredictionError, SecondLookError
-from secondlook.failures import error_code, error_message, error_status
 from secondlook.hooks.clients import SageMakerRuntimeHook
 from secondlook.hooks.image_files import image_type
 from secondlook.hooks.requests import TRANSFORM_ACCEPT

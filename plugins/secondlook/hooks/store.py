@@ -10,8 +10,9 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from secondlook import jsonl
+from secondlook.aws_answers import error_code, error_message
 from secondlook.errors import SecondLookError
-from secondlook.failures import error_code, error_message, fault_of
+from secondlook.failures import fault_of
 from secondlook.hooks.clients import S3ClientHook
 
 if TYPE_CHECKING:

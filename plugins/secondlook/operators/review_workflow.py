@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from secondlook.failures import error_code, error_message
+from secondlook.aws_answers import error_code, error_message
 from secondlook.hooks.clients import S3ClientHook
 from secondlook.hooks.human_loops import HumanReviewService, ReviewSetupError
 from secondlook.hooks.review_workflow import FlowDefinition, ReviewWorkflow, cors_allows_reading

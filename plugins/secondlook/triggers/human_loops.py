@@ -11,7 +11,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import ClientError
 
-from secondlook.failures import error_code, error_message, fault_of, is_not_found, sentence_of, will_pass
+from secondlook.aws_answers import error_code, error_message, is_not_found
+from secondlook.failures import fault_of, sentence_of, will_pass
 from secondlook.hooks.clients import A2IRuntimeHook, SqsQueueHook
 from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
 from secondlook.hooks.loop_events import LoopEventQueue

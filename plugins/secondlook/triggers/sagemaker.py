@@ -10,7 +10,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import ClientError
 
-from secondlook.failures import fault_of, is_not_found, sentence_of, will_pass
+from secondlook.aws_answers import is_not_found
+from secondlook.failures import fault_of, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
 from secondlook.hooks.job_users import JobUsers, leave_jobs
 from secondlook.hooks.sagemaker import SETTLING, SageMaker

@@ -30,7 +30,8 @@ HOSTILE = """
   ];
   for (const message of bad) { try { say(message); } catch {} }
   // Again and again: a frame that has become ready takes its problem from before away.
-  setInterval(say, 200, { desk: 1, type: "problem", message: "<img src=x onerror=alert(1)>" + "z".repeat(5000) });
+  const loud = "<img src=x onerror=alert(1)>" + "z".repeat(5000);
+  setInterval(say, 200, { desk: 1, type: "problem", message: loud });
   const reached = [];
   for (const reach of [() => parent.document.cookie, () => document.cookie, () => localStorage.length,
                        () => top.location.assign("/answers"), () => window.open("/")]) {
