@@ -122,6 +122,7 @@ def test_what_one_person_prefers_is_not_anothers(site, browse, words):
     assert visit.page.evaluate(keep, False) == {"wheelZooms": False}
     visit.page.reload()
     assert visit.page.evaluate(keep, None) == {"wheelZooms": False}
-    visit.sign_in(site, flow.reviewer())
-    visit.page.reload()
+    # A page whose session was replaced would go on asking, and be refused.
+    visit.page.goto("about:blank")
+    visit.sign_in(site, flow.reviewer()).page.goto(f"{site.url}/work")
     assert visit.page.evaluate(keep, None) == {}
