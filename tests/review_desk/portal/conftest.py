@@ -57,7 +57,9 @@ class Visit:
             self.origins.add("/".join(frame.url.split("/")[:3]))
 
     def sign_in(self, site: Site, reviewer: Reviewer) -> Visit:
-        """Give the browser the session that ``reviewer`` holds already."""
+        """Give the browser the session that ``reviewer`` holds already, and leave the page of another one:
+        what that goes on asking would be refused."""
+        self.page.goto("about:blank")
         self.context.add_cookies(
             [
                 {
