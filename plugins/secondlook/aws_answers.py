@@ -133,7 +133,8 @@ def fault_of_answer(error: Any) -> Fault:
         return _of_container(int(error.response.get("OriginalStatusCode") or 0))
     if code == "ResourceLimitExceeded":
         return Fault(Cause.QUOTA, _fits(text))
-    if code in _EXPIRED:
+    if code in _EXPIRED or (code == "400" and operation.startswith("Head")):
+        # The answer to a HEAD has no body; S3 says 400 to one whose token has expired.
         return Fault(Cause.CREDENTIALS, True)
     if _is_closed(code, text, operation):
         return fault(Cause.CLOSED)

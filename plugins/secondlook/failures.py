@@ -35,8 +35,8 @@ _BY_CLASS: dict[str, Cause] = {
     **dict.fromkeys(("TimeoutError", "AirflowTaskTimeout", "TaskDeferralTimeout"), Cause.TIMEOUT),
     **dict.fromkeys(
         (
-            *("NoCredentialsError", "PartialCredentialsError", "NoRegionError", "InvalidRegionError"),
-            *("ProfileNotFound", "TokenRetrievalError", "NoAuthTokenError", "SSOError", "LoginError"),
+            *("PartialCredentialsError", "NoRegionError", "InvalidRegionError", "ProfileNotFound"),
+            *("TokenRetrievalError", "NoAuthTokenError", "SSOError", "LoginError"),
         ),
         Cause.CREDENTIALS,
     ),
@@ -66,6 +66,9 @@ def _of_one(error: BaseException) -> Fault:
         return fault_of_answer(error)
     if "WaiterError" in ancestors:
         return _of_waiter(error)
+    if "NoCredentialsError" in ancestors:
+        # botocore raises it, too, when the machine's metadata service did not answer in time.
+        return Fault(Cause.CREDENTIALS, True)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return fault(Cause.SETUP)
     for name in ancestors:

@@ -45,7 +45,7 @@ class Night:
     :param on_tell: called with (instance, step, kind, value) for whatever ``instrument`` tells.
     :param when_deferred: task id -> what to do when it has deferred; by default the reviewer answers
         when ``await_reviews`` waits.
-    :param answers: task id -> what a person chooses when the task asks for it.
+    :param answers: task id -> what a person chooses when the task asks for it; None: nobody answers in time.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Night:
         instrument: Callable[[Order, Line], None] | None = None,
         on_tell: Callable[[Instance, str, str, Any], None] | None = None,
         when_deferred: dict[str, Callable[[], Any]] | None = None,
-        answers: dict[str, str] | None = None,
+        answers: dict[str, str | None] | None = None,
     ) -> None:
         self.deployment = deployment
         self.dag = load_dag(dag_id)
@@ -300,7 +300,7 @@ class Night:
         elif step != "trigger" and instance.state == "deferred" and instance.task_id in self.when_deferred:
             self.when_deferred[instance.task_id]()
         elif instance.state == "awaiting_input" and instance.task_id in self.answers:
-            self._resume(instance, {"event": _choice(self.answers[instance.task_id])})
+            self._resume(instance, {"event": _answer(self.answers[instance.task_id])})
 
     def _resume(self, instance: Instance, more: dict[str, Any]) -> None:
         """Put an event into the arguments of the method that the task goes on with."""
@@ -365,8 +365,10 @@ class Night:
         process.connection.close()
 
 
-def _choice(option: str) -> dict[str, Any]:
-    """What Airflow's API server hands to a task when a person has chosen."""
+def _answer(option: str | None) -> dict[str, Any]:
+    """What Airflow hands to a task when a person has chosen, or with None when the time for that is over."""
+    if option is None:
+        return {"error": "The response timeout has passed.", "error_type": "timeout"}
     return {
         "chosen_options": [option],
         "params_input": {},

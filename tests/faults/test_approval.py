@@ -15,7 +15,7 @@ def verdict_of(deployment: Deployment, night: Night) -> dict[str, Any]:
     return json.loads(deployment.get(deployment.layout.card(challenger)))["verdict"]
 
 
-def asking(deployment: Deployment, answer: str, run_id: str = "asking") -> Night:
+def asking(deployment: Deployment, answer: str | None, run_id: str = "asking") -> Night:
     return Night(deployment, run_id=run_id, conf={"require_approval": True}, answers={"approve": answer})
 
 
@@ -58,4 +58,23 @@ def test_a_rejected_challenger_is_promoted_by_no_run_until_a_person_approves_it(
     first.clear("approve")
     first.run()
     assert first.succeeded, first.log.read_text()[-6000:]
+    assert deployment.champion()["version"] == 2
+
+
+def test_a_promotion_that_nobody_answers_is_asked_about_once(
+    new_deployment: Callable[[], Deployment],
+) -> None:
+    deployment = new_deployment()
+    night = asking(deployment, None)
+    states = night.run()
+    assert (states["approve"], states["promote"]) == ("failed", "upstream_failed")
+    assert sum(line.startswith("approve try 1: awaiting_input") for line in night.history) == 1
+    assert not any(line.startswith("approve try 2") for line in night.history)
+    assert "Nobody said within 7 days" in night.log.read_text()
+    assert deployment.champion()["model"] == FIRST_MODEL
+
+    night.answers["approve"] = "Approve"
+    night.clear("approve")
+    night.run()
+    assert night.succeeded, night.log.read_text()[-6000:]
     assert deployment.champion()["version"] == 2

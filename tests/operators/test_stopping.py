@@ -236,6 +236,18 @@ async def test_a_wait_that_took_too_long_stops_the_job(slow: Any, wait_until: Ca
     assert (watch.stops, watch.starts) == (2, 2)
 
 
+async def test_a_job_that_ended_while_no_triggerer_ran_is_no_time_out(
+    ready: Any, wait_until: Callable[..., Any]
+) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    watch, night = Watch(ready), context_of("monday")
+    trigger = deferred(ready.train(deferrable=True, timeout_seconds=1), night)
+    wait_until(lambda: watch.status(trigger.names[0]) == "Completed" and time.time() > trigger.deadline)
+    result = ready.train().resume(night, event=await event_of(trigger))
+    assert (result["model"], watch.stops) == (trigger.names[0], 0)
+
+
 async def test_a_wait_that_took_too_long_leaves_the_job_to_the_others(slow: Any) -> None:
     watch, monday = Watch(slow), context_of("monday")
     other = deferred(slow.train(deferrable=True), context_of("tuesday"))

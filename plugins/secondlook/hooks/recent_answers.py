@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
@@ -26,15 +26,14 @@ READERS = 8
 def recent_seconds(
     store: ObjectStore, layout: Layout, night: str, a2i_conn_id: str, region_name: str | None
 ) -> float | None:
-    """Return the median time of an answer in the last night of the week before that has any.
+    """Return the median time of an answer in the last night that has any.
 
-    It serves a forecast only: what cannot be read does not count, and None means that nothing is known.
+    It looks at the nights of the last seven days and, for a night of an archive, at the seven before it. It
+    serves a forecast only: what cannot be read does not count, and None means that nothing is known.
     """
-    last = date.fromisoformat(night)
-    for days in range(1, RECENT_NIGHTS + 1):
-        earlier = (last - timedelta(days=days)).isoformat()
+    for recent in _nights_before(datetime.now(UTC).date(), date.fromisoformat(night)):
         try:
-            outcomes = ReviewRecords(store, layout, earlier).outcomes() or {}
+            outcomes = ReviewRecords(store, layout, recent.isoformat()).outcomes() or {}
         except (SecondLookError, BotoCoreError):
             continue
         places = [ending.output for ending in outcomes.values() if ending.outcome == "completed"]
@@ -42,6 +41,12 @@ def recent_seconds(
         if found is not None:
             return found
     return None
+
+
+def _nights_before(*days: date) -> list[date]:
+    """The nights of the week before each day, the latest first, none twice."""
+    before = (day - timedelta(days=back) for day in days for back in range(1, RECENT_NIGHTS + 1))
+    return list(dict.fromkeys(before))
 
 
 def _read(places: list[str], a2i_conn_id: str, region_name: str | None) -> list[bytes | None]:

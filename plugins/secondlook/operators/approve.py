@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from secondlook.errors import SecondLookError
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+
+class NobodyAnsweredError(SecondLookError):
+    """A promotion was neither approved nor rejected in time; asking once more by itself would not help."""
 
 
 class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
@@ -34,7 +40,13 @@ class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
         self.check_text("challenger", challenger)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Take the answer; raises what ``ApprovalOperator`` raises when nobody answered in time."""
+        """Take the answer.
+
+        Raises
+        ------
+        NobodyAnsweredError
+            There is none within ``response_timeout``.
+        """
         from secondlook.hooks.models import record_verdict
         from secondlook.training import Approval
 
@@ -44,4 +56,10 @@ class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
             approval = Approval.APPROVED if choice == [self.APPROVE] else Approval.REJECTED
             record_verdict(self.store, self.layout, str(self.challenger), {"approval": approval.value})
             self.log.info("%s was %s by a person; its card says so.", self.challenger, approval.value)
-        return super().execute_complete(context, event)
+        try:
+            return super().execute_complete(context, event)
+        except HITLTimeoutError:
+            raise NobodyAnsweredError(
+                f"Nobody said within {self.response_timeout} whether {self.challenger} is to be promoted: "
+                "the champion stays; to be asked again, clear this task."
+            ) from None

@@ -92,7 +92,8 @@ class SageMakerPollingTrigger(BaseTrigger):
         yield self._event(status)
 
     async def _wait(self, client: Any) -> str:
-        while time.time() < self.deadline:
+        # It looks before it gives up: the wait may have ended while no triggerer ran.
+        while True:
             try:
                 if await self.settled(client):
                     return SETTLED
@@ -103,8 +104,10 @@ class SageMakerPollingTrigger(BaseTrigger):
                 if not will_pass(error):
                     raise
                 self.log.warning("SageMaker did not answer, will ask again: %s", sentence_of(error))
-            await asyncio.sleep(self.poll_interval_seconds)
-        return TIMED_OUT
+            remaining = self.deadline - time.time()
+            if remaining <= 0:
+                return TIMED_OUT
+            await asyncio.sleep(min(self.poll_interval_seconds, remaining))
 
     def _event(self, status: str, **more: Any) -> TriggerEvent:
         event = {"status": status, "progress": self.progress, **more}
