@@ -272,7 +272,6 @@ with DAG(
         task_id="manifest",
         night=NIGHT,
         labels="{{ settings.labels }}",
-        a2i_conn_id="{{ settings.a2i_conn_id }}",
         **PLACE,
     )
 

@@ -361,10 +361,10 @@ def aws_connection(aws_credentials: AwsCredentials, s3_server: str, sagemaker_se
 
 
 @pytest.fixture(scope="session")
-def a2i_connection(aws_credentials: AwsCredentials, s3_server: str, desk_server: str) -> str:
-    """The Airflow connection ``a2i_default`` as JSON: S3 on this machine and the Review Desk."""
+def a2i_connection(aws_credentials: AwsCredentials, desk_server: str) -> str:
+    """The Airflow connection ``a2i_default`` as JSON: the Review Desk and nothing else."""
     services = ("sagemaker", "sagemaker-a2i-runtime")
-    return _connection(aws_credentials, {"s3": s3_server, **dict.fromkeys(services, desk_server)})
+    return _connection(aws_credentials, dict.fromkeys(services, desk_server))
 
 
 @pytest.fixture(scope="session")

@@ -96,9 +96,9 @@ def airflow_environment(state: State) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "SECONDLOOK_SETTINGS": str(state.settings_file),
         "AIRFLOW_CONN_AWS_DEFAULT": _connection(
-            state, "sagemaker", ("sagemaker", "sagemaker-runtime", "logs")
+            state, s3="s3", sagemaker="sagemaker", sagemaker_runtime="sagemaker", logs="sagemaker"
         ),
-        "AIRFLOW_CONN_A2I_DEFAULT": _connection(state, "desk", ("sagemaker", "sagemaker-a2i-runtime")),
+        "AIRFLOW_CONN_A2I_DEFAULT": _connection(state, sagemaker="desk", sagemaker_a2i_runtime="desk"),
         "AIRFLOW_CONN_AIRFLOW_API": json.dumps(
             {"conn_type": "http", "host": url, "login": ADMIN, "password": state.secrets.admin_password}
         ),
@@ -112,9 +112,12 @@ def airflow_environment(state: State) -> dict[str, str]:
     return environment | dict(state.deployment.airflow_environment)
 
 
-def _connection(state: State, service: str, operations: tuple[str, ...]) -> str:
-    """An AWS connection that differs from one to AWS in nothing but endpoints and keys."""
-    endpoints = {"s3": state.url("s3")} | {operation: state.url(service) for operation in operations}
+def _connection(state: State, **services: str) -> str:
+    """An AWS connection that differs from one to AWS in nothing but endpoints and keys.
+
+    ``services`` says for each AWS service, ``_`` for ``-`` in its name, which of ours answers.
+    """
+    endpoints = {name.replace("_", "-"): state.url(ours) for name, ours in services.items()}
     return json.dumps(
         {
             "conn_type": "aws",

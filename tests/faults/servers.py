@@ -87,7 +87,7 @@ class Servers:
         """The Airflow connections to these servers."""
         return {
             "AIRFLOW_CONN_AWS_DEFAULT": self._connection("s3", "sagemaker"),
-            "AIRFLOW_CONN_A2I_DEFAULT": self._connection("s3", "desk"),
+            "AIRFLOW_CONN_A2I_DEFAULT": self._connection("desk"),
         }
 
     def _connection(self, *names: str) -> str:

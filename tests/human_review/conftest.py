@@ -226,10 +226,11 @@ def connections(
     keys = (aws_credentials.access_key_id, aws_credentials.secret_access_key)
 
     def connect(a2i: str = desk_server) -> None:
-        endpoints = {"s3": s3_server, "sagemaker": a2i, "sagemaker-a2i-runtime": a2i}
         s3_and_sqs = {"s3": s3_server, "sqs": s3_server}
+        # A desk has keys of its own: with this connection nothing else can be reached.
+        desk = {"sagemaker": a2i, "sagemaker-a2i-runtime": a2i}
         monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", _connection(*keys, s3_and_sqs))
-        monkeypatch.setenv("AIRFLOW_CONN_A2I_DEFAULT", _connection(*keys, endpoints))
+        monkeypatch.setenv("AIRFLOW_CONN_A2I_DEFAULT", _connection(*keys, desk))
 
     connect()
     return connect

@@ -33,7 +33,7 @@ def answer(project, night: date, seconds: float) -> None:
 @pytest.fixture
 def speed(project):
     return lambda: recent_seconds(
-        ObjectStore(project.bucket), project.layout, ARCHIVE.isoformat(), "a2i_default", None
+        ObjectStore(project.bucket), project.layout, ARCHIVE.isoformat(), "aws_default", None
     )
 
 

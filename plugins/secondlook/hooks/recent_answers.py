@@ -24,7 +24,7 @@ READERS = 8
 
 
 def recent_seconds(
-    store: ObjectStore, layout: Layout, night: str, a2i_conn_id: str, region_name: str | None
+    store: ObjectStore, layout: Layout, night: str, aws_conn_id: str, region_name: str | None
 ) -> float | None:
     """Return the median time of an answer in the last night that has any.
 
@@ -37,7 +37,7 @@ def recent_seconds(
         except (SecondLookError, BotoCoreError):
             continue
         places = [ending.output for ending in outcomes.values() if ending.outcome == "completed"]
-        found = typical_seconds(_read([place for place in places if place], a2i_conn_id, region_name))
+        found = typical_seconds(_read([place for place in places if place], aws_conn_id, region_name))
         if found is not None:
             return found
     return None
@@ -49,7 +49,7 @@ def _nights_before(*days: date) -> list[date]:
     return list(dict.fromkeys(before))
 
 
-def _read(places: list[str], a2i_conn_id: str, region_name: str | None) -> list[bytes | None]:
+def _read(places: list[str], aws_conn_id: str, region_name: str | None) -> list[bytes | None]:
     """Read some of the documents, spread evenly over the list: the first are the hardest images."""
     step = max(1, -(-len(places) // MOST_OUTPUTS))
     split = []
@@ -59,7 +59,7 @@ def _read(places: list[str], a2i_conn_id: str, region_name: str | None) -> list[
         except S3UriError:
             continue
     # Threads may share an S3 client but not make one.
-    stores = {bucket: ObjectStore(bucket, a2i_conn_id, region_name) for bucket in {b for b, _ in split}}
+    stores = {bucket: ObjectStore(bucket, aws_conn_id, region_name) for bucket in {b for b, _ in split}}
 
     def read(place: tuple[str, str]) -> bytes | None:
         try:

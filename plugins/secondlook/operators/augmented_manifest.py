@@ -42,23 +42,20 @@ class AugmentedManifestOperator(SecondLookOperator):
 
     :param night: the night, YYYY-MM-DD (templated).
     :param labels: all labels, index = class id (templated).
-    :param a2i_conn_id: Airflow connection that may read the human review service's output in S3 (templated).
     """
 
-    template_fields: Sequence[str] = (*SecondLookOperator.template_fields, "night", "labels", "a2i_conn_id")
+    template_fields: Sequence[str] = (*SecondLookOperator.template_fields, "night", "labels")
 
     def __init__(
         self,
         *,
         night: str,
         labels: Sequence[str] | str,
-        a2i_conn_id: str = "a2i_default",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.night = night
         self.labels = labels
-        self.a2i_conn_id = a2i_conn_id
         self._check_arguments()
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -96,7 +93,7 @@ class AugmentedManifestOperator(SecondLookOperator):
         """Return what reads an answer; S3 clients are made here, as threads may share but not make them."""
         places = {ending.loop: place for ending in endings if ending and (place := self._place(ending))}
         stores = {
-            bucket: ObjectStore(bucket, self.a2i_conn_id, self.region_name)
+            bucket: ObjectStore(bucket, self.aws_conn_id, self.region_name)
             for bucket in {bucket for bucket, _ in places.values()}
         }
 

@@ -182,4 +182,4 @@ class BudgetedReviewsOperator(SecondLookOperator):
             )
 
     def _recent_seconds(self) -> float | None:
-        return recent_seconds(self.store, self.layout, self.night, self.a2i_conn_id, self.region_name)
+        return recent_seconds(self.store, self.layout, self.night, self.aws_conn_id, self.region_name)
