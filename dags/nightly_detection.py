@@ -14,15 +14,19 @@ updates the endpoint while it goes on answering.
 Backfill works by data interval: `airflow backfill create --dag-id nightly_detection --from-date ...
 --to-date ...`.
 
-**Scoring.** The parameter `scoring` chooses endpoint or batch transform; `auto` is transform in backfill
-runs, endpoint otherwise. A backfill run deploys nothing, neither before scoring nor after a promotion: the
-next scheduled night's `deploy` puts the champion into service.
+**Scoring.** The parameter `scoring` chooses endpoint or batch transform; a backfill run is always scored by
+transform. It deploys nothing, neither before scoring nor after a promotion: the next scheduled night's
+`deploy` puts the champion into service. A night without images fails; in a backfill it is skipped.
 
 **Runs side by side.** A run that waits for people counts as active, so `max_active_runs` is how many nights
-may wait at once. What they do at the same time is bounded by three pools, created by
-`airflow pools import include/settings/pools.json`: `secondlook_scoring` (endpoint calls), `secondlook_launch`
-(new human loops) and `secondlook_training` (planning a training). One challenger at a time is trained and
-judged, whatever the pools allow: the others wait, deferred, and then start from the champion of that moment.
+may wait at once; a backfill has its own. What they do at the same time is bounded by three pools, created by
+`airflow pools import include/settings/pools.json`: `secondlook_scoring` (endpoint calls and transform jobs),
+`secondlook_launch` (new human loops) and `secondlook_training` (planning a training). One challenger at a
+time is trained and judged, whatever the pools allow: the others wait, deferred, and then start from the
+champion of that moment.
+
+**What it may cost.** `launch` reserves its reviews in the month's budget before it asks anybody; what does
+not fit is deferred to a later night. Ending or clearing `await_reviews` takes no question back.
 
 **When something fails**, clear the failed task: every task finds what it has done before and goes on from
 there. A night that ends after `manifest` with `train` skipped is a success: there were too few new answers.
@@ -72,7 +76,7 @@ PARAMS: dict[str, Any] = {
         type=["null", "string"],
         enum=[None, "auto", "endpoint", "transform"],
         title="Scoring",
-        description="By the endpoint or by batch transform; auto: transform in backfill runs, else endpoint. "
+        description="By the endpoint or by batch transform; a backfill run is always scored by transform. "
         "Empty: from the settings.",
         section="Night",
     ),
@@ -97,8 +101,9 @@ PARAMS: dict[str, Any] = {
         type=["null", "integer"],
         minimum=0,
         maximum=100000,
-        title="Most reviews to pay for",
-        description="0 asks nobody. Empty: from the settings.",
+        title="Most images to ask about",
+        description="Each costs as many answers as the workflow has reviewers per image. 0 asks nobody. "
+        "Empty: from the settings.",
         section="Review",
     ),
     "audit_share": Param(
@@ -125,10 +130,10 @@ PARAMS: dict[str, Any] = {
         section="Training",
     ),
     "require_approval": Param(
-        False,
-        type="boolean",
+        None,
+        type=["null", "boolean"],
         title="A person approves the promotion",
-        description="A challenger that has won waits under Required Actions.",
+        description="A challenger that has won waits under Required Actions. Empty: from the settings.",
         section="Training",
     ),
 }
@@ -316,13 +321,16 @@ with DAG(
     )
 
     @task.branch(task_id="decide")
-    def decide(verdict: dict[str, Any], params: dict[str, Any]) -> str | None:
+    def decide(verdict: dict[str, Any], ask_a_person: bool) -> str | None:
         """Return the next task: a challenger that lost ends the night here."""
         if not verdict["promote"]:
             return None
-        return "approve" if params["require_approval"] else "promote"
+        return "approve" if ask_a_person else "promote"
 
-    decision = decide(evaluate.output)  # type: ignore[arg-type, call-arg]  # Airflow gives the params
+    decision = decide(
+        evaluate.output,  # type: ignore[arg-type]  # the result, at run time
+        "{{ choose(params.require_approval, settings.training.require_approval) }}",  # type: ignore[arg-type]
+    )
 
     approve = PromotionApprovalOperator(
         task_id="approve",

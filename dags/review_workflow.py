@@ -22,6 +22,7 @@ from secondlook.settings import LazySettings
 
 with DAG(
     dag_id="review_workflow",
+    description="Set up human review, or take it down.",
     schedule=None,
     doc_md=__doc__,
     tags=["second-look", "setup"],

@@ -82,7 +82,7 @@ class ReviewSettings(_Section):
 
     policy: str = Field(default="uncertainty_sum", min_length=1)
     policy_params: dict[str, Any] = Field(default_factory=dict)
-    limit: int = Field(default=100, ge=0, description="most images to pay for per night")
+    limit: int = Field(default=100, ge=0, description="most images to ask about per night")
     price_per_review: Decimal = Field(
         default=Decimal(0),
         ge=0,
@@ -91,7 +91,7 @@ class ReviewSettings(_Section):
     )
     currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
     month_limit: int | None = Field(
-        default=None, ge=0, description="most images to pay for per calendar month, all nights together"
+        default=None, ge=0, description="most images to ask about per calendar month, all nights together"
     )
     night_money: Decimal | None = Field(
         default=None, ge=0, decimal_places=3, description="most money for a night's reviews"
@@ -149,6 +149,7 @@ class TrainingSettings(_Section):
     replay_ratio: float = Field(default=1.0, ge=0, description="old images per new answer")
     validation_share: Share = 0.1
     control_arm: bool = False
+    require_approval: bool = Field(default=False, description="whether a person approves each promotion")
     hyperparameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
 
 
@@ -229,6 +230,10 @@ def _sentence(fault: Any) -> str:
     if fault["type"] == "string_pattern_mismatch":
         form = _FORMS.get(key, f"does not have the form {fault['ctx']['pattern']}")
         return f"{key} = {fault['input']!r} {form}."
+    if fault["type"] == "too_short":
+        return f"{key} names too little: give {fault['ctx']['min_length']} or more."
+    if fault["type"] == "too_long":
+        return f"{key} names too much: give {fault['ctx']['max_length']} at most."
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
 

@@ -141,11 +141,11 @@ def test_a_backfill_has_one_run_for_each_night_of_its_dates(dags: dict[str, Any]
     ("promote", "require_approval", "following"),
     [(True, False, "promote"), (True, True, "approve"), (False, True, None), (False, False, None)],
 )
-def test_only_a_winner_is_promoted_and_a_person_is_asked_if_the_run_wants_it(
+def test_only_a_winner_is_promoted_and_a_person_is_asked_if_that_is_wanted(
     dags: dict[str, Any], promote: bool, require_approval: bool, following: str | None
 ) -> None:
     decide = dags["nightly_detection"].get_task("decide").python_callable
-    assert decide({"promote": promote}, {"require_approval": require_approval}) == following
+    assert decide({"promote": promote}, require_approval) == following
 
 
 def test_one_file_creates_every_pool_that_a_task_names(dags: dict[str, Any], airflow_database: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -222,6 +223,8 @@ def test_a_night_without_images_and_a_run_by_endpoint(project: Any, context: dic
         project.score_archive().execute(context)
     with pytest.raises(NoImagesError, match="clear this task"):
         project.plan().execute(context)
+    with pytest.raises(AirflowSkipException, match="There are no images at"):
+        project.plan().execute({**context, "dag_run": SimpleNamespace(run_type="backfill")})
     with pytest.raises(AirflowSkipException, match="scored by the endpoint"):
         project.score_archive(enabled=False).execute(context)
     with pytest.raises(ArgumentError, match="max_concurrent_transforms = 17"):

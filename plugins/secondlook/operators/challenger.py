@@ -155,8 +155,8 @@ class ChallengerTrainingOperator(TrainingOperator):
         until = float(known["until"] if known else time.time() + float(self.candidate_timeout_seconds))
         progress = {"challenger": name, "until": until, "waiting_for": f"the decision about {name}"}
         self.log.info(
-            "Night %s waits until %s of night %s is decided, for %.0f s at most. It %s. To train at once, "
-            "delete %s.",
+            "Night %s waits until %s of night %s is decided, for %.0f s at most. It %s. There is nothing to "
+            "do; only if that night's run is dead, delete %s, and this one goes on.",
             *(self.night, name, record.night, until - time.time(), standing.value, self.candidates.uri),
         )
         if self.deferrable:

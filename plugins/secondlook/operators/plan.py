@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
 
@@ -23,7 +24,8 @@ class NightPlanOperator(SecondLookOperator):
     for a small night, never more than Airflow maps over (``[core] max_map_length``: larger shards instead).
     The images are listed as a stream. Pushes the XCom ``scoring`` (``endpoint`` or ``transform``).
 
-    A backfill run never deploys, so it is always scored by batch transform.
+    A backfill run never deploys, so it is always scored by batch transform. Its night is skipped when it has
+    no images, as archives have gaps; the scheduled night fails, as somebody has to see to its upload.
 
     :param night: ``YYYY-MM-DD`` (templated).
     :param scoring: ``endpoint``, ``transform`` or ``auto``: transform in a backfill run, else endpoint
@@ -67,9 +69,14 @@ class NightPlanOperator(SecondLookOperator):
             part_size=int(self.part_size),
             max_shards=conf.getint("core", "max_map_length", fallback=DEFAULT_MAX_MAP_LENGTH),
         )
+        in_backfill = context["dag_run"].run_type == "backfill"
+        if not count and in_backfill:
+            raise AirflowSkipException(
+                f"There are no images at {self.store.uri(images.folder)}: nothing is asked about this night."
+            )
         if not count:
             raise images.none()
-        way = self._way(in_backfill=context["dag_run"].run_type == "backfill")
+        way = self._way(in_backfill=in_backfill)
         self.log.info(
             "Night %s: %d images in %d shards, scored by %s.",
             *(images.night, count, len(shards), "batch transform" if way == TRANSFORM else way),
