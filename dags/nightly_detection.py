@@ -199,6 +199,7 @@ with DAG(
         night=NIGHT,
         endpoint_name="{{ settings.endpoint_name }}",
         model="{{ ti.xcom_pull(task_ids='deploy')['model'] }}",
+        endpoint_config="{{ ti.xcom_pull(task_ids='deploy')['endpoint_config'] }}",
         part_size="{{ settings.serving.part_size }}",
         concurrency="{{ settings.serving.concurrency }}",
         pool=SCORING_POOL,

@@ -4,8 +4,8 @@
 ``failure`` (text of the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is
 read), ``sleep_seconds``, ``ignore_sigterm``. ``serve`` answers with what it was asked, or as the body
 says, behind a JPEG's first bytes, in its first comment, or bare: ``status <code> `` or ``die``. Environment:
-``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_EXIT`` (exit code at once), ``STUB_DELAY_SECONDS`` (per
-invocation).
+``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_NOT_READY_WHILE`` (a file that exists), ``STUB_EXIT`` (exit
+code at once), ``STUB_DELAY_SECONDS`` (per invocation).
 """
 
 from __future__ import annotations
@@ -70,7 +70,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        self.answer(int(os.environ.get("STUB_PING", "200")), b"")
+        held = os.path.exists(os.environ.get("STUB_NOT_READY_WHILE", ""))
+        self.answer(503 if held else int(os.environ.get("STUB_PING", "200")), b"")
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))

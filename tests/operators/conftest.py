@@ -207,10 +207,10 @@ class Project:
         self.put(name, buffer.getvalue())
         return self.layout.uri(name)
 
-    def serve_with_stub(self) -> None:
+    def serve_with_stub(self, model: str = "stub") -> None:
         """Let the champion be a model of the stub algorithm: it starts at once and answers nonsense."""
-        artifact = self.upload_artifact()
-        pointer = {"model": "stub", "artifact": artifact, "card": "s3://nowhere/card", "image": STUB_IMAGE}
+        artifact = self.upload_artifact(f"{model}/model.tar.gz")
+        pointer = {"model": model, "artifact": artifact, "card": "s3://nowhere/card", "image": STUB_IMAGE}
         self.put(self.layout.champion(), json.dumps({**pointer, "parent": None, "version": 1}).encode())
 
     def train_with_stub(self, **hyperparameters: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable
+from functools import partial
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,14 @@ from secondlook.hooks.models import NoChampionError
 from secondlook.hooks.sagemaker_errors import ResourceConflictError, SageMakerRefusedError
 from secondlook.hooks.store import StoreError
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.deploy import EndpointFailedError, EndpointRollbackError
+from secondlook.operators.deploy import (
+    MOST_REQUESTS,
+    EndpointContestedError,
+    EndpointFailedError,
+    EndpointRollbackError,
+)
 from secondlook.operators.waiting import WaitTimeoutError
+from secondlook.triggers.sagemaker import SETTLED
 
 STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
 DETECTOR_IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
@@ -80,6 +89,54 @@ def test_the_update_of_another_run_is_waited_out(project: Any, context: dict[str
     assert project.deploy(**of_stub(project, "two")).execute(context) == second
     described = project.sagemaker.describe_endpoint(EndpointName=project.endpoint)
     assert described["EndpointConfigName"] == second["endpoint_config"]
+
+
+def deferred(operator: Any, context: dict[str, Any], event: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Start a deployment, or go on with it, until it waits; returns the event that will end the wait."""
+    go_on = operator.execute if event is None else partial(operator.resume, event=event)
+    with pytest.raises(TaskDeferred) as caught:
+        go_on(context)
+    _, arguments = caught.value.trigger.serialize()
+    return {"status": SETTLED, "progress": json.loads(json.dumps(arguments["progress"]))}
+
+
+def test_a_run_that_waited_deploys_the_champion_of_that_moment(project: Any, context: dict[str, Any]) -> None:
+    one = project.deploy(**of_stub(project, "one")).execute(context)
+    project.deploy(**of_stub(project, "other")).execute(context)
+    # An update by somebody else: the run with the second champion has to wait before it can ask.
+    project.sagemaker.update_endpoint(
+        EndpointName=project.endpoint, EndpointConfigName=one["endpoint_config"]
+    )
+    project.serve_with_stub("two")
+    event = deferred(project.deploy(deferrable=True), context)
+    # Meanwhile another run promotes the third model and is the first to deploy.
+    project.serve_with_stub("three")
+    third = project.deploy().execute(context)
+    updates = project.calls("UpdateEndpoint")
+    assert project.deploy(deferrable=True).resume(context, event=event) == third
+    assert third["model"] == "three"
+    assert project.calls("UpdateEndpoint") == updates
+
+
+def test_the_deployment_of_a_later_champion_is_no_rollback(project: Any, context: dict[str, Any]) -> None:
+    project.deploy(**of_stub(project, "one")).execute(context)
+    project.serve_with_stub("two")
+    event = deferred(project.deploy(deferrable=True), context)
+    project.serve_with_stub("three")
+    third = project.deploy().execute(context)
+    assert project.deploy(deferrable=True).resume(context, event=event) == third
+
+
+def test_runs_that_deploy_against_each_other_end(project: Any, context: dict[str, Any]) -> None:
+    others = cycle([of_stub(project, "one"), of_stub(project, "three")])
+    two = of_stub(project, "two")
+    project.deploy(**next(others)).execute(context)
+    event = None
+    for _ in range(MOST_REQUESTS):
+        event = deferred(project.deploy(**two, deferrable=True), context, event)
+        project.deploy(**next(others)).execute(context)
+    with pytest.raises(EndpointContestedError, match="because other runs deploy, too"):
+        project.deploy(**two, deferrable=True).resume(context, event=event)
 
 
 async def test_the_wait_holds_no_worker(project: Any, context: dict[str, Any]) -> None:

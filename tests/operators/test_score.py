@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 from secondlook.hooks.predictions import NoImagesError
-from secondlook.hooks.scoring import EndpointUnavailableError
+from secondlook.hooks.scoring import EndpointUnavailableError, ImageScorer
+from secondlook.hooks.served_config import OtherModelServedError
+from secondlook.hooks.store import StoredObject
 from secondlook.operators.base import ArgumentError
+from tests.operators.conftest import STUB_IMAGE
 
 NIGHT = "2026-11-20"
 
@@ -102,6 +106,79 @@ def test_an_endpoint_out_of_order_blames_no_image_and_keeps_what_is_done(
     project.put(f"{folder}/e.jpg", b"fine again")
     assert project.score("stub", part_size=2).execute(context)["images"] == 5
     assert project.calls("InvokeEndpoint") == calls + 1
+
+
+def test_while_another_model_answers_nothing_is_written(
+    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project.serve_with_stub("first")
+    first = project.deploy().execute(context)
+    project.upload_night(range(6))
+    folder = project.layout.images(NIGHT)
+    score = ImageScorer.score
+
+    def deployed_meanwhile(scorer: ImageScorer, item: StoredObject) -> Any:
+        # Another run promotes and deploys between the images of the second part.
+        if item.key == f"{folder}/shape0003.jpg":
+            project.serve_with_stub("second")
+            project.deploy().execute(context)
+        return score(scorer, item)
+
+    def operator() -> Any:
+        return project.score("first", endpoint_config=first["endpoint_config"], part_size=2, concurrency=1)
+
+    monkeypatch.setattr(ImageScorer, "score", deployed_meanwhile)
+    with pytest.raises(OtherModelServedError, match="Clear `deploy` and what follows") as caught:
+        operator().execute(context)
+    assert not caught.value.passing
+    parts = [key for key in project.keys(project.layout.predictions(NIGHT, "first")) if key.endswith(".gz")]
+    assert parts == [project.layout.prediction_part(NIGHT, "first", 0)]
+    # The next try finds the same, and sends the endpoint nothing.
+    calls = project.calls("InvokeEndpoint")
+    with pytest.raises(OtherModelServedError):
+        operator().execute(context)
+    assert project.calls("InvokeEndpoint") == calls
+    # What the sentence advises.
+    second = project.deploy().execute(context)
+    scored = project.score("second", endpoint_config=second["endpoint_config"]).execute(context)
+    assert (scored["model"], scored["images"]) == ("second", 6)
+
+
+def test_while_an_update_is_under_way_nothing_is_scored(
+    project: Any, context: dict[str, Any], tmp_path: Path, wait_until: Any
+) -> None:
+    project.serve_with_stub()
+    night = project.deploy().execute(context)["endpoint_config"]
+    project.upload_night(range(2))
+    held, sagemaker, name = tmp_path / "held", project.sagemaker, f"{project.endpoint}-held"
+    held.touch()
+    sagemaker.create_model(
+        ModelName=name,
+        ExecutionRoleArn=project.role_arn,
+        PrimaryContainer={
+            "Image": STUB_IMAGE,
+            "ModelDataUrl": project.upload_artifact(),
+            "Environment": {"STUB_NOT_READY_WHILE": str(held)},
+        },
+    )
+    variant = {"VariantName": "AllTraffic", "ModelName": name, "InitialInstanceCount": 1}
+    sagemaker.create_endpoint_config(
+        EndpointConfigName=name, ProductionVariants=[{**variant, "InstanceType": "ml.m5.xlarge"}]
+    )
+    sagemaker.update_endpoint(EndpointName=project.endpoint, EndpointConfigName=name)
+    operator = project.score("stub", endpoint_config=night)
+    with pytest.raises(OtherModelServedError, match=f"from the night.s {night} to {name}") as caught:
+        operator.execute(context)
+    assert caught.value.passing
+
+    held.unlink()
+    wait_until(
+        lambda: sagemaker.describe_endpoint(EndpointName=project.endpoint)["EndpointStatus"] == "InService"
+    )
+    with pytest.raises(OtherModelServedError, match=f"serves {name} now") as caught:
+        operator.execute(context)
+    assert not caught.value.passing
+    assert not project.keys(project.layout.predictions(NIGHT, "stub"))
 
 
 def test_a_night_without_images_says_where_they_belong(project: Any, context: dict[str, Any]) -> None:

@@ -24,11 +24,24 @@ SETTLING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "
 
 @dataclass(frozen=True)
 class EndpointState:
-    """An endpoint as described: status, the config that answers requests, the reason of a failure."""
+    """An endpoint as described.
+
+    Attributes
+    ----------
+    status
+        SageMaker's word, such as ``InService``.
+    config
+        The endpoint config that answers requests.
+    failure_reason
+        Why the last deployment failed, empty if it did not or nobody says.
+    pending
+        The endpoint config that an update is about to put in its place, empty without one.
+    """
 
     status: str
     config: str
     failure_reason: str = ""
+    pending: str = ""
 
     @property
     def settling(self) -> bool:
@@ -105,7 +118,9 @@ class SageMaker(SageMakerJobs):
             raise refused("DescribeEndpoint", name, error) from error
         # While a first deployment fails there is no config to name.
         config = str(found.get("EndpointConfigName", ""))
-        return EndpointState(str(found["EndpointStatus"]), config, str(found.get("FailureReason", "")))
+        pending = str(found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""))
+        reason = str(found.get("FailureReason", ""))
+        return EndpointState(str(found["EndpointStatus"]), config, reason, pending)
 
     def create_endpoint(self, name: str, config: str, tags: list[dict[str, str]]) -> bool:
         """Create the endpoint; False when another run was faster."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from secondlook.hooks.sagemaker import EndpointState
 
 NAME_PREFIX = "second-look"
+# Requests of one task for a deployment; more than two mean that somebody deploys against it.
+MOST_REQUESTS = 5
 _UNUSABLE = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 
 
@@ -28,6 +30,12 @@ class EndpointRollbackError(SecondLookError):
     def __init__(self, message: str, *, passing: bool) -> None:
         super().__init__(message)
         self.passing = passing
+
+
+class EndpointContestedError(SecondLookError):
+    """Other runs put other models into service again and again."""
+
+    passing = True
 
 
 class EndpointFailedError(SecondLookError):
@@ -44,9 +52,10 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
     The names of SageMaker model and endpoint config hold a hash of what they are made of. If the endpoint
     already serves the config of that name there is nothing to do; if not it is created, or updated
     blue/green. Success means ``InService`` **and** the wanted ``EndpointConfigName``: a failed update ends
-    ``InService`` with the old config. An update that another run has begun is waited out first. An endpoint
-    in status ``Failed`` answers nobody and can only be deleted (SageMaker API Reference, DescribeEndpoint):
-    it is deleted and created anew.
+    ``InService`` with the old config. An update that another run has begun is waited out first, and then the
+    champion is looked up anew: runs that deploy at the same time all end with the latest champion in service.
+    An endpoint in status ``Failed`` answers nobody and can only be deleted (SageMaker API Reference,
+    DescribeEndpoint): it is deleted and created anew.
 
     Returns ``{"endpoint", "endpoint_config", "model", "artifact"}``.
 
@@ -115,40 +124,59 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
 
     def execute(self, context: Context) -> Any:
         """Create what is missing, ask for the deployment, wait, verify."""
-        from secondlook.hooks.requests import project_tags
-
         self._skip_unless_wanted(context)
         self.check_text("execution_role_arn", self.execution_role_arn, ROLE_ARN)
         name = str(self.endpoint_name)
-        model, artifact, image = self._target()
-        tags = project_tags(self.layout.uri(self.layout.prefix))
-        resource = names.model_resource_name(NAME_PREFIX, artifact, image, self.execution_role_arn)
-        count = int(self.instance_count)
-        config = names.endpoint_config_name(NAME_PREFIX, resource, self.instance_type, count)
-        self.sagemaker.ensure_model(
-            resource, artifact=artifact, image=image, role_arn=self.execution_role_arn, tags=tags
-        )
-        self.sagemaker.ensure_endpoint_config(
-            config, model=resource, instance_type=self.instance_type, instance_count=count, tags=tags
-        )
         EndpointLink.persist(context, self, client=self.sagemaker.client, name=name)
-        return self.advance(
-            context, {"endpoint": name, "endpoint_config": config, "model": model, "artifact": artifact}
-        )
+        return self.advance(context, {"endpoint": name})
 
     def advance(self, context: Context, progress: dict[str, Any]) -> dict[str, str]:
         """Look at the endpoint and do the next thing."""
-        name, config = progress["endpoint"], progress["endpoint_config"]
+        name = progress["endpoint"]
         state = self.sagemaker.endpoint(name)
-        if state is not None and state.status == "InService" and state.config == config:
-            self.log.info("Endpoint %s serves %s (%s).", name, progress["model"], config)
-            return {key: progress[key] for key in ("endpoint", "endpoint_config", "model", "artifact")}
         if state is None or not state.settling:
-            if progress.get("asked"):
+            # Only now: while this run waited, another one may have promoted a model and deployed it.
+            self._aim(progress)
+            config = progress["endpoint_config"]
+            if state is not None and state.status == "InService" and state.config == config:
+                self.log.info("Endpoint %s serves %s (%s).", name, progress["model"], config)
+                return {key: progress[key] for key in ("endpoint", "endpoint_config", "model", "artifact")}
+            if progress.get("asked") == config and not self._replaced_by_others(state, progress):
                 raise self._fault(name, config, state)
-            progress["asked"] = self._ask(name, config, state)
+            self._ask_again_only_so_often(name, progress)
+            progress["asked"] = config if self._ask(name, config, state) else None
+            progress["before"] = state.config if state is not None else None
         result: dict[str, str] = self.wait_for_endpoint(context, name, progress)
         return result
+
+    def _aim(self, progress: dict[str, Any]) -> None:
+        """Note which model is to be served now, and create what of its resources is missing."""
+        from secondlook.hooks.requests import project_tags
+
+        model, artifact, image = self._target()
+        role, count = self.execution_role_arn, int(self.instance_count)
+        resource = names.model_resource_name(NAME_PREFIX, artifact, image, role)
+        config = names.endpoint_config_name(NAME_PREFIX, resource, self.instance_type, count)
+        if config != progress.get("endpoint_config"):
+            tags = project_tags(self.layout.uri(self.layout.prefix))
+            self.sagemaker.ensure_model(resource, artifact=artifact, image=image, role_arn=role, tags=tags)
+            self.sagemaker.ensure_endpoint_config(
+                config, model=resource, instance_type=self.instance_type, instance_count=count, tags=tags
+            )
+        progress |= {"endpoint_config": config, "model": model, "artifact": artifact}
+
+    @staticmethod
+    def _replaced_by_others(state: EndpointState | None, progress: dict[str, Any]) -> bool:
+        """Whether the endpoint serves neither what was asked for nor what it served before: no rollback."""
+        return state is not None and state.status == "InService" and state.config != progress["before"]
+
+    def _ask_again_only_so_often(self, name: str, progress: dict[str, Any]) -> None:
+        progress["times"] = progress.get("times", 0) + 1
+        if progress["times"] > MOST_REQUESTS:
+            raise EndpointContestedError(
+                f"After {MOST_REQUESTS} requests the endpoint {name} still does not serve "
+                f"{progress['model']}, because other runs deploy, too: let one run at a time deploy to it."
+            )
 
     def _skip_unless_wanted(self, context: Context) -> None:
         if not self.enabled:

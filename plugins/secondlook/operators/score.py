@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.predictions import Counts, NightPredictions
+    from secondlook.hooks.served_config import ServedConfig
 
 
 class SageMakerScoreImagesOperator(SecondLookOperator):
@@ -30,6 +31,9 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
     :param night: ``YYYY-MM-DD`` (templated).
     :param endpoint_name: name of the endpoint (templated).
     :param model: id of the model that it serves (templated).
+    :param endpoint_config: the endpoint config that holds this model, as the deployment returns it. While
+        another one answers nothing is written: a line never names a model that did not make it. None: the
+        config that answers when the task begins (templated).
     :param part_size: images per part file (templated).
     :param concurrency: images in flight at once (templated).
     :param shard: range of the night to score, None for all of it; map over it with ``expand``.
@@ -40,6 +44,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         "night",
         "endpoint_name",
         "model",
+        "endpoint_config",
         "part_size",
         "concurrency",
     )
@@ -52,6 +57,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         night: str,
         endpoint_name: str,
         model: str,
+        endpoint_config: str | None = None,
         part_size: int | str = 500,
         concurrency: int | str = 8,
         shard: dict[str, Any] | None = None,
@@ -61,6 +67,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         self.night = night
         self.endpoint_name = endpoint_name
         self.model = model
+        self.endpoint_config = endpoint_config
         self.part_size = part_size
         self.concurrency = concurrency
         self.shard = shard
@@ -72,16 +79,18 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Score what has not been scored yet."""
-        from secondlook.hooks.clients import SageMakerClientHook
         from secondlook.hooks.predictions import NightImages, NightPredictions
+        from secondlook.hooks.sagemaker import SageMaker
+        from secondlook.hooks.served_config import ServedConfig
 
-        client = SageMakerClientHook(self.aws_conn_id, self.region_name).client
-        EndpointLink.persist(context, self, client=client, name=str(self.endpoint_name))
+        name, sagemaker = str(self.endpoint_name), SageMaker(self.aws_conn_id, self.region_name)
+        EndpointLink.persist(context, self, client=sagemaker.client, name=name)
+        served = ServedConfig(sagemaker, name, self.endpoint_config)
         images = NightImages(self.store, self.layout, str(self.night))
         predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))
         if self.shard is not None:
             shard = Shard.from_record(self.shard)
-            counts = self._score(predictions, shard)
+            counts = self._score(predictions, shard, served)
             return {
                 "shard": shard.shard,
                 "images": counts.images,
@@ -89,21 +98,24 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
                 "quarantined": counts.quarantined,
             }
         for shard in WHOLE_NIGHT:
-            self._score(predictions, shard)
+            self._score(predictions, shard, served)
         return predictions.conclude(WHOLE_NIGHT)
 
-    def _score(self, predictions: NightPredictions, shard: Shard) -> Counts:
+    def _score(self, predictions: NightPredictions, shard: Shard, served: ServedConfig) -> Counts:
         from secondlook.hooks.predictions import Counts
         from secondlook.hooks.scoring import ImageScorer, in_order
 
         scorer = ImageScorer(self.store, str(self.endpoint_name), str(self.model), self.region_name)
-        done = Counts()
+        done, looked = Counts(), False
         for number, images in predictions.parts(shard):
             part = predictions.finished(number, images)
             already = part is not None
             if part is None:
+                if not looked:
+                    served.check()
+                    looked = True
                 outcomes = in_order(scorer.score, images, int(self.concurrency))
-                part = predictions.write(number, images, outcomes)
+                part = predictions.write(number, images, served.during(outcomes))
             done += part
             self.log.info(
                 "Part %d%s: %d images scored so far, %d quarantined.",

@@ -1,0 +1,77 @@
+"""Which model answers: an endpoint may be given another one while a night is scored."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from secondlook.errors import SecondLookError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from secondlook.hooks.sagemaker import SageMaker
+
+Item = TypeVar("Item")
+
+
+class OtherModelServedError(SecondLookError):
+    """Another endpoint config than the night's answers, or is about to.
+
+    An update under way may still be rolled back, so that passes; one that is done does not.
+    """
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+class ServedConfig:
+    """Watches that one endpoint config answers all the while.
+
+    :param endpoint_name: the endpoint.
+    :param config: the endpoint config that holds the night's model; None: the one that answers at the first
+        look.
+    """
+
+    def __init__(self, sagemaker: SageMaker, endpoint_name: str, config: str | None) -> None:
+        self._sagemaker = sagemaker
+        self._endpoint_name = endpoint_name
+        self._config = config
+
+    def check(self) -> None:
+        """Look once.
+
+        Raises
+        ------
+        OtherModelServedError
+            What was answered since the last look may come from another model.
+        """
+        name = self._endpoint_name
+        state = self._sagemaker.endpoint(name)
+        if state is None:
+            raise OtherModelServedError(
+                f"The endpoint {name} does not exist: clear `deploy` and what follows.", passing=False
+            )
+        self._config = self._config or state.config
+        if state.config != self._config:
+            raise OtherModelServedError(
+                f"The endpoint {name} serves {state.config} now, no longer the night's {self._config}: "
+                "another run has deployed another model. Clear `deploy` and what follows, and the night is "
+                "scored with that one.",
+                passing=False,
+            )
+        # Auto-scaling updates an endpoint, too, but keeps its config.
+        if (state.pending or self._config) != self._config or state.status == "RollingBack":
+            raise OtherModelServedError(
+                f"The endpoint {name} is {state.status}, from the night's {self._config} to "
+                f"{state.pending or 'another one and back'}: nothing is scored meanwhile.",
+                passing=True,
+            )
+
+    def during(self, outcomes: Iterable[Item]) -> Iterator[Item]:
+        """Yield the outcomes, then look, so that who writes them once all are there writes one model's.
+
+        Raises as ``check``.
+        """
+        yield from outcomes
+        self.check()
