@@ -168,6 +168,17 @@ def test_a_stopped_job_is_no_success_and_the_next_try_asks_for_what_is_missing(
     assert project.scored("stub", part_size=4).execute(context)["images"] == 30
 
 
+def test_a_folder_of_images_may_be_called_like_the_nights(project: Any, context: dict[str, Any]) -> None:
+    put_stub_night(project, b=b"fine", c=b"status 400 ")
+    for folder in (NIGHT, f"images/{NIGHT}", f"{NIGHT}/{NIGHT}"):
+        project.put(f"{project.layout.images(NIGHT)}/{folder}/b.jpg", JPEG + b"fine")
+    archived = project.score_archive().execute(context)
+    assert archived["images"] == 5
+    project.scored("stub").execute(context)
+    lines = project.lines(project.layout.quarantine(NIGHT, "stub"))
+    assert [line["code"] for line in lines] == [*["model-error"] * 3, "unreadable", "model-error"]
+
+
 def test_a_try_that_dies_while_it_waits_is_followed_by_one_that_attaches(
     project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

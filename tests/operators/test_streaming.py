@@ -78,15 +78,32 @@ def test_a_file_is_written_once(project: Any, store: ObjectStore) -> None:
     assert store.read_start("once", 3) == b"fir"
 
 
-@pytest.mark.parametrize("repeated", ["", "2026-11-20/", "images/2026-11-20/", "shapes/images/2026-11-20/"])
+INPUTS = "shapes/images/2026-11-20/"
+REPEATED = ["", "2026-11-20/", "images/2026-11-20/", "shapes/images/2026-11-20/"]
+
+
+@pytest.mark.parametrize("repeated", REPEATED)
 def test_outputs_are_found_whichever_folders_are_repeated(
     project: Any, store: ObjectStore, repeated: str
 ) -> None:
     # SageMaker Developer Guide, "Batch Transform": folders of the input appear below the output path.
     project.put(f"out/{repeated}slide/a.jpg.out", b"{}")
     project.put("out/round-1.manifest", b"[]")
-    assert output_root(store, "out/", "shapes/images/2026-11-20/") == f"out/{repeated}"
-    assert output_root(store, "elsewhere/", "shapes/images/2026-11-20/") == "elsewhere/"
+    names = {"slide/a.jpg"}
+    assert output_root(store, "out/", INPUTS, names.__contains__) == f"out/{repeated}"
+    assert output_root(store, "elsewhere/", INPUTS, names.__contains__) == "elsewhere/"
+
+
+@pytest.mark.parametrize("repeated", REPEATED)
+def test_a_folder_of_images_is_not_taken_for_a_repeated_one(
+    project: Any, store: ObjectStore, repeated: str
+) -> None:
+    # The second is a trap: its output looks like that of the third with a folder repeated.
+    names = {"2026-11-20/0.jpg", "2026-11-20/a.jpg", "a.jpg", "images/2026-11-20/b.jpg"}
+    for name in names:
+        project.put(f"out/{repeated}{name}.out", b"{}")
+    project.put("out/0-from-elsewhere.out", b"{}")
+    assert output_root(store, "out/", INPUTS, names.__contains__) == f"out/{repeated}"
 
 
 def test_a_manifest_is_written_name_by_name() -> None:

@@ -65,7 +65,8 @@ def collect(
     """
     folder = layout.evaluation(version, model) + "/"
     prefix = _common_folder([line.image for line in lines])
-    root = output_root(store, folder, split_s3_uri(prefix)[1])
+    names = {line.image.removeprefix(prefix) for line in lines}
+    root = output_root(store, folder, split_s3_uri(prefix)[1], names.__contains__)
     records = []
     for line in sorted(lines, key=lambda line: line.image):
         try:

@@ -124,7 +124,7 @@ class NightTransform:
         expected = self._part_hashes()
         if digest(*expected, length=16) != inputs:
             raise self._changed()
-        root = output_root(self._store, self.output_folder(inputs) + "/", self._images.folder)
+        root = self._root(inputs)
         hashes, counts, missing, first = iter(expected), Counts(), 0, ""
         with self._new_manifest() as (manifest, write):
             for number, images in self._parts():
@@ -150,7 +150,7 @@ class NightTransform:
 
     def decodes_nothing(self, inputs: str) -> bool:
         """Whether no image without output can be decoded here either; reads on to the first that can."""
-        root = output_root(self._store, self.output_folder(inputs) + "/", self._images.folder)
+        root = self._root(inputs)
         for number, images in self._parts():
             if self._predictions.finished(number, images) is None:
                 for item in images:
@@ -228,6 +228,15 @@ class NightTransform:
 
     def _folder(self, inputs: str) -> str:
         return self._layout.transform(self._images.night, self._predictions.model, inputs)
+
+    def _root(self, inputs: str) -> str:
+        folder = self._images.folder
+        return output_root(
+            self._store,
+            self.output_folder(inputs) + "/",
+            folder,
+            lambda name: self._store.exists(folder + name),
+        )
 
     def _manifest(self, inputs: str, number: int) -> str:
         return f"{self._folder(inputs)}/round-{number}.manifest"

@@ -9,6 +9,8 @@ import json
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from secondlook.hooks.store import ObjectStore
 
 OUTPUT_SUFFIX = ".out"
@@ -37,11 +39,12 @@ class ManifestWriter:
         self._file.seek(0)
 
 
-def output_root(store: ObjectStore, folder: str, inputs: str) -> str:
+def output_root(store: ObjectStore, folder: str, inputs: str, is_input: Callable[[str], bool]) -> str:
     """Return the folder of the outputs: the output of ``<inputs><name>`` is ``<root><name>.out``.
 
     A batch transform repeats below its output path some of the folders that its inputs lie in; which ones,
-    the first output tells.
+    the outputs tell. A folder of images may have the same name as one of those folders, so what follows the
+    repeated folders has to be the name of an input, for as many outputs as it takes to leave one reading.
 
     Parameters
     ----------
@@ -49,12 +52,20 @@ def output_root(store: ObjectStore, folder: str, inputs: str) -> str:
         Key of the output path, with a slash at its end.
     inputs
         Key that all inputs begin with, with a slash at its end.
+    is_input
+        Whether ``<inputs><name>`` is one of the inputs, given the name.
     """
-    outputs = (item.key for item in store.list_objects(folder) if item.key.endswith(OUTPUT_SUFFIX))
-    first = next(outputs, folder).removeprefix(folder)
     steps = inputs.rstrip("/").split("/")
-    for start in range(len(steps)):
-        repeated = "/".join(steps[start:]) + "/"
-        if first.startswith(repeated):
-            return folder + repeated
-    return folder
+    repeated = ["/".join(steps[start:]) + "/" for start in range(len(steps))] + [""]
+    for item in store.list_objects(folder):
+        if not item.key.endswith(OUTPUT_SUFFIX):
+            continue
+        output = item.key.removeprefix(folder).removesuffix(OUTPUT_SUFFIX)
+        possible = [
+            root for root in repeated if output.startswith(root) and is_input(output.removeprefix(root))
+        ]
+        # What is the output of no input, whatever is repeated, says nothing.
+        repeated = possible or repeated
+        if len(repeated) == 1:
+            return folder + repeated[0]
+    return folder + repeated[-1]
