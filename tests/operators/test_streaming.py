@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io
+import json
 import threading
 from typing import Any
 
 import pytest
 
 from secondlook.hooks.predictions import NightImages
+from secondlook.hooks.round_outputs import RoundOutputs
 from secondlook.hooks.scoring import in_order
-from secondlook.hooks.store import ObjectChangedError, ObjectStore
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, ObjectStore
+from secondlook.hooks.transform_rounds import Rounds
 from secondlook.hooks.transforms import ManifestWriter, output_root
 from secondlook.shards import Shard
 
@@ -104,6 +107,46 @@ def test_a_folder_of_images_is_not_taken_for_a_repeated_one(
         project.put(f"out/{repeated}{name}.out", b"{}")
     project.put("out/0-from-elsewhere.out", b"{}")
     assert output_root(store, "out/", INPUTS, names.__contains__) == f"out/{repeated}"
+
+
+def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
+    project: Any, store: ObjectStore
+) -> None:
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        project.put(f"images/night/{name}", b"x")
+    # As text, 10 comes before 2, and the second try of a job before the first.
+    for job, name in (("1/job-2", "a"), ("2/job", "a"), ("2/job", "b"), ("10/job", "b"), ("10/job", "c")):
+        project.put(f"out/{job}/night/{name}.jpg.out", f"{name} by {job}".encode())
+    outputs = RoundOutputs(store, "out", "images/", "night/")
+    answers = [outputs.read(f"night/{name}.jpg") for name in "abc"]
+    assert answers == [b"a by 1/job-2", b"b by 2/job", b"c by 10/job"]
+    with pytest.raises(ObjectMissingError, match="has answered about images/night/d"):
+        outputs.read("night/d.jpg")
+    assert outputs.any_name() == "night/a.jpg"
+    assert outputs.answered(10, "job", "night/b.jpg")
+    assert not outputs.answered(10, "job", "night/a.jpg")
+    assert outputs.answered(1, "job-2", None)
+    assert not outputs.answered(1, "job", None)
+
+
+@pytest.mark.parametrize("control", ["b.jpg", 'odd "name"/\n\\ü😀.jpg', "ü" * 500])
+def test_a_round_is_read_as_it_was_written(project: Any, store: ObjectStore, control: str) -> None:
+    rounds = Rounds(store, "folder", "images/")
+    assert rounds.last() is None
+    written = None
+    for number in (1, 2, 10):
+        with rounds.new(number) as new:
+            new.add("a.jpg")
+            new.add("z.jpg")
+            written = new.write(control=control if number > 1 else None, refusals=number // 10)
+        assert rounds.last() == written
+    assert written is not None
+    assert (written.images, written.control, written.refusals) == (2, control, 1)
+    assert json.loads(project.get(written.manifest))[1:] == ["a.jpg", "z.jpg", control]
+    with rounds.new(10) as late:
+        late.add("b.jpg")
+        late.write()
+    assert rounds.last() == written
 
 
 def test_a_manifest_is_written_name_by_name() -> None:

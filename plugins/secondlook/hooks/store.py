@@ -126,11 +126,11 @@ class ObjectStore:
 
     def read_start(self, key: str, count: int) -> bytes:
         """The first ``count`` bytes of an object that is not empty. Raises like :meth:`read`."""
-        try:
-            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=f"bytes=0-{count - 1}")
-            return answer["Body"].read(count)  # type: ignore[no-any-return]
-        except ClientError as error:
-            raise self._explain(error, key) from error
+        return self._read_range(key, f"bytes=0-{count - 1}")[:count]
+
+    def read_end(self, key: str, count: int) -> bytes:
+        """The last ``count`` bytes of an object that is not empty. Raises like :meth:`read`."""
+        return self._read_range(key, f"bytes=-{count}")[-count:]
 
     def read_json(self, key: str) -> tuple[Any, str]:
         """The value of a JSON object and its ETag. Raises like :meth:`read`, and StoreError on bad JSON."""
@@ -195,6 +195,13 @@ class ObjectStore:
     def uri(self, key: str) -> str:
         """``s3://bucket/key``."""
         return f"s3://{self.bucket}/{key}"
+
+    def _read_range(self, key: str, wanted: str) -> bytes:
+        try:
+            answer = self._client.get_object(Bucket=self.bucket, Key=key, Range=wanted)
+            return answer["Body"].read()  # type: ignore[no-any-return]
+        except ClientError as error:
+            raise self._explain(error, key) from error
 
     def _put(
         self, key: str, data: bytes | BinaryIO, metadata: dict[str, str] | None, **condition: str

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from secondlook.hooks.store import ObjectStore
 
 OUTPUT_SUFFIX = ".out"
+# A key has at most 1,024 bytes (Amazon S3 User Guide, "Naming Amazon S3 objects"), and JSON takes at most six
+# characters for one of them.
+MAX_NAME_BYTES = 8 * 1024
+_END = b"\n]\n"
 
 
 class ManifestWriter:
@@ -35,8 +39,13 @@ class ManifestWriter:
 
     def close(self) -> None:
         """End the document and go back to the file's start."""
-        self._file.write(b"\n]\n")
+        self._file.write(_END)
         self._file.seek(0)
+
+
+def last_name(end: bytes) -> str:
+    """Return the last name of a manifest, given its last ``MAX_NAME_BYTES`` bytes."""
+    return str(json.loads(end.removesuffix(_END).rpartition(b"\n")[2]))
 
 
 def output_root(store: ObjectStore, folder: str, inputs: str, is_input: Callable[[str], bool]) -> str:

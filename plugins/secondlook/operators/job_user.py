@@ -114,7 +114,7 @@ class JobUser(SecondLookOperator):
             All names are used up.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            name = base_name if attempt == 1 else f"{base_name}-{attempt}"
+            name = _job_name(base_name, attempt)
             job = self.sagemaker.job(kind, name)
             if (job is not None and job.succeeded) or self.may_use(kind, name, job):
                 return name
@@ -124,6 +124,16 @@ class JobUser(SecondLookOperator):
             f"{MAX_ATTEMPTS} {kind} jobs called {base_name} have failed: see the log of the last, correct "
             "the settings or the data; a change of either gives the job a new name."
         )
+
+    def jobs_called(self, kind: JobKind, base_name: str) -> list[JobState]:
+        """Return all jobs that :meth:`free_job_name` has found names for, in their order."""
+        jobs = []
+        for attempt in range(1, MAX_ATTEMPTS + 1):
+            job = self.sagemaker.job(kind, _job_name(base_name, attempt))
+            if job is None:
+                break
+            jobs.append(job)
+        return jobs
 
     def may_use(self, kind: JobKind, name: str, job: JobState | None) -> bool:
         """Whether a job can be started, or waited for: it has not ended, and nobody is stopping it."""
@@ -175,3 +185,7 @@ class JobUser(SecondLookOperator):
         from secondlook.hooks.job_users import JobUsers
 
         return JobUsers(self.store, self.layout, kind)
+
+
+def _job_name(base_name: str, attempt: int) -> str:
+    return base_name if attempt == 1 else f"{base_name}-{attempt}"

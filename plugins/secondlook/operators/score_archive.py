@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
 from secondlook.errors import SecondLookError
+from secondlook.failures import reason_passes
 from secondlook.links.console import TransformJobLink
 from secondlook.operators.base import INSTANCE_TYPE, NIGHT, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.night_transform import Collected, NightTransform, Round
+    from secondlook.hooks.night_transform import Collected, NightTransform
     from secondlook.hooks.requests import TransformSpec
     from secondlook.hooks.sagemaker_jobs import JobState
+    from secondlook.hooks.transform_rounds import Round
 
 NAME_PREFIX = "second-look-archive"
 # The model resource is the one that the endpoint and the evaluation use.
@@ -42,11 +44,13 @@ class ArchiveScoreOperator(SageMakerOperator):
 
     SageMaker goes on when the model refuses an image, writes no output for it and fails the job in the end
     (SageMaker Developer Guide, Batch Transform, "Job shows as failed"). So a job that failed is followed by
-    one for the images that have no output. Images that this second job,
-    too, got no answer about are quarantined as ``unreadable``. A job that failed without any output proves
-    nothing about an image, and fails the task, unless none of its images can be decoded here either: then
-    they are quarantined. Missing capacity, faults of the service and stopped jobs fail
-    it, too; the next try goes on with what is missing.
+    one for the images that have no output, and for one that has: the control. A job *refuses* the images that
+    it leaves out if it ended as Failed, for a reason that does not pass, and answered about the control (the
+    first job has none: about any image). Images that two rounds have refused are quarantined as
+    ``unreadable``. Any other job proves nothing about an image and fails the task with its reason: one that
+    failed without an answer about the control, was stopped, found no capacity or met a fault of the service.
+    The next try goes on with what is missing. The one exception is a night about which nothing was ever
+    answered and of which nothing can be decoded here either: it is quarantined.
 
     Returns ``{"model", "images", "scored", "quarantined"}``; :class:`ScoredNightOperator` joins the night.
 
@@ -124,10 +128,10 @@ class ArchiveScoreOperator(SageMakerOperator):
         # Another run of the night may have gone on to the next round meanwhile.
         waited_for = progress.pop("job", None) if progress.get("round") == asked.number else None
         name = waited_for or self.free_job_name("transform", base_name)
-        job = self.sagemaker.job("transform", name)
-        ended = job or self.sagemaker.job("transform", base_name)
-        if ended is not None and not ended.active:
-            collected = self._collected(transform, inputs, asked, ended, waited=waited_for is not None)
+        jobs = self.jobs_called("transform", base_name)
+        ended = [job for job in jobs if not job.active]
+        if ended and not any(job.active and job.name == name for job in jobs):
+            collected = self._collected(transform, inputs, asked, ended, waited_for)
             if collected is not None:
                 return self._result(progress, collected)
             if transform.open_round(inputs) != asked:
@@ -135,55 +139,67 @@ class ArchiveScoreOperator(SageMakerOperator):
         return self._ask(context, progress, asked, name)
 
     def _collected(
-        self, transform: NightTransform, inputs: str, asked: Round, ended: JobState, *, waited: bool
+        self,
+        transform: NightTransform,
+        inputs: str,
+        asked: Round,
+        ended: list[JobState],
+        waited_for: str | None,
     ) -> Collected | None:
-        """Return what became of the night after a round's job; None when images are still to be asked about.
+        """Return what became of the night after a round's jobs; None when images are still to be asked about.
 
         Raises
         ------
         JobFailedError
             The job that this task waited for failed, and its failure says nothing about an image.
         OutputMissingError
-            The job is Completed without having written what it was asked for.
+            A job has not written what it was asked for, or an earlier output is gone.
         """
-        collected = transform.collect(inputs, asked)
+        from secondlook.hooks.transform_rounds import ENOUGH_REFUSALS
+
+        last = next((job for job in ended if job.name == waited_for), ended[-1])
+        refusing = [job for job in ended if _failed(job) and transform.answered(inputs, asked, job.name)]
+        refusals = asked.refusals + bool(refusing)
+        collected = transform.collect(inputs, asked, refusals=refusals)
         if not collected.missing:
             return collected
         stuck = collected.missing >= asked.images
-        if ended.succeeded:
-            if stuck:
-                raise OutputMissingError(
-                    f"The batch transform {ended.name} is Completed, but there is no output of "
-                    f"{collected.first}: restore its output, or score the night with the endpoint "
-                    "(parameter scoring)."
-                )
-            return None
-        fault = self.job_failed("transform", ended)
-        refused = ended.status == "Failed" and not fault.passing
-        if waited and not refused:
-            raise fault
-        if stuck and refused and asked.number > 1:
+        if collected.missing > asked.images or (stuck and last.succeeded):
+            raise self._output_missing(collected, last)
+        # Made, and with it the job's own words logged, whether it is raised or not.
+        fault = None if last.succeeded else self.job_failed("transform", last)
+        if refusals >= ENOUGH_REFUSALS:
             sentence = (
-                "got no answer from the model in two batch transforms, the second of which held only what "
-                f"the first had left out: see the log of the job {ended.name}."
+                "got no answer from the model in two batch transforms, both of which got answers about "
+                f"other images: see the log of the job {refusing[-1].name}."
             )
             return transform.collect(inputs, asked, refused=sentence)
-        if stuck and refused and transform.decodes_nothing(inputs):
+        if fault is None or last in refusing:
+            return None
+        unproved = stuck and _failed(last) and asked.control is None
+        if unproved and transform.decodes_nothing(inputs):
             sentence = (
                 "cannot be decoded, by the model and here: put a mended file under a new name in the night's "
-                f"folder. What the model says of it stands in the log of the job {ended.name}."
+                f"folder. What the model says of it stands in the log of the job {last.name}."
             )
             return transform.collect(inputs, asked, refused=sentence)
-        if stuck and waited:
+        if waited_for is not None:
             raise fault
         return None
+
+    def _output_missing(self, collected: Collected, last: JobState) -> OutputMissingError:
+        said = "is Completed" if last.succeeded else "was not asked about it again"
+        return OutputMissingError(
+            f"The batch transform {last.name} {said}, but there is no output of {collected.first}: restore "
+            "its output, or score the night with the endpoint (parameter scoring)."
+        )
 
     def _ask(self, context: Context, progress: dict[str, Any], asked: Round, name: str) -> Any:
         """Start the round's job, or attach to it, and wait for it."""
         with self.leaving_on_failure():
             self._ensure_model(progress)
             self.use_jobs(context, "transform", [name], progress)
-            self.sagemaker.start_transform(self._spec(progress, asked), name)
+            self.sagemaker.start_transform(self._spec(progress, asked, name), name)
             self.log.info("%d images are transformed by the job %s.", asked.images, name)
             progress |= {"job": name, "round": asked.number}
             store: Any = context.get("task_state_store")
@@ -231,13 +247,14 @@ class ArchiveScoreOperator(SageMakerOperator):
         shards = [Shard.from_record(record) for record in self.shards] if self.shards else WHOLE_NIGHT
         return NightTransform(self.store, self.layout, images, predictions, shards, int(self.concurrency))
 
-    def _spec(self, progress: dict[str, Any], asked: Round) -> TransformSpec:
+    def _spec(self, progress: dict[str, Any], asked: Round, name: str) -> TransformSpec:
         from secondlook.hooks.requests import TransformSpec, project_tags
 
+        transform = self._transform(progress["model"])
         return TransformSpec(
             model_resource=self._resource(progress),
             manifest_uri=self.layout.uri(asked.manifest),
-            output_uri=self.layout.uri(self._transform(progress["model"]).output_folder(progress["inputs"])),
+            output_uri=self.layout.uri(transform.output_folder(progress["inputs"], asked, name)),
             instance_type=self.instance_type,
             max_concurrent=int(self.max_concurrent_transforms),
             tags=project_tags(self.layout.uri(self.layout.prefix)),
@@ -262,3 +279,8 @@ class ArchiveScoreOperator(SageMakerOperator):
             role_arn=self.execution_role_arn,
             tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
+
+
+def _failed(job: JobState) -> bool:
+    """Whether a job ended as Failed for a reason that does not pass: about the input, the model or itself."""
+    return job.status == "Failed" and not reason_passes(job.failure_reason)
