@@ -198,8 +198,20 @@ class World:
         }
         self.predictions[AFTERWARDS] = []
         self.now = datetime(2026, 11, 30, 23, tzinfo=UTC)
+        # Loops that were started while no budget was set; they are not counted.
+        self.uncounted: set[str] = set()
         self._checked = (0, 0)
         self._launches: dict[object, HumanLoopStartOperator] = {}
+
+    def launch_without_budget(self, night: str, calls: int) -> None:
+        """Launch a night while no limit is set, and kill it before a call unless it ended earlier."""
+        run = Run(self, night, **dict.fromkeys(("month_limit", "month_money", "night_money")))
+        for _ in range(calls):
+            if not run.ended:
+                run.step()
+        if not run.ended:
+            run.step("before")
+        self.uncounted = set(self.desk.loops)
 
     def launch(self, night: str, **arguments: object) -> HumanLoopStartOperator:
         """The operator as a new process would make it; Airflow takes longer for that than for a launch."""
@@ -260,7 +272,7 @@ class World:
         self._checked = moment
         reserved = self.reserved()
         assert len(set(reserved)) == len(reserved), "a loop is reserved twice"
-        assert self.desk.loops <= set(reserved), "somebody is asked without a reservation"
+        assert self.desk.loops <= set(reserved) | self.uncounted, "somebody is asked without a reservation"
         for month in MONTHS:
             budget = self.month(month)
             assert budget.images <= self.limits.get("month_limit", 999)
@@ -273,7 +285,8 @@ class World:
         self.check()
         asked = [line.loop for night in self.predictions for line in self.ledger(night) if line.asked]
         assert len(set(asked)) == len(asked), "two nights ask about one image"
-        assert sorted(self.reserved()) == sorted(self.desk.loops), "room is reserved that nobody uses"
+        counted = self.desk.loops - self.uncounted
+        assert sorted(self.reserved()) == sorted(counted), "room is reserved that nobody uses"
         for night in self.predictions:
             lines = self.ledger(night)
             assert len([x for x in lines if x.from_night is None]) == len(self.predictions[night])

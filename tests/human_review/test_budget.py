@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from secondlook.operators.base import ArgumentError
+from secondlook.operators.human_loops import OverBudgetError
 from tests.human_review.conftest import NIGHT, TaskInstance
 
 NIGHTS = ["2026-11-20", "2026-11-21"]
@@ -46,6 +47,32 @@ def test_a_budget_with_room_for_all_changes_no_byte_of_the_ledger(ready, context
     result = ready.launch(review_limit=3, month_limit=100, price_per_review="0.012").execute(context)
     assert ready.get(key) == without
     assert (result["started"], result["adopted"], result["cost"]) == (0, 3, "0.036")
+
+
+def test_a_limit_set_after_a_launch_died_holds_for_the_loops_that_are_missing(ready, context):
+    ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
+    ready.launch(review_limit=4).execute(context)
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    for line in ledger[2:]:
+        ready.a2i.stop_human_loop(HumanLoopName=line["loop"])
+        ready.a2i.delete_human_loop(HumanLoopName=line["loop"])
+
+    with pytest.raises(OverBudgetError, match="1 of the 4 reviews in s3://"):
+        ready.launch(review_limit=4, month_limit=1).execute(context)
+    assert set(ready.loops()) == {line["loop"] for line in ledger[:3]}
+
+    result = ready.launch(review_limit=4, month_limit=2).execute(context)
+    assert (result["started"], result["adopted"]) == (1, 3)
+    budget = json.loads(ready.get(ready.layout.budget(result["month"])))
+    assert set(budget["reservations"][f"{NIGHT}/1"]["loops"]) == {line["loop"] for line in ledger[2:]}
+
+
+def test_a_limit_set_after_a_night_was_launched_writes_nothing_for_it(ready, context):
+    ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
+    ready.launch(review_limit=4).execute(context)
+    launched = objects(ready)
+    assert ready.launch(review_limit=4, month_limit=0).execute(context)["adopted"] == 4
+    assert set(objects(ready)) == set(launched)
 
 
 @pytest.mark.parametrize(

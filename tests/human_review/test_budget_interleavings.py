@@ -82,10 +82,15 @@ def move(world: World, runs: dict[int, Run], byte: int, turn: int) -> None:
     refuses=st.booleans(),
     schedule=st.binary(min_size=20, max_size=48),
     month_ends=st.sampled_from((0, 8, 12, 16, 20, 24)),
+    calls_without_budget=st.sampled_from((0, 0, 0, 6, 8, 10, 12)),
 )
-def test_the_budget_is_never_exceeded_and_never_leaks(images, limits, refuses, schedule, month_ends):
+def test_the_budget_is_never_exceeded_and_never_leaks(
+    images, limits, refuses, schedule, month_ends, calls_without_budget
+):
     world = World(images, limits, refuses)
     with world.staged():
+        if calls_without_budget:
+            world.launch_without_budget(NIGHTS[0], calls_without_budget)
         runs: dict[int, Run] = {}
         for turn, byte in enumerate(schedule):
             if turn == month_ends:
@@ -163,11 +168,30 @@ def test_a_loop_that_the_service_refuses_gives_its_place_to_another_night():
         again = Run(world, NIGHTS[0])
         again.finish()
         assert isinstance(again.error, OverBudgetError)
-        assert "1 of the reviews of 2026-11-27" in str(again.error)
+        assert "1 of the 4 reviews in s3://cells/p/reviews/2026-11-27/" in str(again.error)
         assert world.desk.starts == 5
         world.limits["month_limit"] = 6
         Run(world, NIGHTS[0]).finish()
         assert world.desk.starts == 6
+        world.check_end()
+
+
+def test_a_limit_set_in_the_middle_of_a_launch_holds_for_what_is_still_to_be_asked():
+    world = World([4, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 1}, refuses=False)
+    with world.staged():
+        world.launch_without_budget(NIGHTS[0], calls=10)
+        assert len(world.uncounted) == 2
+        run = Run(world, NIGHTS[0])
+        run.finish()
+        assert isinstance(run.error, OverBudgetError)
+        assert "1 of the 4 reviews in s3://cells/p/reviews/2026-11-27/ledger.jsonl" in str(run.error)
+        assert "have no place in the budget of 2026-11 and were not started" in str(run.error)
+        assert (world.desk.starts, world.month("2026-11").images) == (3, 1)
+        # A person raises the limit and clears the task, a month later.
+        world.now = datetime(2026, 12, 15, tzinfo=UTC)
+        world.limits["month_limit"] = 2
+        Run(world, NIGHTS[0]).finish()
+        assert (world.desk.starts, world.month("2026-11").images) == (4, 2)
         world.check_end()
 
 

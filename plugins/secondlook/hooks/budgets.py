@@ -117,7 +117,16 @@ class ReviewBudget:
         room = self._month(month).room(self.key, terms)
         left = limit if room is None else min(limit, room)
         deferred = self._deferred(askable) if left > len(own) else {}
-        plan = ReviewPlan(month, tuple(take_up(own, deferred, left - len(own))))
+        return self._write_plan(ReviewPlan(month, tuple(take_up(own, deferred, left - len(own)))))
+
+    def plan_rest(self, lines: Sequence[LedgerLine]) -> ReviewPlan:
+        """Write the plan of what a ledger that was written without a budget has still to start.
+
+        It settles which month pays, so that a retry in another month reserves nothing twice.
+        """
+        return self._write_plan(ReviewPlan(month_of(utc_now()), tuple(lines)))
+
+    def _write_plan(self, plan: ReviewPlan) -> ReviewPlan:
         try:
             self._store.write_if_absent(self.plan_key, plan.to_json())
         except ObjectChangedError:
@@ -136,9 +145,20 @@ class ReviewBudget:
         return lines
 
     def confirm(self, plan: ReviewPlan, lines: Sequence[LedgerLine], terms: Terms) -> frozenset[str]:
-        """Return which loops of an existing ledger are paid for; released ones come back if there is room."""
-        wanted = [line.loop for line in lines if line.asked]
-        return frozenset(self._reserve(plan, wanted, terms).loops)
+        """Return which loops are paid for, after reserving what there is room for of these.
+
+        Parameters
+        ----------
+        plan
+            The night's plan; its month pays.
+        lines
+            Lines of an existing ledger that are asked. The ledger is fixed, so what had no place once, or
+            gave it back, gets one as soon as there is room.
+        terms
+            Price and limits.
+        """
+        wanted = [line.loop for line in lines]
+        return frozenset(self._reserve(plan, wanted, terms, anew=True).loops)
 
     def release(self, plan: ReviewPlan, loop: str) -> None:
         """Give back what is reserved for a loop that surely never started."""
@@ -163,9 +183,11 @@ class ReviewBudget:
         spent = "" if terms.month_money is None else f" of {terms.month_money}"
         return f"{month}: {budget.images}{images} images, {money(budget.spent)}{spent} {currency} reserved"
 
-    def _reserve(self, plan: ReviewPlan, wanted: Sequence[str], terms: Terms) -> Reservation:
+    def _reserve(
+        self, plan: ReviewPlan, wanted: Sequence[str], terms: Terms, *, anew: bool = False
+    ) -> Reservation:
         def change(data: bytes | None) -> tuple[bytes | None, Reservation]:
-            budget = self._read(plan.month, data).reserve(self.key, plan.digest, wanted, terms)
+            budget = self._read(plan.month, data).reserve(self.key, plan.digest, wanted, terms, anew=anew)
             return budget.to_json(), budget.reservations[self.key]
 
         return self._swap(self._layout.budget(plan.month), change)

@@ -15,7 +15,7 @@ from secondlook.operators.review_choice import ReviewChoiceOperator
 from secondlook.review import Pace, money
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from airflow.sdk import Context
 
@@ -53,8 +53,9 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     is written, so that parallel runs, retries and backfills together cannot exceed it. The best-ranked images
     are asked; the rest stand in the ledger as ``deferred``, and a later night takes them up after its own
     images, the oldest night first, as far as its own limit and the budget have room. The month that pays is
-    the one (UTC) in which the night is launched, for a backfilled night too. What was launched while no
-    budget was set is not counted.
+    the one (UTC) in which the night is launched, for a backfilled night too. What was started while no
+    budget was set is not counted; what a ledger of that time has still to start is reserved first, and what
+    of it finds no room is not started and fails the task.
 
     Before the first loop starts, the log, the XCom ``forecast`` and, with ``airflow_conn_id``, the task's
     note tell how many images, how much money and how much of people's time, at the median of recent answers.
@@ -111,10 +112,14 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         predictions.read_to_the_end()
         ledger = [line for line in lines if line.asked]
         self._log_choice(ledger, predictions)
+        recorded = (self.records.outcomes() or {}) if ledger else {}
         plan = self.budget.read_plan()
+        unplanned = self._unplanned(ledger, plan, recorded)
+        if plan is None and unplanned:
+            plan = self.budget.plan_rest(unplanned)
         self.forecast(context, lines, plan)
-        paid = self._paid(plan, lines)
-        done = self._start_all(context, ledger, plan, paid)
+        paid = self._paid(plan, lines, unplanned)
+        done = self._start_all(context, ledger, plan, paid, recorded)
         reasons = Counter(line.reason for line in ledger)
         result = {
             "night": self.night,
@@ -145,12 +150,29 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         self.check_choice()
         self.check_number("loops_per_second", self.loops_per_second, minimum=0.001)
 
-    def _paid(self, plan: ReviewPlan | None, lines: list[LedgerLine]) -> frozenset[str] | None:
-        """Return the loops that are reserved; None when the night was launched without a budget."""
+    def _unplanned(
+        self, ledger: list[LedgerLine], plan: ReviewPlan | None, recorded: Collection[str]
+    ) -> list[LedgerLine]:
+        """Return the reviews that are still to be started and that no plan of the budget knows.
+
+        There are some when the ledger was written before a limit was set, or by a run that saw none.
+        """
+        if plan is None and not self.limits.limited:
+            return []
+        planned = {line.loop for line in plan.lines} if plan is not None else set()
+        return [line for line in ledger if line.loop not in planned and not self._exists(line, recorded)]
+
+    def _paid(
+        self, plan: ReviewPlan | None, lines: list[LedgerLine], unplanned: list[LedgerLine]
+    ) -> frozenset[str] | None:
+        """Return the loops that are reserved; None when there is no budget to reserve them in."""
         if plan is None:
-            return None
+            # With a limit and without a plan all loops exist; one that vanishes now is not paid for.
+            return frozenset() if self.limits.limited else None
         self.budget.give_back(plan, lines)
-        return self.budget.confirm(plan, lines, self.terms) if any(line.asked for line in lines) else None
+        planned = {line.loop for line in (*plan.lines, *unplanned)}
+        wanted = [line for line in lines if line.asked and line.loop in planned]
+        return self.budget.confirm(plan, wanted, self.terms) if wanted else frozenset()
 
     def _start_all(
         self,
@@ -158,17 +180,16 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         ledger: list[LedgerLine],
         plan: ReviewPlan | None,
         paid: frozenset[str] | None,
+        recorded: Collection[str],
     ) -> _Started:
         done = _Started()
         if not ledger:
             return done
         flow_arn = self.flow.arn
         ReviewLink.persist(context, self, client=self.service.control, name=self.flow_definition_name)
-        recorded = self.records.outcomes() or {}
         unpaid = []
         for line in ledger:
-            # A loop that has ended may be deleted by now; its outcome keeps it from being asked again.
-            if line.loop in recorded or self.service.describe(line.loop) is not None:
+            if self._exists(line, recorded):
                 done.adopted += 1
             elif paid is not None and line.loop not in paid:
                 unpaid.append(line)
@@ -182,12 +203,18 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
                     *(done.total, len(ledger), done.started, done.adopted),
                 )
         if unpaid:
+            month = f" of {plan.month}" if plan is not None else ""
             raise OverBudgetError(
-                f"{len(unpaid)} of the reviews of {self.night}, the first for {unpaid[0].image}, were "
-                "refused by the service once and gave their place in the budget back, and now there is no "
-                "room for them: raise the budget, then clear the task."
+                f"{len(unpaid)} of the {len(ledger)} reviews in {self.store.uri(self.records.ledger_key)}, "
+                f"the first of {unpaid[0].image}, have no place in the budget{month} and were not started: "
+                "raise the budget, then clear the task."
             )
         return done
+
+    def _exists(self, line: LedgerLine, recorded: Collection[str]) -> bool:
+        """Whether the loop of a line was started already."""
+        # A loop that has ended may be deleted by now; its outcome keeps it from being asked again.
+        return line.loop in recorded or self.service.describe(line.loop) is not None
 
     def _start(self, flow_arn: str, line: LedgerLine, plan: ReviewPlan | None) -> bool:
         """Start the loop of a line; return False when it exists with another input."""

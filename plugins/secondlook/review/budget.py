@@ -133,11 +133,13 @@ class MonthBudget:
             rooms.append(int((terms.night_money - held.cost) // terms.image_cost))
         return max(0, min(rooms)) if rooms else None
 
-    def reserve(self, key: str, plan: str, wanted: Sequence[str], terms: Terms) -> MonthBudget:
+    def reserve(
+        self, key: str, plan: str, wanted: Sequence[str], terms: Terms, *, anew: bool = False
+    ) -> MonthBudget:
         """Reserve as many of the wanted loops, best first, as there is room for.
 
-        It is decided once for a plan: asked again, only what was released since may come back. A loop that
-        another night holds is never reserved a second time.
+        It is decided once for a plan: asked again, only what was released since may come back, unless it is
+        to be decided ``anew``. A loop that another night holds is never reserved a second time.
 
         Parameters
         ----------
@@ -149,9 +151,11 @@ class MonthBudget:
             Names of the loops, best-ranked first.
         terms
             Price and limits.
+        anew
+            Whether what had no room before may have it now.
         """
         held = self.reservations.get(key, Reservation(""))
-        settled = held.plan == plan
+        settled = held.plan == plan and not anew
         elsewhere = {loop for other, r in self.reservations.items() if other != key for loop in r.loops}
         new = [
             loop
@@ -159,7 +163,7 @@ class MonthBudget:
             if loop not in held.loops and loop not in elsewhere and (not settled or loop in held.released)
         ]
         granted = new[: self.room(key, terms)]
-        if settled and not granted:
+        if held.plan == plan and not granted:
             return self
         loops = {**held.loops, **dict.fromkeys(granted, terms.image_cost)}
         made = Reservation(plan, loops, held.released - set(granted))
