@@ -94,7 +94,7 @@ class ReviewSettings(_Section):
         default=None, ge=0, description="most images to ask about per calendar month, all nights together"
     )
     night_money: Decimal | None = Field(
-        default=None, ge=0, decimal_places=3, description="most money for a night's reviews"
+        default=None, ge=0, decimal_places=3, description="most money for a night's reviews, all rounds"
     )
     month_money: Decimal | None = Field(
         default=None, ge=0, decimal_places=3, description="most money for a calendar month's reviews"

@@ -49,6 +49,15 @@ def test_a_budget_with_room_for_all_changes_no_byte_of_the_ledger(ready, context
     assert (result["started"], result["adopted"], result["cost"]) == (0, 3, "0.036")
 
 
+def test_a_second_round_of_a_night_finds_what_the_first_has_left_of_its_money(ready, context):
+    ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
+    money = {"review_limit": 4, "price_per_review": "1.00", "night_money": "5.00"}
+    assert ready.launch(**money).execute(context)["started"] == 4
+    ready.s3.delete_object(Bucket=ready.bucket, Key=ready.layout.ledger(NIGHT))
+    result = ready.launch(**money, round=2).execute(context)
+    assert (result["selected"], result["deferred"], result["cost"]) == (1, 3, "1.00")
+
+
 def test_a_limit_set_after_a_launch_died_holds_for_the_loops_that_are_missing(ready, context):
     ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
     ready.launch(review_limit=4).execute(context)

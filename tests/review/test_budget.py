@@ -60,6 +60,15 @@ def test_the_best_ranked_get_what_the_tightest_limit_leaves(terms: Terms, grante
     assert budget.reserve(NIGHT, "plan", LOOPS, Terms()) == budget
 
 
+def test_the_rounds_of_a_night_share_its_money() -> None:
+    terms = Terms(Decimal("1.00"), night_money=Decimal("3.50"))
+    first = MonthBudget("2026-11").reserve("2026-11-20/1", "plan", LOOPS[:2], terms)
+    both = first.reserve("2026-11-20/2", "other plan", ["again-1", "again-2"], terms)
+    assert list(both.reservations["2026-11-20/2"].loops) == ["again-1"]
+    assert both.room("2026-11-20/1", terms) == both.room("2026-11-20/3", terms) == 0
+    assert both.room(OTHER, terms) == 3
+
+
 def test_a_lowered_limit_takes_nothing_back_and_leaves_no_room() -> None:
     budget = MonthBudget("2026-11").reserve(NIGHT, "plan", LOOPS, Terms(month_limit=6))
     lowered = budget.reserve(OTHER, "plan", ["loop-9"], Terms(month_limit=3))

@@ -76,7 +76,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     :param review_policy: ``top_score``, ``uncertainty_sum``, ``random`` or ``package.module:Class``
         (templated).
     :param policy_params: keyword arguments of the policy (templated).
-    :param review_limit: most reviews to pay for (templated).
+    :param review_limit: most reviews to pay for in this round (templated).
     :param audit_share: share of the limit chosen at random, 0 to 1 (templated).
     :param predraw_score: detections from this score on are drawn for the reviewer (templated).
     :param round: 1 for the first review of an image version; a higher number asks again (templated).
@@ -85,7 +85,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     :param price_per_review: money for one reviewer's answer about one image; an image costs as many as its
         flow definition asks (templated).
     :param currency: of all money, for people to read (templated).
-    :param night_money: most money for the night, None: no limit (templated).
+    :param night_money: most money for the night, all rounds together, None: no limit (templated).
     :param month_limit: most images in a calendar month, None: no limit (templated).
     :param month_money: most money in a calendar month, None: no limit (templated).
     :param deferred_nights: how many nights back deferred images are taken up (templated).

@@ -38,7 +38,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
     :param round: 1 for the first review of an image version; a higher number asks again (templated).
     :param price_per_review: money for one answer (templated).
     :param currency: of all money, for people to read (templated).
-    :param night_money: most money for the night, None: no limit (templated).
+    :param night_money: most money for the night, all rounds together, None: no limit (templated).
     :param month_limit: most images in a calendar month, None: no limit (templated).
     :param month_money: most money in a calendar month, None: no limit (templated).
     :param deferred_nights: how many nights back deferred images are taken up (templated).

@@ -46,6 +46,11 @@ def money(value: object, name: str = "An amount of money") -> Decimal:
     raise BudgetError(f"{name} is {value!r}: give a number from 0 with at most three decimals, such as 0.08.")
 
 
+def night_of_key(key: str) -> str:
+    """Return the night of a key ``<night>/<round>``."""
+    return key.partition("/")[0]
+
+
 def month_of(moment: datetime) -> str:
     """Return the calendar month of an aware time in UTC, ``YYYY-MM``."""
     return moment.strftime("%Y-%m")
@@ -62,7 +67,8 @@ class Terms:
     month_limit, month_money
         Most images, and most money, in a calendar month, all nights together.
     night_money
-        Most money for one night's reviews. (Their number is limited where they are chosen.)
+        Most money for one night's reviews in a calendar month, all review rounds together. (Their number is
+        limited where they are chosen, for each round.)
     """
 
     image_cost: Decimal = Decimal("0.00")
@@ -129,8 +135,10 @@ class MonthBudget:
         if terms.image_cost > 0 and terms.month_money is not None:
             rooms.append(int((terms.month_money - self.spent) // terms.image_cost))
         if terms.image_cost > 0 and terms.night_money is not None:
-            held = self.reservations.get(key, Reservation(""))
-            rooms.append(int((terms.night_money - held.cost) // terms.image_cost))
+            # Another round asks about the same night: its money is the night's, too.
+            night = night_of_key(key)
+            held = [r.cost for other, r in self.reservations.items() if night_of_key(other) == night]
+            rooms.append(int((terms.night_money - sum(held)) // terms.image_cost))
         return max(0, min(rooms)) if rooms else None
 
     def reserve(
