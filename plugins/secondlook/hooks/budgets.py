@@ -11,15 +11,13 @@ any of them and run any number of times side by side:
 
 from __future__ import annotations
 
-import random
-import time
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from secondlook import jsonl
 from secondlook.errors import BudgetError
 from secondlook.hooks.reviews import LedgerMissingError, ReviewRecords
-from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, pause
 from secondlook.review import MonthBudget, ReviewPlan, claim, money, month_of, take_up, unclaim
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 # Each lost swap means that another run got on, so this many only happen to a document that others keep busy.
 SWAP_ATTEMPTS = 200
-LONGEST_PAUSE_SECONDS = 1.0
 
 
 class Log(Protocol):
@@ -271,8 +268,3 @@ class ReviewBudget:
             f"{self._store.uri(key)} was changed by other runs {SWAP_ATTEMPTS} times in a row: run the task "
             "again when fewer nights are launched at once."
         )
-
-
-def pause(attempt: int) -> None:
-    """Let the other runs get on, longer each time, by chance so that they do not come back together."""
-    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2 ** min(attempt, 8))))

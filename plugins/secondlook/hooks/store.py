@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -19,7 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
-_CONFLICT = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+# The condition of the request does not hold: somebody else's object is there.
+_CHANGED = {"PreconditionFailed", "412"}
+# Another request about the key was under way: nothing was written, the condition was not even looked at, and
+# S3 wants the write repeated (PutObject, "Conditional writes"). botocore does not do that by itself.
+_CONFLICT = {"ConditionalRequestConflict", "409"}
+CONFLICT_ATTEMPTS = 6
+LONGEST_PAUSE_SECONDS = 1.0
 
 
 class StoreError(SecondLookError):
@@ -158,6 +166,8 @@ class ObjectStore:
         ------
         ObjectChangedError
             The object exists already.
+        StoreError
+            One that passes: S3 went on answering that another request about the key was under way.
         """
         return self._put(key, data, metadata, IfNoneMatch="*")
 
@@ -168,6 +178,8 @@ class ObjectStore:
         ------
         ObjectChangedError
             Somebody else was faster, or the object is gone.
+        StoreError
+            As above.
         """
         return self._put(key, data, None, IfMatch=f'"{expected_etag}"')
 
@@ -206,17 +218,26 @@ class ObjectStore:
     def _put(
         self, key: str, data: bytes | BinaryIO, metadata: dict[str, str] | None, **condition: str
     ) -> str:
-        try:
-            answer = self._client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, Metadata=metadata or {}, **condition
-            )
-        except ClientError as error:
-            if condition and error_code(error) in _ABSENT:
-                raise ObjectChangedError(
-                    f"{self.uri(key)} was deleted by somebody else: run the task again."
-                ) from error
-            raise self._explain(error, key) from error
-        return str(answer["ETag"]).strip('"')
+        start = None if isinstance(data, bytes) else data.tell()
+        attempt = 0
+        while True:
+            try:
+                answer = self._client.put_object(
+                    Bucket=self.bucket, Key=key, Body=data, Metadata=metadata or {}, **condition
+                )
+                return str(answer["ETag"]).strip('"')
+            except ClientError as error:
+                code = error_code(error)
+                if condition and code in _ABSENT:
+                    raise ObjectChangedError(
+                        f"{self.uri(key)} was deleted by somebody else: run the task again."
+                    ) from error
+                attempt += 1
+                if code not in _CONFLICT or attempt == CONFLICT_ATTEMPTS:
+                    raise self._explain(error, key) from error
+            pause(attempt)
+            if not isinstance(data, bytes) and start is not None:
+                data.seek(start)
 
     def _explain(self, error: ClientError, key: str) -> StoreError:
         code = error_code(error)
@@ -227,7 +248,7 @@ class ObjectStore:
             )
         if code in _ABSENT:
             return ObjectMissingError(f"{self.uri(key)} does not exist.")
-        if code in _CONFLICT:
+        if code in _CHANGED:
             return ObjectChangedError(
                 f"{self.uri(key)} was written by somebody else in the meantime: run the task again."
             )
@@ -236,3 +257,8 @@ class ObjectStore:
         if what.passing:
             return StoreError(f"S3 does not serve {said} for now: {what.advice}.")
         return StoreError(f"S3 refused access to {said}: check its credentials and the bucket's policy.")
+
+
+def pause(attempt: int) -> None:
+    """Let other requests get on, longer each time, by chance so that they do not come back together."""
+    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2 ** min(attempt, 8))))
