@@ -139,6 +139,22 @@ class Layout:
         """Return who has claimed what the night deferred; write it by compare-and-swap only."""
         return self._key("reviews", check_night(night), "taken-up.json")
 
+    def deferred_marks(self) -> str:
+        """Return the folder of marks of the nights that have deferred images, by the date of their launch."""
+        return self._key("deferred")
+
+    def deferred_mark(self, launched_on: date, night: str) -> str:
+        """Return the mark of a night, launched on that date (UTC), that has deferred images."""
+        return f"{self.deferred_marks()}/{launched_on.isoformat()}/{check_night(night)}"
+
+    def taken_up_marks(self, taker: str) -> str:
+        """Return the folder of marks of the nights whose deferred images the night ``taker`` asks about."""
+        return self._key("taken-up", check_night(taker))
+
+    def taken_up_mark(self, taker: str, night: str) -> str:
+        """Return the mark of one night whose deferred images are all taken up, some by ``taker``."""
+        return f"{self.taken_up_marks(taker)}/{check_night(night)}"
+
     def budgets(self) -> str:
         """Return the folder of the months' budgets."""
         return self._key("budgets")

@@ -100,7 +100,10 @@ class ReviewSettings(_Section):
         default=None, ge=0, decimal_places=3, description="most money for a calendar month's reviews"
     )
     deferred_nights: int = Field(
-        default=31, ge=0, le=366, description="how many nights back deferred images are taken up"
+        default=31,
+        ge=0,
+        le=366,
+        description="for how many days after a night was launched later nights take up what it deferred",
     )
     loops_per_second: float = Field(
         default=5.0, gt=0, le=1000, description="most human loops that one night starts in a second"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import pytest
 
 from secondlook.errors import NightError, S3UriError
@@ -17,6 +19,8 @@ def test_a_night_has_its_places():
     assert layout.ledger(NIGHT) == "demo/reviews/2026-11-22/ledger.jsonl"
     assert layout.review_plan(NIGHT, 2) == "demo/reviews/2026-11-22/plan-2.json"
     assert layout.taken_up(NIGHT) == "demo/reviews/2026-11-22/taken-up.json"
+    assert layout.deferred_mark(date(2026, 12, 1), NIGHT) == "demo/deferred/2026-12-01/2026-11-22"
+    assert layout.taken_up_mark("2026-12-02", NIGHT) == "demo/taken-up/2026-12-02/2026-11-22"
     assert layout.budget("2026-11") == f"{layout.budgets()}/2026-11.json" == "demo/budgets/2026-11.json"
     assert layout.reviewed_manifest(NIGHT) == "demo/manifests/2026-11-22/reviewed.manifest"
     assert layout.training_manifest("job", "train") == "demo/training/job/train.manifest"

@@ -45,6 +45,7 @@ EVERY_ATTEMPT = frozenset({"refused", "reset", "429", "500", "503", "half-read"}
 STALL_SECONDS = 60.0
 _NAMED = re.compile(r"second-look(-[a-z]+)*-[0-9a-f]{12,}(-\d+)?")
 _HASH = re.compile(r"\b[0-9a-f]{12,64}\b")
+_LAUNCHED = re.compile(r'(deferred/|"planned_on": ?")\d{4}-\d\d-\d\d')
 _OUTPUT = re.compile(r"(reviews/a2i/).*(?=/second-look-)")
 _PAGE_MEMBERS = {
     "ListObjectsV2": "MaxKeys",
@@ -154,8 +155,8 @@ class Wiretap:
 
 
 def neutral(text: str) -> str:
-    """Leave out names and hashes that follow from a deployment's name."""
-    return _HASH.sub("HASH", _NAMED.sub("NAME", text))
+    """Leave out names and hashes that follow from a deployment's name, and the day of a launch."""
+    return _LAUNCHED.sub(r"\1DAY", _HASH.sub("HASH", _NAMED.sub("NAME", text)))
 
 
 def with_small_pages(operation: str, params: dict[str, Any]) -> dict[str, Any]:

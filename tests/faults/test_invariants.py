@@ -118,6 +118,13 @@ def test_a_leaked_reservation_is_counted(night: Deployment) -> None:
         assert [violation.kind for violation in found] == [DUPLICATE]
 
 
+def test_deferred_images_that_no_later_night_would_find_are_counted(night: Deployment) -> None:
+    (key,) = night.keys(night.layout.deferred_marks() + "/")
+    night.s3.delete_object(Bucket=BUCKET, Key=key)
+    assert [violation.kind for violation in Invariants(night, loops=LOOPS).violations()] == [LOSS]
+    night.put(key, b"")
+
+
 def test_what_differs_from_a_night_without_faults_is_counted(night: Deployment) -> None:
     before = outcome(night)
     assert differences(outcome(night), before) == []

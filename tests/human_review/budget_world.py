@@ -18,7 +18,7 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
-from secondlook.hooks import budgets
+from secondlook.hooks import budgets, swapping
 from secondlook.hooks.human_loops import ActiveFlow, InvalidLoopError
 from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, StoredObject
 from secondlook.layout import Layout
@@ -29,12 +29,12 @@ from tests.human_review.conftest import LABELS, MODEL, TaskInstance
 
 LAYOUT = Layout("cells", "p")
 NIGHTS = ("2026-11-27", "2026-11-28", "2026-11-29", "2026-11-30", "2026-12-01")
-AFTERWARDS = "2026-12-15"
+AFTERWARDS, AND_THEN = "2026-12-15", "2026-12-16"
 MONTHS = ("2026-11", "2026-12")
 PRICE = Decimal("0.08")
 REVIEWERS = 2
 COST = PRICE * REVIEWERS
-WRITES = frozenset({"write", "write_if_absent", "compare_and_swap", "start"})
+WRITES = frozenset({"write", "write_if_absent", "compare_and_swap", "delete", "start"})
 
 
 class Killed(BaseException):
@@ -139,8 +139,9 @@ class Objects:
     def exists(self, key):
         return key in self.data
 
-    def list_objects(self, prefix):
-        return [StoredObject(k, e, len(d)) for k, (d, e) in sorted(self.data.items()) if k.startswith(prefix)]
+    def list_objects(self, prefix, after=""):
+        listed = [item for item in sorted(self.data.items()) if item[0].startswith(prefix)]
+        return [StoredObject(key, etag, len(data)) for key, (data, etag) in listed if key > after]
 
     def write(self, key, data, **more):
         self.writes += 1
@@ -155,6 +156,10 @@ class Objects:
         if self.data.get(key, (b"", ""))[1] != expected_etag:
             raise ObjectChangedError(key)
         self.write(key, data)
+
+    def delete(self, key):
+        self.writes += 1
+        self.data.pop(key, None)
 
     def uri(self, key):
         return LAYOUT.uri(key)
@@ -196,7 +201,7 @@ class World:
         self.predictions = {
             night: [prediction(night, i) for i in range(n)] for night, n in zip(NIGHTS, images, strict=True)
         }
-        self.predictions[AFTERWARDS] = []
+        self.predictions[AFTERWARDS] = self.predictions[AND_THEN] = []
         self.now = datetime(2026, 11, 30, 23, tzinfo=UTC)
         # Loops that were started while no budget was set; they are not counted.
         self.uncounted: set[str] = set()
@@ -242,7 +247,7 @@ class World:
         """The world's clock, no pauses, and nothing that has no part in budgets."""
         with (
             mock.patch.object(budgets, "utc_now", self.clock),
-            mock.patch.object(budgets, "pause", nothing),
+            mock.patch.object(swapping, "pause", nothing),
             mock.patch.object(ReviewLink, "persist", nothing),
             mock.patch("secondlook.operators.review_budget.recent_seconds", nothing),
             mock.patch.object(HumanLoopStartOperator, "log", Silence()),
@@ -259,6 +264,11 @@ class World:
 
     def plan(self, night: str) -> ReviewPlan:
         return ReviewPlan.from_json(self.objects.read(LAYOUT.review_plan(night, 1))[0], source=night)
+
+    def marks(self) -> list[str]:
+        """Nights that are marked as having deferred images."""
+        folder = LAYOUT.deferred_marks() + "/"
+        return [item.key.rpartition("/")[2] for item in self.objects.list_objects(folder)]
 
     def reserved(self) -> list[str]:
         held = [self.month(month).reservations.values() for month in MONTHS]
@@ -293,9 +303,25 @@ class World:
             claims = jsonl.decode_object(
                 self.objects.data.get(LAYOUT.taken_up(night), (b"{}", ""))[0], source="claims"
             )
+            deferred = {line.loop for line in lines if not line.asked}
+            assert deferred <= set(claims) or night in self.marks(), "a deferred image is not to be found"
             for loop, by in claims.items():
                 takers = {x.loop for x in self.ledger(by.partition("/")[0]) if x.asked}
                 assert loop in takers, "an image is claimed that its claimant does not ask"
+
+    def take_up_the_rest(self) -> None:
+        """Launch a night with room for all that waits, and one after it that looks whether anything does."""
+        self.now = datetime(2026, 12, 15, 3, tzinfo=UTC)
+        for night in (AFTERWARDS, AND_THEN):
+            run = Run(self, night, review_limit=99, month_limit=99, month_money=None, night_money=None)
+            run.finish()
+            assert run.error is None, run.error
+            self.check_end()
+        for night in NIGHTS:
+            missing = {line.loop for line in self.ledger(night)} - self.desk.loops
+            assert not missing, "a deferred image is asked by nobody"
+        assert self.ledger(AND_THEN) == []
+        assert self.marks() == [], "a night is marked of which nothing waits"
 
 
 def prediction(night: str, number: int) -> Prediction:

@@ -123,3 +123,35 @@ def test_two_nights_racing_for_one_month_stay_within_it(ready):
     assert (budget["images"], budget["spent"]) == (7, "0.56")
     assert sum(result["deferred"] for result in results[:2]) == 3
     assert tasks[0].xcoms["forecast"]["text"].startswith(f"{results[0]['selected']} images to review, 0.")
+
+
+def test_a_night_of_today_takes_up_what_an_archive_deferred(ready, context):
+    archive = [f"2019-03-0{day}" for day in range(1, 4)]
+    for night in archive:
+        ready.score([ready.prediction(f"image-{i}", 0.5, 0.6, night=night) for i in range(2)], night)
+        ready.launch(night=night, month_limit=1).execute(context)
+    ledgers = {night: ready.get(ready.layout.ledger(night)) for night in archive}
+    waiting = [
+        line for night in archive for line in ready.lines(ready.layout.ledger(night)) if "state" in line
+    ]
+    assert len(waiting) == 5
+
+    # There is room now. A second pass over the archive asks nobody: its ledgers are fixed.
+    for night in archive:
+        assert ready.launch(night=night, month_limit=100).execute(context)["started"] == 0
+    assert {night: ready.get(ready.layout.ledger(night)) for night in archive} == ledgers
+    ready.score([ready.prediction("image", 0.5)])
+    result = ready.launch(month_limit=100, review_limit=4, deferred_nights=1).execute(context)
+    assert (result["selected"], result["taken_up"]) == (4, 3)
+    ready.score([ready.prediction("image", 0.5, night=NIGHTS[1])], NIGHTS[1])
+    rest = ready.launch(night=NIGHTS[1], month_limit=100, deferred_nights=1).execute(context)
+    assert (rest["selected"], rest["taken_up"]) == (3, 2)
+    taken = [
+        line["loop"] for n in NIGHTS for line in ready.lines(ready.layout.ledger(n)) if "from_night" in line
+    ]
+    assert taken == [line["loop"] for line in waiting]
+
+    # Found once that nothing waits any more, the archive is not looked at again.
+    ready.score([ready.prediction("image", 0.5, night="2026-11-22")], "2026-11-22")
+    assert ready.launch(night="2026-11-22", month_limit=100).execute(context)["taken_up"] == 0
+    assert not [key for key in objects(ready) if key.startswith("deferred/")]

@@ -111,6 +111,11 @@ def test_the_budget_is_never_exceeded_and_never_leaks(
         for night in NIGHTS:
             Run(world, night).finish()
         assert world.desk.starts == started, "a night run again asks somebody"
+        # Limits are lifted: what had no place, deferred or in a fixed ledger, finds one.
+        world.limits = {"review_limit": 8}
+        for night in NIGHTS:
+            Run(world, night).finish()
+        world.take_up_the_rest()
 
 
 def test_a_later_night_with_room_takes_up_all_that_was_deferred():
@@ -134,6 +139,97 @@ def test_a_later_night_with_room_takes_up_all_that_was_deferred():
         assert as_deferred == deferred[:8]
         assert world.plan(AFTERWARDS).month == "2026-12"
         world.check_end()
+
+
+def test_what_an_archive_deferred_is_taken_up_by_a_night_that_is_launched_later():
+    """The nights are years older than the one with room; what counts is when they were launched."""
+    world = World([4, 4, 4, 4, 0], {"review_limit": 8, "month_limit": 2}, refuses=False)
+    tonight, tomorrow, too_late = "2030-01-09", "2030-01-10", "2030-01-20"
+    world.predictions |= {night: [] for night in (tonight, tomorrow, too_late)}
+    with world.staged():
+        for night in NIGHTS[:4]:
+            Run(world, night).finish()
+        before = dict(world.objects.data)
+        world.limits["month_limit"] = 100
+        for night in NIGHTS[:4]:
+            Run(world, night).finish()
+        summaries = {LAYOUT.launch_summary(night) for night in NIGHTS}
+        changed = {key for key, value in world.objects.data.items() if before.get(key) != value}
+        assert (world.desk.starts, changed <= summaries) == (2, True)
+
+        # They were launched on 30 November.
+        world.now = datetime(2026, 12, 10, tzinfo=UTC)
+        Run(world, tonight, deferred_nights=9).finish()
+        assert world.ledger(tonight) == []
+        Run(world, tomorrow, deferred_nights=10).finish()
+        taken = [NIGHTS[0]] * 2 + [NIGHTS[1]] * 4 + [NIGHTS[2]] * 2
+        assert [line.from_night for line in world.ledger(tomorrow)] == taken
+        assert (world.desk.starts, world.month("2026-12").images) == (10, 8)
+        # Two nights have nothing left that waits: the next one sees that once, and they are not read again.
+        assert set(world.marks()) == set(NIGHTS[:4])
+        Run(world, too_late, review_limit=3, deferred_nights=10).finish()
+        assert [line.from_night for line in world.ledger(too_late)] == [NIGHTS[2]] * 2 + [NIGHTS[3]]
+        assert world.marks() == list(NIGHTS[2:4])
+
+
+def test_a_night_takes_up_nothing_of_a_night_after_it():
+    world = World([0, 4, 0, 0, 0], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    with world.staged():
+        Run(world, NIGHTS[1]).finish()
+        Run(world, NIGHTS[0], month_limit=9).finish()
+        assert world.ledger(NIGHTS[0]) == []
+        Run(world, NIGHTS[2], month_limit=9).finish()
+        assert len(world.ledger(NIGHTS[2])) == 4
+
+
+def test_a_night_chosen_anew_finds_what_it_has_taken_up():
+    world = World([2, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    with world.staged():
+        Run(world, NIGHTS[0]).finish()
+        world.limits["month_limit"] = 9
+        for night in NIGHTS[1:3]:
+            Run(world, night).finish()
+        ledger = world.ledger(NIGHTS[1])
+        assert (len(ledger), world.ledger(NIGHTS[2]), world.marks()) == (2, [], [])
+        # A person removes what fixes the choice.
+        world.objects.delete(LAYOUT.ledger(NIGHTS[1]))
+        world.objects.delete(LAYOUT.review_plan(NIGHTS[1], 1))
+        Run(world, NIGHTS[1]).finish()
+        assert world.ledger(NIGHTS[1]) == ledger
+        world.take_up_the_rest()
+
+
+def test_what_a_night_claims_and_gives_back_is_found_by_another():
+    world = World([0, 0, 2, 0, 2], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    with world.staged():
+        Run(world, NIGHTS[2]).finish()
+        world.limits["month_limit"] = 3
+        claiming = Run(world, NIGHTS[3])
+        while not world.objects.exists(LAYOUT.taken_up(NIGHTS[2])):
+            claiming.step()
+        # This one sees that all is claimed, and takes two of the three places for its own.
+        Run(world, NIGHTS[4]).finish()
+        claiming.finish()
+        assert [sum(line.asked for line in world.ledger(night)) for night in NIGHTS[2:]] == [0, 1, 2]
+        world.take_up_the_rest()
+
+
+def test_a_death_at_any_call_leaves_nothing_that_no_later_night_finds():
+    """Each of three nights dies once at the same call: one defers, one takes up, one finds it done."""
+    for fault in ("before", "after"):
+        for call in range(30):
+            world = World([3, 0, 0, 0, 0], {"review_limit": 8}, refuses=False)
+            with world.staged():
+                for night, limit in zip(NIGHTS[:3], (1, 2, 9), strict=True):
+                    run = Run(world, night, month_limit=limit)
+                    for _ in range(call):
+                        if not run.ended:
+                            run.step()
+                    if not run.ended:
+                        run.step(fault)
+                    Run(world, night, month_limit=limit).finish()
+                assert world.desk.starts == 3
+                world.take_up_the_rest()
 
 
 def test_what_two_months_want_to_take_up_is_asked_by_one_of_them():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
@@ -104,8 +104,9 @@ def test_damaged_documents_are_named() -> None:
 
 def test_a_plan_survives_its_file_and_is_known_by_what_it_asks() -> None:
     lines = tuple(make_ledger_line(make_prediction(name, 0.5)) for name in ("a.jpg", "b.jpg"))
-    plan = ReviewPlan("2026-11", lines)
+    december = date(2026, 12, 1)
+    plan = ReviewPlan(date(2026, 11, 22), lines)
     assert ReviewPlan.from_json(plan.to_json(), source="plan") == plan
-    assert plan.digest != ReviewPlan("2026-12", lines).digest != ReviewPlan("2026-12", lines[:1]).digest
+    assert plan.digest != ReviewPlan(december, lines).digest != ReviewPlan(december, lines[:1]).digest
     asked, deferred = plan.settle({lines[0].loop})
     assert (asked, deferred.state, deferred.state_reason) == (lines[0], "deferred", "over budget")

@@ -4,50 +4,34 @@ A launch under a budget goes through four documents, each written once or swappe
 any of them and run any number of times side by side:
 
 1. ``reviews/<night>/plan-<round>.json``: whom the night would ask, and the month that pays. Written once.
-2. ``reviews/<earlier night>/taken-up.json``: which later night may ask what that night deferred. Swapped.
+2. ``reviews/<earlier night>/taken-up.json``: which later night may ask what that night deferred. Swapped;
+   see :mod:`secondlook.hooks.deferred`.
 3. ``budgets/<month>.json``: which of the plan's loops the month has room for. Swapped, settled once a plan.
 4. ``reviews/<night>/ledger.jsonl``: follows from 1 and 3. Written once; loops start only after it.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from secondlook import jsonl
-from secondlook.errors import BudgetError
-from secondlook.hooks.reviews import LedgerMissingError, ReviewRecords
-from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, pause
-from secondlook.review import MonthBudget, ReviewPlan, claim, money, month_of, take_up, unclaim
+from secondlook.hooks.deferred import DeferredReviews
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
+from secondlook.hooks.swapping import swap
+from secondlook.review import MonthBudget, ReviewPlan, money, month_of, take_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Sequence
 
     from secondlook.hooks.store import ObjectStore
+    from secondlook.hooks.swapping import Log
     from secondlook.layout import Layout
     from secondlook.review import LedgerLine, Terms
     from secondlook.review.budget import Reservation
 
-_Result = TypeVar("_Result")
-# Each lost swap means that another run got on, so this many only happen to a document that others keep busy.
-SWAP_ATTEMPTS = 200
-
-
-class Log(Protocol):
-    """What a task logs with."""
-
-    def info(self, event: str, *args: object) -> object:
-        """Log with lazily formatted arguments."""
-
-
-class BudgetBusyError(BudgetError):
-    """Too many runs change one document at once."""
-
-    passing = True
-
 
 def utc_now() -> datetime:
-    """Return the time that decides which calendar month pays."""
+    """Return the time that decides which calendar month pays, and since when deferred images wait."""
     return datetime.now(UTC)
 
 
@@ -58,7 +42,7 @@ class ReviewBudget:
     :param layout: where things lie in it.
     :param night: the night whose reviews are launched, YYYY-MM-DD.
     :param round: its review round.
-    :param deferred_nights: how many nights back deferred images are taken up.
+    :param deferred_nights: for how many days after a night was launched its deferred images are taken up.
     :param log: the task's log.
     """
 
@@ -68,9 +52,9 @@ class ReviewBudget:
         self._store = store
         self._layout = layout
         self._night = night
-        self._deferred_nights = deferred_nights
         self._log = log
         self.key = f"{night}/{round}"
+        self._deferred = DeferredReviews(store, layout, night, self.key, days=deferred_nights, log=log)
         self.plan_key = layout.review_plan(night, round)
 
     def in_use(self, terms: Terms) -> bool:
@@ -107,21 +91,22 @@ class ReviewBudget:
         askable
             Says whether a deferred line of a night can still be asked about.
         """
-        month = month_of(utc_now())
+        today = utc_now().date()
         # Another night may have taken up an image of this one when a person has its plan made anew.
-        elsewhere = {loop for loop, by in self._claims(self._night).items() if by != self.key}
-        own = [line for line in own if line.loop not in elsewhere]
-        room = self._month(month).room(self.key, terms)
-        left = limit if room is None else min(limit, room)
-        deferred = self._deferred(askable) if left > len(own) else {}
-        return self._write_plan(ReviewPlan(month, tuple(take_up(own, deferred, left - len(own)))))
+        claims = self._deferred.claims(self._night)
+        own = [line for line in own if claims.get(line.loop, self.key) == self.key]
+        room = self._month(month_of(today)).room(self.key, terms)
+        free = (limit if room is None else min(limit, room)) - len(own)
+        loops = {line.loop for line in own}
+        deferred = self._deferred.waiting(today, free, askable, loops) if free > 0 else {}
+        return self._write_plan(ReviewPlan(today, tuple(take_up(own, deferred, free))))
 
     def plan_rest(self, lines: Sequence[LedgerLine]) -> ReviewPlan:
         """Write the plan of what a ledger that was written without a budget has still to start.
 
         It settles which month pays, so that a retry in another month reserves nothing twice.
         """
-        return self._write_plan(ReviewPlan(month_of(utc_now()), tuple(lines)))
+        return self._write_plan(ReviewPlan(utc_now().date(), tuple(lines)))
 
     def _write_plan(self, plan: ReviewPlan) -> ReviewPlan:
         try:
@@ -135,9 +120,13 @@ class ReviewBudget:
         """Reserve what the month has room for, and return the ledger that follows from it."""
         if not plan.lines:
             return []
-        claimed = {loop for night, loops in plan.taken_up.items() for loop in self._claim(night, loops)}
+        claimed = {
+            loop for night, loops in plan.taken_up.items() for loop in self._deferred.claim(night, loops)
+        }
         wanted = [line.loop for line in plan.lines if line.from_night is None or line.loop in claimed]
         lines = plan.settle(self._reserve(plan, wanted, terms).decided)
+        if any(not line.asked for line in lines):
+            self._deferred.mark(plan.planned_on)
         self.give_back(plan, lines)
         return lines
 
@@ -163,7 +152,7 @@ class ReviewBudget:
         def change(data: bytes | None) -> tuple[bytes | None, None]:
             return self._read(plan.month, data).release(self.key, [loop]).to_json(), None
 
-        self._swap(self._layout.budget(plan.month), change)
+        swap(self._store, self._layout.budget(plan.month), change, self._log)
 
     def give_back(self, plan: ReviewPlan, lines: Sequence[LedgerLine]) -> None:
         """Leave to other nights what the plan meant to take up and the ledger does not ask."""
@@ -171,7 +160,7 @@ class ReviewBudget:
         for night, loops in plan.taken_up.items():
             unused = [loop for loop in loops if loop not in asked]
             if unused:
-                self._unclaim(night, unused)
+                self._deferred.unclaim(night, unused)
 
     def describe(self, month: str, terms: Terms, currency: str) -> str:
         """Say how much of a month is reserved."""
@@ -187,7 +176,7 @@ class ReviewBudget:
             budget = self._read(plan.month, data).reserve(self.key, plan.digest, wanted, terms, anew=anew)
             return budget.to_json(), budget.reservations[self.key]
 
-        return self._swap(self._layout.budget(plan.month), change)
+        return swap(self._store, self._layout.budget(plan.month), change, self._log)
 
     def _month(self, month: str) -> MonthBudget:
         try:
@@ -200,71 +189,3 @@ class ReviewBudget:
         if data is None:
             return MonthBudget(month)
         return MonthBudget.from_json(data, source=self._store.uri(self._layout.budget(month)))
-
-    def _deferred(self, askable: Callable[[LedgerLine, str], bool]) -> dict[str, list[LedgerLine]]:
-        """Return what earlier nights deferred and no night has claimed, by night."""
-        last = date.fromisoformat(self._night)
-        found: dict[str, list[LedgerLine]] = {}
-        for days in range(self._deferred_nights, 0, -1):
-            night = (last - timedelta(days=days)).isoformat()
-            try:
-                lines = ReviewRecords(self._store, self._layout, night).lines()
-            except LedgerMissingError:
-                continue
-            waiting = [line for line in lines if not line.asked]
-            claims = self._claims(night) if waiting else {}
-            free = [line for line in waiting if claims.get(line.loop, self.key) == self.key]
-            found[night] = [line for line in free if askable(line, night)]
-        return found
-
-    def _claims(self, night: str) -> dict[str, str]:
-        key = self._layout.taken_up(night)
-        try:
-            data, _ = self._store.read(key)
-        except ObjectMissingError:
-            return {}
-        return jsonl.decode_object(data, source=self._store.uri(key))
-
-    def _claim(self, night: str, loops: Sequence[str]) -> list[str]:
-        def change(data: bytes | None) -> tuple[bytes | None, list[str]]:
-            claims = claim(self._decode(night, data), loops, self.key)
-            mine = [loop for loop in loops if claims[loop] == self.key]
-            return jsonl.canonical(claims).encode(), mine
-
-        return self._swap(self._layout.taken_up(night), change)
-
-    def _unclaim(self, night: str, loops: Collection[str]) -> None:
-        def change(data: bytes | None) -> tuple[bytes | None, None]:
-            claims = unclaim(self._decode(night, data), loops, self.key)
-            return (jsonl.canonical(claims).encode() if data is not None else None), None
-
-        self._swap(self._layout.taken_up(night), change)
-
-    def _decode(self, night: str, data: bytes | None) -> dict[str, str]:
-        source = self._store.uri(self._layout.taken_up(night))
-        return {} if data is None else jsonl.decode_object(data, source=source)
-
-    def _swap(self, key: str, change: Callable[[bytes | None], tuple[bytes | None, _Result]]) -> _Result:
-        """Replace a document by what ``change`` makes of it, however many others do so at the same time."""
-        for attempt in range(SWAP_ATTEMPTS):
-            try:
-                data, etag = self._store.read(key)
-            except ObjectMissingError:
-                data, etag = None, ""
-            changed, result = change(data)
-            if changed is None or changed == data:
-                return result
-            try:
-                if data is None:
-                    self._store.write_if_absent(key, changed)
-                else:
-                    self._store.compare_and_swap(key, changed, etag)
-            except ObjectChangedError:
-                self._log.info("%s was changed by another run: looking again.", self._store.uri(key))
-                pause(attempt)
-                continue
-            return result
-        raise BudgetBusyError(
-            f"{self._store.uri(key)} was changed by other runs {SWAP_ATTEMPTS} times in a row: run the task "
-            "again when fewer nights are launched at once."
-        )

@@ -52,7 +52,8 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     With a budget, what is asked is reserved in ``budgets/<month>.json`` by compare-and-swap before the ledger
     is written, so that parallel runs, retries and backfills together cannot exceed it. The best-ranked images
     are asked; the rest stand in the ledger as ``deferred``, and a later night takes them up after its own
-    images, the oldest night first, as far as its own limit and the budget have room. The month that pays is
+    images, as far as its own limit and the budget have room: what waits longest first, from nights before it
+    that were launched at most ``deferred_nights`` days ago, an archive's as well. The month that pays is
     the one (UTC) in which the night is launched, for a backfilled night too. What was started while no
     budget was set is not counted; what a ledger of that time has still to start is reserved first, and what
     of it finds no room is not started and fails the task.
@@ -88,7 +89,8 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     :param night_money: most money for the night, all rounds together, None: no limit (templated).
     :param month_limit: most images in a calendar month, None: no limit (templated).
     :param month_money: most money in a calendar month, None: no limit (templated).
-    :param deferred_nights: how many nights back deferred images are taken up (templated).
+    :param deferred_nights: for how many days after a night was launched later nights take up what it
+        deferred; 0: this night takes up nothing (templated).
     :param a2i_conn_id: Airflow connection of Amazon A2I or a Review Desk (templated).
     :param airflow_conn_id: Airflow connection to Airflow's own REST API, for the task's note (templated).
     """

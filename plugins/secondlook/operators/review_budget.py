@@ -41,7 +41,8 @@ class BudgetedReviewsOperator(SecondLookOperator):
     :param night_money: most money for the night, all rounds together, None: no limit (templated).
     :param month_limit: most images in a calendar month, None: no limit (templated).
     :param month_money: most money in a calendar month, None: no limit (templated).
-    :param deferred_nights: how many nights back deferred images are taken up (templated).
+    :param deferred_nights: for how many days after a night was launched later nights take up what it
+        deferred; 0: this night takes up nothing (templated).
     :param a2i_conn_id: Airflow connection of Amazon A2I or a Review Desk (templated).
     :param airflow_conn_id: Airflow connection to Airflow's own REST API, for the task's note; None or
         empty: it gets none (templated).

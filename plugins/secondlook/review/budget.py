@@ -20,7 +20,7 @@ from secondlook.errors import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
-    from datetime import datetime
+    from datetime import date
 
 CENT = Decimal("0.01")
 # What Amazon A2I can pay for a task in (PublicWorkforceTaskPrice, TenthFractionsOfACent).
@@ -51,8 +51,8 @@ def night_of_key(key: str) -> str:
     return key.partition("/")[0]
 
 
-def month_of(moment: datetime) -> str:
-    """Return the calendar month of an aware time in UTC, ``YYYY-MM``."""
+def month_of(moment: date) -> str:
+    """Return the calendar month, ``YYYY-MM``, of a date or time in UTC."""
     return moment.strftime("%Y-%m")
 
 

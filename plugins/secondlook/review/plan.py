@@ -7,11 +7,13 @@ the ledger: however often a launch dies on the way, and however many run side by
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import TYPE_CHECKING
 
 from secondlook import jsonl
 from secondlook.errors import BudgetError, RecordError
 from secondlook.names import digest
+from secondlook.review.budget import month_of
 from secondlook.review.ledger import OVER_BUDGET, LedgerLine
 
 if TYPE_CHECKING:
@@ -22,11 +24,17 @@ if TYPE_CHECKING:
 class ReviewPlan:
     """The candidates of a night, best-ranked first: its own, then those that earlier nights deferred.
 
-    ``month`` (``YYYY-MM``) is the calendar month whose budget they are to be paid from.
+    ``planned_on`` is the date (UTC) of the plan. Its calendar month pays, and from that day on what is
+    deferred waits for a later night.
     """
 
-    month: str
+    planned_on: date
     lines: tuple[LedgerLine, ...]
+
+    @property
+    def month(self) -> str:
+        """The calendar month (``YYYY-MM``) whose budget pays."""
+        return month_of(self.planned_on)
 
     @property
     def digest(self) -> str:
@@ -55,9 +63,9 @@ class ReviewPlan:
 
     def to_json(self) -> bytes:
         """Return the document."""
-        return jsonl.canonical(
-            {"month": self.month, "lines": [line.to_record() for line in self.lines]}
-        ).encode()
+        lines = [line.to_record() for line in self.lines]
+        document = {"month": self.month, "planned_on": self.planned_on.isoformat(), "lines": lines}
+        return jsonl.canonical(document).encode()
 
     @classmethod
     def from_json(cls, data: bytes, *, source: str) -> ReviewPlan:
@@ -71,8 +79,10 @@ class ReviewPlan:
         try:
             document = jsonl.decode_object(data, source=source)
             lines = tuple(LedgerLine.from_record(record) for record in document["lines"])
-            return cls(str(document["month"]), lines)
-        except (RecordError, KeyError, TypeError, AttributeError) as error:
+            # Plans of an earlier version tell the month only.
+            planned_on = document.get("planned_on") or f"{document['month']}-01"
+            return cls(date.fromisoformat(planned_on), lines)
+        except (RecordError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise BudgetError(f"The plan {source} cannot be read ({error}): restore it.") from error
 
 
@@ -81,21 +91,21 @@ def take_up(
 ) -> list[LedgerLine]:
     """Return the night's own lines, and after them up to ``room`` that earlier nights deferred.
 
-    The oldest night comes first and within a night the best-ranked; ranks go on counting after the own.
+    The nights come in their order and within a night the best-ranked; ranks go on counting after the own.
 
     Parameters
     ----------
     own
         The night's own selection.
     deferred
-        Deferred lines of earlier nights, by the night whose ledger has them.
+        Deferred lines of earlier nights, by the night whose ledger has them, the first to be taken up first.
     room
         Most lines to take up.
     """
     seen = {line.loop for line in own}
     lines = list(own)
-    for night in sorted(deferred):
-        for line in sorted(deferred[night], key=lambda line: line.rank):
+    for night, waiting in deferred.items():
+        for line in sorted(waiting, key=lambda line: line.rank):
             if len(lines) - len(own) >= room:
                 return lines
             if line.loop not in seen:
