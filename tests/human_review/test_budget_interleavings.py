@@ -114,7 +114,8 @@ def test_the_budget_is_never_exceeded_and_never_leaks(
         # Limits are lifted: what had no place, deferred or in a fixed ledger, finds one.
         world.limits = {"review_limit": 8}
         for night in NIGHTS:
-            Run(world, night).finish()
+            if not {line.loop for line in world.ledger(night) if line.asked} <= world.desk.loops:
+                Run(world, night).finish()
         world.take_up_the_rest()
 
 
