@@ -11,7 +11,7 @@ from .compose_file import EXAMPLE, interpolated, variables
 
 @pytest.fixture(scope="session")
 def environment() -> dict[str, str]:
-    return variables(filled(EXAMPLE))
+    return variables(filled(EXAMPLE)) | {"AWS_ACCOUNT_ID": "444455556666"}
 
 
 @pytest.fixture(scope="session")
