@@ -8,4 +8,4 @@ airflow db migrate
 airflow pools import "$project/include/settings/pools.json"
 # Says so and changes nothing when the user is there already.
 airflow users create --role Admin --username "$AIRFLOW_ADMIN_NAME" --email "$AIRFLOW_ADMIN_EMAIL" \
-    --firstname "$AIRFLOW_ADMIN_NAME" --lastname "of Second Look" --password="$AIRFLOW_ADMIN_PASSWORD"
+    --firstname "Second Look" --lastname "Administrator" --password="$AIRFLOW_ADMIN_PASSWORD"
