@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -91,6 +92,23 @@ def test_airflow_takes_the_commands_of_the_first_start():
     assert [line[1] for line in lines] == ["db", "pools", "users"]
     for line in lines:
         assert callable(get_parser().parse_args(line[1:]).func)
+
+
+def test_a_start_imports_only_the_pools_that_are_missing():
+    """Slots that a team has changed are not set back."""
+    pools = ROOT / "include/settings/pools.json"
+    listed = "pool slots description\ndefault_pool 128 Default\nsecondlook_scoring 9 -\n"
+    script = [sys.executable, str(DEPLOY / "missing_pools.py"), str(pools)]
+    printed = subprocess.run(script, input=listed, capture_output=True, text=True, check=True).stdout
+    wanted = json.loads(pools.read_text())
+    assert json.loads(printed) == {
+        name: pool for name, pool in wanted.items() if name != "secondlook_scoring"
+    }
+
+
+def test_a_teams_settings_stay_out_of_git_and_the_image():
+    ignored = [(ROOT / name).read_text().splitlines() for name in (".gitignore", ".dockerignore")]
+    assert all("include/deploy/settings.toml" in [line.lstrip("/") for line in lines] for lines in ignored)
 
 
 def test_every_health_check_asks_what_is_there(services):

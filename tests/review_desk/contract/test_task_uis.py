@@ -169,6 +169,7 @@ def test_render_ui_template_wants_a_role_that_can_be_assumed(sagemaker):
     request = {"Task": {"Input": "{}"}, "RoleArn": OTHER_ROLE, "UiTemplate": {"Content": "x"}}
     code, message, _ = error_of(sagemaker.render_ui_template, **request)
     assert (code, message.startswith(f"Could not assume role {OTHER_ROLE}")) == ("ValidationException", True)
+    assert "Start it with --account-id 999999999999" in message
 
 
 def test_render_ui_template_takes_less_input_than_a_loop(sagemaker):
