@@ -9,9 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import shutil
-import socket
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,9 +33,6 @@ INVOCATION_TIMEOUT_SECONDS = 60.0
 _PING_TIMEOUT_SECONDS = 2.0
 _PING_INTERVAL_SECONDS = 0.05
 _MAX_RESTART_DELAY_SECONDS = 30.0
-# Below the kernel's range for outgoing connections, which could take a port between our probe and the
-# model's bind.
-_PORTS = range(20_000, 32_000)
 # uvicorn and gunicorn close idle connections after 5 s or less; ours must be the shorter breath.
 _KEEPALIVE_SECONDS = 1.5
 
@@ -128,6 +123,7 @@ class ModelServer:
             await asyncio.gather(self._keeper, return_exceptions=True)
         if self._child is not None:
             await self._child.stop(self._service.stop_grace_seconds)
+        self._service.ports.give_back(self._port)
         if self._log is not None:
             self._log.close()
         if self._session is not None:
@@ -148,7 +144,8 @@ class ModelServer:
 
     async def _launch(self, timeout_seconds: float) -> None:
         algorithm = self._service.algorithms.find(self._container.image)
-        self._port = _free_port()
+        self._service.ports.give_back(self._port)
+        self._port = self._service.ports.lease()
         if self._log is not None:
             self._log.close()
         self._log = self._service.logs.open(self._log_group, self._log_stream)
@@ -250,15 +247,3 @@ def invocation_headers(params: dict[str, Any]) -> dict[str, str]:
         "CustomAttributes": "X-Amzn-SageMaker-Custom-Attributes",
     }
     return {header: params[name] for name, header in names.items() if params.get(name)}
-
-
-def _free_port() -> int:
-    for port in random.sample(_PORTS, 100):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise JobError(f"There is no free port from {_PORTS.start} to {_PORTS.stop - 1}.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from include.local_sagemaker.arns import Place, invalid
+from include.local_sagemaker.ports import Ports
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -39,6 +40,7 @@ class Service:
     role_arns: frozenset[str]
     stop_grace_seconds: float
     startup_timeout_seconds: float
+    ports: Ports = field(default_factory=Ports)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def check_role(self, arn: str) -> None:
