@@ -86,7 +86,7 @@ def test_an_endpoint_that_does_not_exist_fails_at_once(project: Any, context: di
     operator = project.score("m", retries=3)
     decision = decide(operator, failure(operator.execute, context))
     assert decision.action is RetryAction.FAIL
-    assert f"The endpoint {project.endpoint} did not score" in decision.reason
+    assert f"The endpoint {project.endpoint} does not exist: clear `deploy`" in decision.reason
 
 
 def test_a_model_that_does_not_load_is_not_deployed_again_and_again(

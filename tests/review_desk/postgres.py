@@ -90,6 +90,19 @@ class PostgresServer:
             self._process.send_signal(how)
             self._process.wait(30)
 
+    def crash(self) -> None:
+        """End all of its processes at once: a backend outlives its server and may answer once more."""
+        assert self._process is not None
+        # It starts no other backend while it stands still.
+        self._process.send_signal(signal.SIGSTOP)
+        main = self._process.pid
+        for backend in Path(f"/proc/{main}/task/{main}/children").read_text().split():
+            os.kill(int(backend), signal.SIGKILL)
+            while _runs(backend):
+                time.sleep(0.01)
+        self._process.kill()
+        self._process.wait(30)
+
     def remove(self) -> None:
         """End the server and forget its data."""
         self.stop(signal.SIGQUIT)
@@ -116,6 +129,15 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _runs(pid: str) -> bool:
+    """Whether a process is there and no zombie."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def postgres_binaries() -> Path:

@@ -222,7 +222,7 @@ def test_a_crash_of_postgresql_under_the_desk_loses_nothing(fragile_postgres, de
         loops, person = [flow.start(), flow.start()], flow.reviewer()
         assert person.answer(person.next(), [box()])[0] == 200
         task = person.next()
-        fragile_postgres.stop(signal.SIGKILL)
+        fragile_postgres.crash()
         assert person.answer(task, [box()])[0] == 500
         assert site.get("/healthz")[0] == 503
         fragile_postgres.start()
