@@ -191,7 +191,7 @@ class ArchiveScoreOperator(SageMakerOperator):
         said = "is Completed" if last.succeeded else "was not asked about it again"
         return OutputMissingError(
             f"The batch transform {last.name} {said}, but there is no output of {collected.first}: restore "
-            "its output, or score the night with the endpoint (parameter scoring)."
+            "its output, or trigger the night by hand with scoring = endpoint."
         )
 
     def _ask(self, context: Context, progress: dict[str, Any], asked: Round, name: str) -> Any:
