@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -29,8 +28,15 @@ from typing import IO, Any
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
+
+from include.local_sagemaker.ports import Ports
 
 from .review_desk.postgres import PostgresServer, postgres_binaries
+
+# A busy machine is no fault; folders that want more load a profile of their own.
+settings.register_profile("no-clock", deadline=None)
+settings.load_profile("no-clock")
 
 ROOT = Path(__file__).resolve().parent.parent
 REGION = "us-east-1"
@@ -131,12 +137,12 @@ def _answers(url: str) -> bool:
         return False
 
 
+_PORTS = Ports()
+
+
 def free_port() -> int:
-    """Return a loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a loopback port that nothing listens on. It is leased: a slow start loses it to nobody."""
+    return _PORTS.lease()
 
 
 @pytest.fixture(scope="session")

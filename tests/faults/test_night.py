@@ -83,6 +83,8 @@ def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_tra
     assert deployment.servers.calls("StopTrainingJob") == stopped + 1
 
     held.unlink()
+    # On a busy machine a whole training may take longer than that.
+    del night.overrides["train"]["execution_timeout"]
     night.clear("train")
     night.run()
     assert night.succeeded, night.log.read_text()[-6000:]

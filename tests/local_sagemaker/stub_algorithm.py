@@ -2,10 +2,10 @@
 
 ``train`` writes what it saw of its channels into ``model/seen.json``. Hyperparameters: ``exit_code``,
 ``failure`` (text of the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is
-read), ``sleep_seconds``, ``ignore_sigterm``. ``serve`` answers with what it was asked, or as the body
-says, behind a JPEG's first bytes, in its first comment, or bare: ``status <code> `` or ``die``. Environment:
-``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_NOT_READY_WHILE`` (a file that exists), ``STUB_EXIT`` (exit
-code at once), ``STUB_DELAY_SECONDS`` (per invocation).
+read), ``sleep_seconds``, ``wait_while`` (a file exists), ``ignore_sigterm``. ``serve`` answers with what it
+was asked, or as the body says, behind a JPEG's first bytes, in its first comment, or bare: ``status <code> ``
+or ``die``. Environment: ``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_NOT_READY_WHILE`` (a file that
+exists), ``STUB_EXIT`` (exit code at once), ``STUB_DELAY_SECONDS`` (per invocation).
 """
 
 from __future__ import annotations
@@ -61,6 +61,8 @@ def train() -> None:
         seen[name] = read_pipes(name, int(asked.get("epochs", "1"))) if pipe else read_files(name)
     (BASE / "model/seen.json").write_text(json.dumps({"config": config, "channels": seen}, sort_keys=True))
     time.sleep(float(asked.get("sleep_seconds", "0")))
+    while os.path.exists(asked.get("wait_while", "")):
+        time.sleep(0.05)
     if "failure" in asked:
         (BASE / "output/failure").write_text(asked["failure"])
     sys.exit(int(asked.get("exit_code", "0")))

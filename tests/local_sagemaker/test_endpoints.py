@@ -227,7 +227,9 @@ def test_an_endpoint_outlives_its_model_and_goes_when_deleted(
     )
 
 
-def test_sentences_of_aws_for_names_that_are_missing_or_taken(sagemaker, make_config, in_service, role_arn):
+def test_sentences_of_aws_for_names_that_are_missing_or_taken(
+    sagemaker, make_config, in_service, role_arn, tmp_path
+):
     def sentence(call, **arguments):
         code, message = error_of(call, **arguments)
         assert code == "ValidationException"
@@ -258,10 +260,14 @@ def test_sentences_of_aws_for_names_that_are_missing_or_taken(sagemaker, make_co
         EndpointConfigName=in_service,
         ProductionVariants=config["ProductionVariants"],
     ) == (f'Cannot create already existing endpoint configuration "{ARN}:endpoint-config/{in_service}".')
-    sagemaker.update_endpoint(EndpointName=in_service, EndpointConfigName=in_service)
+    held = tmp_path / "held"
+    held.touch()
+    slow = make_config(f"{in_service}-slow", STUB_NOT_READY_WHILE=str(held))
+    sagemaker.update_endpoint(EndpointName=in_service, EndpointConfigName=slow)
     assert sentence(sagemaker.update_endpoint, EndpointName=in_service, EndpointConfigName=in_service) == (
         f'Cannot update in-progress endpoint "{ARN}:endpoint/{in_service}".'
     )
+    held.unlink()
     sagemaker.get_waiter("endpoint_in_service").wait(
         EndpointName=in_service, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )

@@ -135,8 +135,12 @@ async def test_cleared_after_a_stop_the_training_is_done_anew(
     assert watch.record(f"{name}-2") == {"stopping": None, "users": []}
 
 
-async def test_a_job_that_another_run_uses_lives(ready: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    ready.train_with_stub(sleep_seconds="6")
+async def test_a_job_that_another_run_uses_lives(
+    ready: Any, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    held = tmp_path / "held"
+    held.touch()
+    ready.train_with_stub(wait_while=str(held))
     ready.answer_night(range(3000, 3012))
     watch, monday, tuesday = Watch(ready), context_of("monday"), context_of("tuesday")
     first = deferred(ready.train(deferrable=True), monday)
@@ -144,6 +148,7 @@ async def test_a_job_that_another_run_uses_lives(ready: Any, capsys: pytest.Capt
     assert first.names == second.names
     await first.on_kill()
     assert "is not stopped: it is still used by nightly_detection/tuesday/train/-1" in capsys.readouterr().out
+    held.unlink()
     result = ready.train().resume(tuesday, event=await event_of(second))
     assert watch.status(result["model"]) == "Completed"
     assert (watch.stops, watch.starts) == (0, 1)

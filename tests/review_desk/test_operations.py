@@ -48,6 +48,8 @@ def value(site, name, **labels):
 def test_metrics_follow_the_work(both_sites):
     site = both_sites
     flow = site.make_flow()
+    # Answers of the tests before may still be held for correction.
+    wait_for(lambda: value(site, "review_desk_outputs_not_written") == 0)
     before = {name: value(site, f"review_desk_{name}") for name in ("loops_waiting", "tasks_in_work")}
     answered = value(site, "review_desk_answers_total")
     completed = value(site, "review_desk_human_loops", status="Completed")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -24,7 +25,13 @@ from tests.review_desk.work.filled import (
 if TYPE_CHECKING:
     from tests.review_desk.conftest import Flow, Site
 
-MIDNIGHT_MS = system_clock() // DAY_MS * DAY_MS
+MIDNIGHT_MS = 0
+
+
+@pytest.fixture(autouse=True)
+def _today(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests are collected long before they run, perhaps on the day before."""
+    monkeypatch.setattr(sys.modules[__name__], "MIDNIGHT_MS", system_clock() // DAY_MS * DAY_MS)
 
 
 def lead_of(flow: Flow, name: str | None = None) -> Reviewer:
