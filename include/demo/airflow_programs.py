@@ -96,9 +96,12 @@ def airflow_environment(state: State) -> dict[str, str]:
         "AIRFLOW_HOME": str(home),
         "SECONDLOOK_SETTINGS": str(state.settings_file),
         "AIRFLOW_CONN_AWS_DEFAULT": _connection(
-            state, s3="s3", sagemaker="sagemaker", sagemaker_runtime="sagemaker", logs="sagemaker"
+            state,
+            {"s3": "s3"} | dict.fromkeys(("sagemaker", "sagemaker-runtime", "logs"), "sagemaker"),
         ),
-        "AIRFLOW_CONN_A2I_DEFAULT": _connection(state, sagemaker="desk", sagemaker_a2i_runtime="desk"),
+        "AIRFLOW_CONN_A2I_DEFAULT": _connection(
+            state, dict.fromkeys(("sagemaker", "sagemaker-a2i-runtime"), "desk")
+        ),
         "AIRFLOW_CONN_AIRFLOW_API": json.dumps(
             {"conn_type": "http", "host": url, "login": ADMIN, "password": state.secrets.admin_password}
         ),
@@ -112,12 +115,12 @@ def airflow_environment(state: State) -> dict[str, str]:
     return environment | dict(state.deployment.airflow_environment)
 
 
-def _connection(state: State, **services: str) -> str:
+def _connection(state: State, answered_by: dict[str, str]) -> str:
     """An AWS connection that differs from one to AWS in nothing but endpoints and keys.
 
-    ``services`` says for each AWS service, ``_`` for ``-`` in its name, which of ours answers.
+    ``answered_by`` names for each AWS service the one of ours that answers.
     """
-    endpoints = {name.replace("_", "-"): state.url(ours) for name, ours in services.items()}
+    endpoints = {service: state.url(ours) for service, ours in answered_by.items()}
     return json.dumps(
         {
             "conn_type": "aws",

@@ -234,9 +234,9 @@ def _sentence(fault: Any) -> str:
         form = _FORMS.get(key, f"does not have the form {fault['ctx']['pattern']}")
         return f"{key} = {fault['input']!r} {form}."
     if fault["type"] == "too_short":
-        return f"{key} names too little: give {fault['ctx']['min_length']} or more."
+        return f"{key} has too few entries: give {fault['ctx']['min_length']} or more."
     if fault["type"] == "too_long":
-        return f"{key} names too much: give {fault['ctx']['max_length']} at most."
+        return f"{key} has too many entries: give {fault['ctx']['max_length']} at most."
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
 

@@ -312,3 +312,11 @@ def ready(new_project: Callable[[], Project], context: dict[str, Any]) -> Projec
     ):
         project.put(place(project.layout), first.get(place(first.layout)))
     return project
+
+
+@pytest.fixture
+def slow(ready: Project) -> Project:
+    """A deployment with enough answers, whose training takes a minute."""
+    ready.train_with_stub(sleep_seconds="60")
+    ready.answer_night(range(3000, 3012))
+    return ready

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
-from functools import partial
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from secondlook.operators.deploy import (
 )
 from secondlook.operators.waiting import WaitTimeoutError
 from secondlook.triggers.sagemaker import SETTLED
+from tests.operators import waits
 
 STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
 DETECTOR_IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
@@ -93,11 +92,7 @@ def test_the_update_of_another_run_is_waited_out(project: Any, context: dict[str
 
 def deferred(operator: Any, context: dict[str, Any], event: dict[str, Any] | None = None) -> dict[str, Any]:
     """Start a deployment, or go on with it, until it waits; returns the event that will end the wait."""
-    go_on = operator.execute if event is None else partial(operator.resume, event=event)
-    with pytest.raises(TaskDeferred) as caught:
-        go_on(context)
-    _, arguments = caught.value.trigger.serialize()
-    return {"status": SETTLED, "progress": json.loads(json.dumps(arguments["progress"]))}
+    return {"status": SETTLED, "progress": waits.deferred(operator, context, event).progress}
 
 
 def test_a_run_that_waited_deploys_the_champion_of_that_moment(project: Any, context: dict[str, Any]) -> None:

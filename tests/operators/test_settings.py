@@ -59,7 +59,7 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"bucket": "My Bucket"}, "bucket = 'My Bucket' is not a bucket name"),
         ({"execution_role_arn": "mine"}, "execution_role_arn = 'mine' is not the ARN of an IAM role"),
         ({"labels": ["a", "a"]}, "labels must be distinct"),
-        ({"labels": []}, "labels names too little: give 1 or more"),
+        ({"labels": []}, "labels has too few entries: give 1 or more"),
         ({"buckett": "x"}, "buckett is not a known setting"),
         ({"review": {"audit_share": 2}}, "review.audit_share = 2: input should be less than or equal to 1."),
         ({"serving": {"instance_type": "m5"}}, "serving.instance_type = 'm5' does not have the form"),

@@ -16,13 +16,12 @@ _ROLE = re.compile(r"arn:aws[a-z\-]*:iam::(\d{12}):role/[\w+=,.@\-/]+")
 def check_role(config: DeskConfig, role_arn: str) -> None:
     """Raise InvalidRequest unless the role is of this account and, where roles are listed, among them."""
     match = _ROLE.fullmatch(role_arn)
-    known = match is not None and match[1] == config.account_id
-    if match is not None and not known:
+    if match is not None and match[1] != config.account_id:
         raise InvalidRequest(
             f"Could not assume role {role_arn}: this Review Desk runs for account {config.account_id}. "
             f"Start it with --account-id {match[1]}, or name a role of its account."
         )
-    if not known or (config.role_arns is not None and role_arn not in config.role_arns):
+    if match is None or (config.role_arns is not None and role_arn not in config.role_arns):
         raise InvalidRequest(
             f"Could not assume role {role_arn}: ensure that it exists in account {config.account_id} and "
             "allows principal 'sagemaker.amazonaws.com' to assume it."

@@ -37,15 +37,25 @@ class ServedConfig:
         self._sagemaker = sagemaker
         self._endpoint_name = endpoint_name
         self._config = config
+        self._looked = False
 
-    def check(self) -> None:
-        """Look once.
+    def during(self, outcomes: Iterable[Item]) -> Iterator[Item]:
+        """Yield what the endpoint answers, and look when all is there; the first time also before asking.
+
+        So whoever writes the outcomes once all are there writes one model's.
 
         Raises
         ------
         OtherModelServedError
             What was answered since the last look may come from another model.
         """
+        if not self._looked:
+            self._look()
+        yield from outcomes
+        self._look()
+
+    def _look(self) -> None:
+        self._looked = True
         name = self._endpoint_name
         state = self._sagemaker.endpoint(name)
         if state is None:
@@ -67,11 +77,3 @@ class ServedConfig:
                 f"{state.pending or 'another one and back'}: nothing is scored meanwhile.",
                 passing=True,
             )
-
-    def during(self, outcomes: Iterable[Item]) -> Iterator[Item]:
-        """Yield the outcomes, then look, so that who writes them once all are there writes one model's.
-
-        Raises as ``check``.
-        """
-        yield from outcomes
-        self.check()

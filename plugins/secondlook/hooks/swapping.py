@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from secondlook.errors import BudgetError
+from secondlook.errors import SecondLookError
 from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, pause
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Log(Protocol):
         """Log with lazily formatted arguments."""
 
 
-class BudgetBusyError(BudgetError):
+class DocumentBusyError(SecondLookError):
     """Too many runs change one document at once."""
 
     passing = True
@@ -49,7 +49,7 @@ def swap(
 
     Raises
     ------
-    BudgetBusyError
+    DocumentBusyError
         Others were faster :data:`SWAP_ATTEMPTS` times in a row.
     """
     for attempt in range(SWAP_ATTEMPTS):
@@ -70,7 +70,7 @@ def swap(
             pause(attempt)
             continue
         return result
-    raise BudgetBusyError(
+    raise DocumentBusyError(
         f"{store.uri(key)} was changed by other runs {SWAP_ATTEMPTS} times in a row: run the task "
         "again when fewer nights are launched at once."
     )

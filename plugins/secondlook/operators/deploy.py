@@ -143,7 +143,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
                 return {key: progress[key] for key in ("endpoint", "endpoint_config", "model", "artifact")}
             if progress.get("asked") == config and not self._replaced_by_others(state, progress):
                 raise self._fault(name, config, state)
-            self._ask_again_only_so_often(name, progress)
+            self._count_request(name, progress)
             progress["asked"] = config if self._ask(name, config, state) else None
             progress["before"] = state.config if state is not None else None
         result: dict[str, str] = self.wait_for_endpoint(context, name, progress)
@@ -170,9 +170,10 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         """Whether the endpoint serves neither what was asked for nor what it served before: no rollback."""
         return state is not None and state.status == "InService" and state.config != progress["before"]
 
-    def _ask_again_only_so_often(self, name: str, progress: dict[str, Any]) -> None:
-        progress["times"] = progress.get("times", 0) + 1
-        if progress["times"] > MOST_REQUESTS:
+    @staticmethod
+    def _count_request(name: str, progress: dict[str, Any]) -> None:
+        progress["requests"] = progress.get("requests", 0) + 1
+        if progress["requests"] > MOST_REQUESTS:
             raise EndpointContestedError(
                 f"After {MOST_REQUESTS} requests the endpoint {name} still does not serve "
                 f"{progress['model']}, because other runs deploy, too: let one run at a time deploy to it."

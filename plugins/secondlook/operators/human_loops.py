@@ -77,7 +77,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     :param review_policy: ``top_score``, ``uncertainty_sum``, ``random`` or ``package.module:Class``
         (templated).
     :param policy_params: keyword arguments of the policy (templated).
-    :param review_limit: most reviews to pay for in this round (templated).
+    :param review_limit: most images to ask about in this round (templated).
     :param audit_share: share of the limit chosen at random, 0 to 1 (templated).
     :param predraw_score: detections from this score on are drawn for the reviewer (templated).
     :param round: 1 for the first review of an image version; a higher number asks again (templated).

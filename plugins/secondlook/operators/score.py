@@ -106,14 +106,11 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         from secondlook.hooks.scoring import ImageScorer, in_order
 
         scorer = ImageScorer(self.store, str(self.endpoint_name), str(self.model), self.region_name)
-        done, looked = Counts(), False
+        done = Counts()
         for number, images in predictions.parts(shard):
             part = predictions.finished(number, images)
             already = part is not None
             if part is None:
-                if not looked:
-                    served.check()
-                    looked = True
                 outcomes = in_order(scorer.score, images, int(self.concurrency))
                 part = predictions.write(number, images, served.during(outcomes))
             done += part
