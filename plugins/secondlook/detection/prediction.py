@@ -35,7 +35,8 @@ class Detection:
 class Prediction:
     """All detections of one model in one image version, the surest first.
 
-    ``width`` and ``height`` are pixels of the file as stored, ``depth`` its number of channels.
+    ``width`` and ``height`` are pixels of the file as stored, ``depth`` its number of channels. ``etag`` is
+    the version of the image's key, ``sha256`` what its content is; None when the bytes were not read.
     """
 
     image: str
@@ -45,6 +46,7 @@ class Prediction:
     depth: int
     model: str
     detections: tuple[Detection, ...]
+    sha256: str | None = None
 
     @property
     def top_score(self) -> float:
@@ -52,7 +54,9 @@ class Prediction:
         return self.detections[0].score if self.detections else 0.0
 
     @classmethod
-    def from_response(cls, image: str, etag: str, model: str, body: bytes) -> Prediction:
+    def from_response(
+        cls, image: str, etag: str, model: str, body: bytes, *, sha256: str | None = None
+    ) -> Prediction:
         """Read an ``application/json;annotation=1`` answer (SageMaker Developer Guide, Object Detection).
 
         Rows come unsorted and may slightly leave the image: they are sorted and clamped. Rows without area
@@ -75,7 +79,7 @@ class Prediction:
                 f"The answer of model {model} about {image} is not in the form application/json;annotation=1"
                 f" ({_fault(error)}); check that the endpoint serves the object detection algorithm."
             ) from error
-        return cls(image, etag.strip('"'), width, height, depth, model, _in_order(detections))
+        return cls(image, etag.strip('"'), width, height, depth, model, _in_order(detections), sha256)
 
     def to_record(self) -> dict[str, Any]:
         """Return the line of a predictions file."""
@@ -83,6 +87,7 @@ class Prediction:
         return {
             "image": self.image,
             "etag": self.etag,
+            "sha256": self.sha256,
             "width": self.width,
             "height": self.height,
             "depth": self.depth,
@@ -112,6 +117,7 @@ class Prediction:
                 depth=int(record["depth"]),
                 model=str(record["model"]),
                 detections=_in_order(detections),
+                sha256=record.get("sha256"),
             )
         except (*_MALFORMED, BoxError) as error:
             raise PredictionError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,6 +21,8 @@ from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    from secondlook.hooks.store import Content
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -40,16 +42,18 @@ class Quarantined:
     """An image that could not be scored.
 
     ``code``: not-an-image, too-large, empty-file, unreadable or model-error; ``reason`` is one sentence.
+    ``sha256`` is None when the bytes were not read.
     """
 
     image: str
     etag: str
     code: str
     reason: str
+    sha256: str | None = None
 
     def to_record(self) -> dict[str, Any]:
         """Return the line of quarantine.jsonl."""
-        return {"image": self.image, "etag": self.etag, "code": self.code, "reason": self.reason}
+        return asdict(self)
 
 
 class ImageScorer:
@@ -83,14 +87,15 @@ class ImageScorer:
         if refused is not None:
             return refused
         try:
-            body, _ = self._store.read(item.key, if_match=item.etag)
+            content = self._store.read(item.key, if_match=item.etag)
         except ObjectMissingError:
             reason = f"{image} was deleted after it was listed: upload it again if it is still wanted."
             return Quarantined(image, item.etag, "unreadable", reason)
-        return self._invoke(image, item.etag, body)
+        return self._invoke(image, content)
 
-    def _invoke(self, image: str, etag: str, body: bytes) -> Prediction | Quarantined:
-        content_type = image_type(body)
+    def _invoke(self, image: str, content: Content) -> Prediction | Quarantined:
+        body, etag = content
+        sha256, content_type = content.sha256, image_type(body)
         try:
             answer = self._client.invoke_endpoint(
                 EndpointName=self._endpoint_name,
@@ -105,14 +110,14 @@ class ImageScorer:
                 raise self._unavailable(error) from error
             code, sentence = refusal
             if code == NOT_AN_IMAGE:
-                return not_an_image(image, etag)
-            return Quarantined(image, etag, code, sentence)
+                return not_an_image(image, etag, sha256)
+            return Quarantined(image, etag, code, sentence, sha256)
         except BotoCoreError as error:
             raise self._unavailable(error) from error
         try:
-            return Prediction.from_response(image, etag, self._model, payload)
+            return Prediction.from_response(image, etag, self._model, payload, sha256=sha256)
         except PredictionError as error:
-            return Quarantined(image, etag, "model-error", str(error))
+            return Quarantined(image, etag, "model-error", str(error), sha256)
 
     def _refusal(self, error: ClientError, looks_like_an_image: bool) -> tuple[str, str] | None:
         """Code and sentence when the image is to blame; None when the endpoint is."""
@@ -154,10 +159,10 @@ def refused_by_size(image: str, item: StoredObject) -> Quarantined | None:
     return None
 
 
-def not_an_image(image: str, etag: str) -> Quarantined:
+def not_an_image(image: str, etag: str, sha256: str | None = None) -> Quarantined:
     """Refuse what by its first bytes is no image that a model can read."""
     reason = f"{image} is neither a JPEG nor a PNG file, whatever its name: upload it as one of the two."
-    return Quarantined(image, etag, NOT_AN_IMAGE, reason)
+    return Quarantined(image, etag, NOT_AN_IMAGE, reason, sha256)
 
 
 def in_order(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
@@ -62,6 +63,22 @@ class ObjectHead:
     metadata: dict[str, str] = field(default_factory=dict)
 
 
+class Content(NamedTuple):
+    """The bytes of an object, and the version that they are of.
+
+    The ETag only tells one version of a key from another: with SSE-KMS, SSE-C and multipart uploads equal
+    bytes have different ones (Amazon S3 API Reference, Object). What the content is, ``sha256`` tells.
+    """
+
+    data: bytes
+    etag: str
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the bytes, 64 lower-case hexadecimal digits."""
+        return hashlib.sha256(self.data).hexdigest()
+
+
 class ObjectStore:
     """One bucket.
 
@@ -115,8 +132,8 @@ class ObjectStore:
         """Whether there is an object under exactly this key."""
         return self.head(key) is not None
 
-    def read(self, key: str, *, if_match: str | None = None) -> tuple[bytes, str]:
-        """Bytes and ETag of an object.
+    def read(self, key: str, *, if_match: str | None = None) -> Content:
+        """Bytes and ETag of an object, and the SHA-256 of the bytes.
 
         Raises
         ------
@@ -128,7 +145,7 @@ class ObjectStore:
         condition = {"IfMatch": f'"{if_match}"'} if if_match else {}
         try:
             answer = self._client.get_object(Bucket=self.bucket, Key=key, **condition)
-            return answer["Body"].read(), answer["ETag"].strip('"')
+            return Content(answer["Body"].read(), answer["ETag"].strip('"'))
         except ClientError as error:
             raise self._explain(error, key) from error
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from include.detector.voc import VocAnnotation
-    from secondlook.hooks.store import ObjectStore, StoredObject
+    from secondlook.hooks.store import Content, ObjectStore, StoredObject
 
 # A VOC folder has no night; the line needs a date that never changes.
 NO_NIGHT = "1970-01-01"
@@ -108,20 +108,19 @@ class VocFolder:
             return
         for fault in annotation.faults:
             yield VocFault(address, "box", fault)
-        data, etag = self._store.read(item.key)
-        yield self._image(name, address, etag, data, annotation, job_name, part)
+        content = self._store.read(item.key)
+        yield self._image(name, address, content, annotation, job_name, part)
 
     def _image(
         self,
         name: str,
         address: str,
-        etag: str,
-        data: bytes,
+        content: Content,
         annotation: VocAnnotation,
         job_name: str,
         part: str | None,
     ) -> VocImage | VocFault:
-        size = decoded_size(data)
+        size = decoded_size(content.data)
         if size is None:
             return VocFault(
                 address, "unreadable", f"{address} cannot be decoded as JPEG or PNG: upload it again."
@@ -143,12 +142,13 @@ class VocFolder:
                 labels=self._labels,
                 night=NO_NIGHT,
                 job_name=job_name,
-                etag=etag,
+                etag=content.etag,
                 slice=part,
+                sha256=content.sha256,
             )
         except ManifestError as error:
             return VocFault(address, "nothing-to-label", str(error))
-        return VocImage(name, data, annotation.rows(), line)
+        return VocImage(name, content.data, annotation.rows(), line)
 
     def _by_stem(self, part: str, suffixes: tuple[str, ...]) -> dict[str, StoredObject]:
         found = {}

@@ -7,6 +7,7 @@ bytes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ SOURCE_ATTRIBUTE = "source-ref"
 # Order matters to the algorithm: the image first, then its annotation.
 ATTRIBUTE_NAMES = (SOURCE_ATTRIBUTE, LABEL_ATTRIBUTE)
 JOB_TYPE = "groundtruth/object-detection"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -57,9 +59,12 @@ class ManifestLine:
     job_name
         Where the label comes from, for example ``a2i/<human loop>``.
     etag
-        Version of the image, None in lines from elsewhere.
+        Version of the image's key, None in lines from elsewhere. It does not tell what the content is.
     slice
         Part of the holdout that the image belongs to (``clean``, ``drifted``), None in training data.
+    sha256
+        SHA-256 of the image's bytes, lower-case hexadecimal: by it a copy is known whatever its name, None in
+        lines from elsewhere.
     """
 
     image: str
@@ -72,6 +77,7 @@ class ManifestLine:
     job_name: str
     etag: str | None = None
     slice: str | None = None
+    sha256: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "annotations", tuple(sorted(self.annotations)))
@@ -112,6 +118,8 @@ class ManifestLine:
             record["etag"] = self.etag
         if self.slice is not None:
             record["slice"] = self.slice
+        if self.sha256 is not None:
+            record["sha256"] = self.sha256
         return record
 
     @classmethod
@@ -230,7 +238,21 @@ def _read_line(record: Mapping[str, Any], labels: tuple[str, ...], attribute: st
         job_name=str(metadata.get("job-name", "unknown")),
         etag=None if etag is None else str(etag),
         slice=None if part is None else str(part),
+        sha256=_sha256(record),
     )
+
+
+def _sha256(record: Mapping[str, Any]) -> str | None:
+    given = record.get("sha256")
+    if given is None:
+        return None
+    digits = str(given).lower()
+    if not _SHA256.fullmatch(digits):
+        raise ManifestError(
+            f"its sha256 {given!r} is no SHA-256 in hexadecimal digits; correct it, or remove it and the "
+            "image is read instead"
+        )
+    return digits
 
 
 def _pixels(box: Mapping[str, Any], name: str, default: int | None = None) -> int:
