@@ -16,9 +16,26 @@ if TYPE_CHECKING:
 
 ADMIN = "admin"
 COMPONENTS = ("api-server", "scheduler", "dag-processor", "triggerer")
-READY_SECONDS = 240.0
+READY_SECONDS = 600.0
 # Their own log servers would listen on every interface; on one machine the api-server reads the files itself.
 WITHOUT_LOG_SERVER = ("scheduler", "triggerer")
+# Airflow's own limits suit servers with cores to spare. On a busy laptop an answer of its API takes longer
+# than 5 s. After five attempts (35 s in all, or 10 s while the API server starts again) the task's process is
+# killed before it has begun, and that costs the task one of its tries.
+PATIENCE = {
+    "core": {"dagbag_import_timeout": "120"},
+    "dag_processor": {"dag_file_processor_timeout": "180", "stale_dag_threshold": "180"},
+    # A scheduler that could not write its heartbeat for this long takes itself for dead, and its tasks too.
+    # The second is how soon the tasks of one that is dead start over.
+    "scheduler": {"scheduler_health_check_threshold": "60", "orphaned_tasks_check_interval": "60"},
+    "workers": {
+        "execution_api_timeout": "60",
+        "execution_api_retries": "12",
+        "execution_api_retry_wait_max": "15",
+    },
+}
+# How long a writer waits for the one that SQLite is serving (5 s by default).
+SQLITE_SECONDS = 60
 
 
 def migrate_program(state: State) -> Program:
@@ -69,7 +86,7 @@ def airflow_environment(state: State) -> dict[str, str]:
             "simple_auth_manager_passwords_file": str(passwords),
             "fernet_key": state.secrets.fernet_key,
         },
-        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}"},
+        "database": {"sql_alchemy_conn": f"sqlite:///{home / 'airflow.db'}?timeout={SQLITE_SECONDS}"},
         "logging": {"base_log_folder": str(state.logs / "tasks"), "colored_console_log": "False"},
         # The nights of the archive are played by hand; a schedule would also start one for last night,
         # without images.
@@ -106,7 +123,7 @@ def airflow_environment(state: State) -> dict[str, str]:
             {"conn_type": "http", "host": url, "login": ADMIN, "password": state.secrets.admin_password}
         ),
     }
-    for chosen in (options, state.deployment.airflow_options):
+    for chosen in (PATIENCE, options, state.deployment.airflow_options):
         environment |= {
             f"AIRFLOW__{section.upper()}__{name.upper()}": value
             for section, values in chosen.items()

@@ -34,7 +34,7 @@ class Schedule:
     review_limit: int
     replay_ratio: float
     min_new_answers: int = 20
-    review_timeout_seconds: int = 600
+    review_timeout_seconds: int = 1800
 
 
 # Chosen so that the first model is clearly improvable and each night's training takes half a minute.
@@ -83,7 +83,7 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
             "part_size": 50,
             "concurrency": 4,
             "poll_interval_seconds": POLL_SECONDS,
-            "timeout_seconds": 180,
+            "timeout_seconds": 900,
         },
         "review": {
             "limit": schedule.review_limit,
@@ -110,7 +110,7 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
                 "optimizer": "adam",
             }
         },
-        "evaluation": {"timeout_seconds": 600},
+        "evaluation": {"timeout_seconds": 3600},
     }
 
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from include.demo.progress import Progress
     from include.demo.state import State
 
-BOOTSTRAP_SECONDS = 900.0
-NIGHT_SECONDS = 1500.0
+BOOTSTRAP_SECONDS = 3600.0
+NIGHT_SECONDS = 3600.0
 IDLE_SECONDS = 1.0
 # SIGINT too: a shell starts background jobs with it ignored.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

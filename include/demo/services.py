@@ -18,7 +18,7 @@ from include.demo.state import ACCOUNT_ID, BUCKET, REGION, REVIEWERS, ROLE_ARN, 
 if TYPE_CHECKING:
     from include.demo.state import State
 
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 
 
 def s3_program(state: State) -> Program:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from include.demo.state import State
 
 DAGS = ("bootstrap_detector", "review_workflow", "nightly_detection", "cleanup")
-PREPARE_SECONDS = 300.0
+PREPARE_SECONDS = 1800.0
 
 
 class Stack:

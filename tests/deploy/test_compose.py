@@ -16,6 +16,7 @@ from cryptography.fernet import Fernet
 from jsonschema import Draft7Validator, validators
 from sqlalchemy import make_url
 
+from include.demo.airflow_programs import PATIENCE
 from include.deploy.new_environment import main
 
 from .compose_file import COMPOSE, DEPLOY, EXAMPLE, ROOT, VARIABLE, interpolated, variables
@@ -72,6 +73,14 @@ def test_every_airflow_option_exists(services):
     for name in named:
         _, section, option = name.lower().split("__")
         assert option in known[section]["options"], name
+
+
+@pytest.mark.parametrize("section", PATIENCE)
+def test_a_team_is_as_patient_with_a_busy_machine_as_the_demo(services, section):
+    for name in ("airflow-scheduler", "airflow-dag-processor", "airflow-worker"):
+        environment = services[name]["environment"]
+        for option, value in PATIENCE[section].items():
+            assert environment[f"AIRFLOW__{section.upper()}__{option.upper()}"] == value
 
 
 def test_airflow_takes_every_command(services):
