@@ -17,7 +17,7 @@ from PIL import Image
 
 from include.demo.archive import HOLDOUT_VERSION, Archive, ArchiveError, HoldoutImage, night_names
 from include.demo.scenes import TrueBox
-from include.detector.voc import VocError, parse_annotation
+from include.formats.voc import VocError, parse_annotation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,7 +16,7 @@ from include.demo.drawn import ODD_ONES, DrawnSizes, draw_archive
 from include.demo.drift import clean_look, drifted_look
 from include.demo.scenes import LABELS, draw_empty_scene, draw_scene
 from include.demo.voc_folder import deal_folder
-from include.detector.voc import parse_annotation
+from include.formats.voc import parse_annotation
 
 SMALL = DrawnSizes(bootstrap=12, night=140, holdout=4)
 BCCD = Path(__file__).resolve().parents[3] / "shared" / "data" / "bccd"

@@ -13,7 +13,7 @@ from secondlook.training import Annotation, ManifestLine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.detector.voc import VocAnnotation
+    from include.formats.voc import VocAnnotation
     from secondlook.hooks.store import Content, ObjectStore, StoredObject
 
 # A VOC folder has no night; the line needs a date that never changes.
@@ -67,7 +67,7 @@ class VocFolder:
         VocError
             A name is in two splits, or a file is no list of names.
         """
-        from include.detector.voc import split_names
+        from include.formats.voc import split_names
 
         sets = self._by_stem("ImageSets/Main", (".txt",))
         known = {name: sets[name] for name in ("train", "val", "trainval", "test") if name in sets}
@@ -85,7 +85,7 @@ class VocFolder:
             yield from self._read_one(name, job_name, part)
 
     def _read_one(self, name: str, job_name: str, part: str | None) -> Iterator[VocImage | VocFault]:
-        from include.detector.voc import VocError, parse_annotation
+        from include.formats.voc import VocError, parse_annotation
 
         item, xml = self.images.get(name), self.annotations.get(name)
         address = self._store.uri(item.key if item else f"{self._folder}/JPEGImages/{name}")

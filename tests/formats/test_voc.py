@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.detector.voc import VocError, annotation_manifest_fields, parse_annotation, split_names
+from include.formats.voc import VocError, annotation_manifest_fields, parse_annotation, split_names
 
 LABELS = ("RBC", "WBC", "Platelets")
 BCCD = Path(__file__).resolve().parents[3] / "shared/data/bccd"
