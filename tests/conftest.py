@@ -196,7 +196,8 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def algorithms_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The images that SageMaker here can run: the real detector, and a stub for tests about other things."""
+    """The images that SageMaker here can run: the real detector, answering in each form that is known of
+    Amazon's, and a stub for tests about other things."""
     path = tmp_path_factory.mktemp("algorithms") / "algorithms.toml"
     detector = [str(ROOT / "build/venv-detector/bin/python"), "-m", "include.detector"]
     stub = [sys.executable, "-u", str(ROOT / "tests/local_sagemaker/stub_algorithm.py")]
@@ -206,6 +207,18 @@ def algorithms_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 image = "*/object-detection:*"
 command = {json.dumps(detector)}
 working_directory = {json.dumps(str(ROOT))}
+
+[[algorithm]]
+image = "*/object-detection-wrapped:*"
+command = {json.dumps(detector)}
+working_directory = {json.dumps(str(ROOT))}
+environment = {{ SECONDLOOK_DETECTOR_ANSWER_FORM = "predictions" }}
+
+[[algorithm]]
+image = "*/object-detection-ratios:*"
+command = {json.dumps(detector)}
+working_directory = {json.dumps(str(ROOT))}
+environment = {{ SECONDLOOK_DETECTOR_ANSWER_FORM = "prediction" }}
 
 [[algorithm]]
 image = "*/stub-algorithm:*"

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from .errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 MAX_FAILURE_CHARACTERS = 1024
 
@@ -112,3 +112,13 @@ def bind_host(environment: Mapping[str, str] = os.environ) -> str:
     A container on SageMaker is reached from outside and needs ``0.0.0.0``.
     """
     return environment.get("SECONDLOOK_DETECTOR_HOST") or "127.0.0.1"
+
+
+def answer_form(forms: Sequence[str], environment: Mapping[str, str] = os.environ) -> str:
+    """Return the form of answers with ``annotation=1``: ``SECONDLOOK_DETECTOR_ANSWER_FORM``, or the first."""
+    form = environment.get("SECONDLOOK_DETECTOR_ANSWER_FORM") or forms[0]
+    if form not in forms:
+        raise ConfigurationError(
+            f"SECONDLOOK_DETECTOR_ANSWER_FORM is {form!r}; expected one of {', '.join(forms)}."
+        )
+    return form

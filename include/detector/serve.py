@@ -13,10 +13,10 @@ import uvicorn
 
 from . import artifact
 from .batching import DetectionQueue
-from .contract import Layout, bind_host, bind_port
+from .contract import Layout, answer_form, bind_host, bind_port
 from .errors import DetectorError
 from .predictor import Predictor
-from .service import InvocationService
+from .service import ANSWER_FORMS, InvocationService
 
 _SHUTDOWN_SECONDS = 1
 
@@ -26,6 +26,7 @@ def main() -> int:
     try:
         model = artifact.load(Layout.from_environment().model)
         host, port = bind_host(), bind_port()
+        form = answer_form(ANSWER_FORMS)
     except DetectorError as error:
         sys.stderr.write(f"{error}\n")
         return 1
@@ -33,7 +34,7 @@ def main() -> int:
     predictor.warm_up()
     with DetectionQueue(predictor) as detections:
         config = uvicorn.Config(
-            InvocationService(detections),
+            InvocationService(detections, form),
             host=host,
             port=port,
             lifespan="off",

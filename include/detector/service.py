@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MAX_BODY_BYTES = 25 * 1024 * 1024
 MAX_READ_BYTES = 4 * MAX_BODY_BYTES
+ANSWER_FORMS = ("annotations", "predictions", "prediction")
 CONTENT_TYPES = ("image/jpeg", "image/png", "application/x-image")
 _LOG = logging.getLogger(__name__)
 
@@ -37,10 +38,14 @@ class _ClientGoneError(Exception):
 
 
 class InvocationService:
-    """Answers ``/ping`` and ``/invocations``."""
+    """Answers ``/ping`` and ``/invocations``.
 
-    def __init__(self, detections: DetectionQueue) -> None:
+    :param answer_form: one of ``ANSWER_FORMS``, for requests with ``annotation=1``
+    """
+
+    def __init__(self, detections: DetectionQueue, answer_form: str = ANSWER_FORMS[0]) -> None:
         self._detections = detections
+        self._answer_form = answer_form
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Handle one HTTP request (ASGI)."""
@@ -79,7 +84,7 @@ class InvocationService:
         body = await _read_body(receive)
         found = await asyncio.wrap_future(self._detections.submit(body))
         if _wants_annotation(headers.get("accept", "")):
-            return _json(annotation_response(found))
+            return _json(answer_in_form(self._answer_form, found))
         return _json(prediction_response(found))
 
 
@@ -129,6 +134,20 @@ def annotation_response(found: DetectedImage) -> dict[str, Any]:
         )
     size = {"width": found.width, "height": found.height, "depth": found.depth}
     return {"image_size": [size], "annotations": annotations}
+
+
+def answer_in_form(form: str, found: DetectedImage) -> dict[str, Any]:
+    """Return the answer to ``annotation=1`` in one of the forms that the built-in algorithm is known to use.
+
+    ``annotations`` is the documented one; ``predictions`` wraps it in a list of one, with the size as an
+    object, as clients of live endpoints read it; ``prediction`` is the default form, ratios without a size.
+    """
+    if form == "prediction":
+        return prediction_response(found)
+    answer = annotation_response(found)
+    if form == "predictions":
+        return {"predictions": [{**answer, "image_size": answer["image_size"][0]}]}
+    return answer
 
 
 def _sentence(text: str) -> bytes:

@@ -48,7 +48,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="FILE",
-        help="TOML with [[algorithm]] tables: image (glob), command (list), working_directory",
+        help="TOML with [[algorithm]] tables: image (glob), command (list), and if wanted working_directory "
+        "and environment (table)",
     )
     serve.add_argument("--region", default="us-east-1", help="default: %(default)s")
     serve.add_argument("--account-id", default="111122223333", help="default: %(default)s")

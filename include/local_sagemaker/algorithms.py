@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Algorithm:
-    """A command that follows SageMaker's container contract; ``train`` or ``serve`` is appended to it."""
+    """A command that follows SageMaker's container contract; ``train`` or ``serve`` is appended to it.
+
+    ``environment`` stands for the ``ENV`` lines of an image: a model's own environment goes over it.
+    """
 
     image: str
     command: tuple[str, ...]
     working_directory: str
+    environment: dict[str, str] = field(default_factory=dict)
 
 
 class Algorithms:
@@ -69,4 +73,7 @@ def _algorithm(path: Path, number: int, table: Any) -> Algorithm:
     working_directory = table.get("working_directory", "/")
     if not isinstance(working_directory, str):
         raise ConfigurationError(f"{where} has a `working_directory` that is not a text.")
-    return Algorithm(table["image"], tuple(command), working_directory)
+    environment = table.get("environment", {})
+    if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
+        raise ConfigurationError(f"{where} has an `environment` that is not a table of texts.")
+    return Algorithm(table["image"], tuple(command), working_directory, environment)

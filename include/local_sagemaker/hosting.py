@@ -153,6 +153,7 @@ class ModelServer:
             [*algorithm.command, "serve"],
             working_directory=algorithm.working_directory,
             environment={
+                **algorithm.environment,
                 **self._container.environment,
                 "SAGEMAKER_BASE_DIR": str(self._folder),
                 "SAGEMAKER_BIND_TO_PORT": str(self._port),

@@ -85,7 +85,7 @@ class TrainingRun:
             self._child = await self._service.processes.start(
                 [*algorithm.command, "train"],
                 working_directory=algorithm.working_directory,
-                environment=self._environment(),
+                environment={**algorithm.environment, **self._environment()},
                 log=log,
             )
             secondary_status, code = await self._supervise(feeders)

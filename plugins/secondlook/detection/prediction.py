@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
+from secondlook.detection.answer import MALFORMED, MIN_SCORE, read_answer
 from secondlook.detection.box import Box
 from secondlook.errors import BoxError, PredictionError, RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-# Below this an answer of the built-in algorithm is noise: up to 400 rows an image, most of them near zero.
-MIN_SCORE = 0.01
+    from secondlook.detection.answer import Row, Size
+
 SCORE_DIGITS = 6
 
 
@@ -55,29 +55,43 @@ class Prediction:
 
     @classmethod
     def from_response(
-        cls, image: str, etag: str, model: str, body: bytes, *, sha256: str | None = None
+        cls,
+        image: str,
+        etag: str,
+        model: str,
+        body: bytes,
+        *,
+        sha256: str | None = None,
+        file_size: Callable[[], Size | None] = lambda: None,
+        labels: int | None = None,
     ) -> Prediction:
-        """Read an ``application/json;annotation=1`` answer (SageMaker Developer Guide, Object Detection).
+        """Read an answer to ``Accept: application/json;annotation=1``, in each form of ``detection.answer``.
 
         Rows come unsorted and may slightly leave the image: they are sorted and clamped. Rows without area
         inside the image and rows with a score below 0.01 are dropped.
 
+        Parameters
+        ----------
+        file_size
+            Gives the size of the image file; called when the answer holds ratios and no size.
+        labels
+            How many labels there are; None: not checked.
+
         Raises
         ------
         PredictionError
-            When the answer has another form.
+            When the answer has another form, or cannot be about this image.
         """
         try:
             answer = jsonl.decode_object(body, source=f"The answer of model {model} about {image}")
-            width, height, depth = _image_size(answer)
-            rows = answer["annotations"]
-            detections = [d for row in rows if (d := _annotation_row(row, width, height)) is not None]
+            (width, height, depth), rows = read_answer(answer, file_size, labels)
+            detections = [d for row in rows if (d := _detection(row, width, height)) is not None]
         except RecordError as error:
             raise PredictionError(str(error)) from error
-        except _MALFORMED as error:
+        except MALFORMED as error:
             raise PredictionError(
-                f"The answer of model {model} about {image} is not in the form application/json;annotation=1"
-                f" ({_fault(error)}); check that the endpoint serves the object detection algorithm."
+                f"The answer of model {model} about {image} has no form of the object detection algorithm "
+                f"({_fault(error)}): check that its container is that algorithm's."
             ) from error
         return cls(image, etag.strip('"'), width, height, depth, model, _in_order(detections), sha256)
 
@@ -119,14 +133,11 @@ class Prediction:
                 detections=_in_order(detections),
                 sha256=record.get("sha256"),
             )
-        except (*_MALFORMED, BoxError) as error:
+        except (*MALFORMED, BoxError) as error:
             raise PredictionError(
                 f"The prediction of {record.get('image', 'an unnamed image')} cannot be read"
                 f" ({_fault(error)}); score the night again."
             ) from error
-
-
-_MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 def _fault(error: Exception) -> str:
@@ -137,26 +148,11 @@ def _in_order(detections: list[Detection]) -> tuple[Detection, ...]:
     return tuple(sorted(detections, key=Detection.sort_key))
 
 
-def _image_size(answer: Mapping[str, Any]) -> tuple[int, int, int]:
-    size = answer["image_size"][0]
-    width, height, depth = int(size["width"]), int(size["height"]), int(size.get("depth", 3))
-    if width < 1 or height < 1:
-        raise ValueError(f"an image of {width} x {height} pixels")
-    return width, height, depth
-
-
-def _annotation_row(row: Mapping[str, Any], width: int, height: int) -> Detection | None:
-    class_id, score = int(row["class_id"]), float(row["score"])
-    # The default form marks unused rows with class -1.
-    if class_id < 0:
-        return None
-    if math.isnan(score) or not -1e-6 <= score <= 1 + 1e-6:
-        raise ValueError(f"a score of {score}")
-    score = round(min(max(score, 0.0), 1.0), SCORE_DIGITS)
-    edges = (float(row["left"]), float(row["top"]), float(row["width"]), float(row["height"]))
+def _detection(row: Row, width: int, height: int) -> Detection | None:
+    score = round(min(max(row.score, 0.0), 1.0), SCORE_DIGITS)
     try:
-        box = Box.from_size(*edges).clamped(width, height)
+        box = Box.from_size(*row.edges).clamped(width, height)
     except BoxError:
         return None
     box = box.rounded() if box is not None else None
-    return Detection(class_id, score, box) if box is not None and score >= MIN_SCORE else None
+    return Detection(row.class_id, score, box) if box is not None and score >= MIN_SCORE else None
