@@ -8,7 +8,8 @@
 
 One epoch is read; all further epochs are trained from memory, so only the first pipe of a channel is ever
 opened. An image without objects is legal here and teaches what is background (the built-in algorithm leaves
-this open).
+this open). What becomes of a faulty box is the rule of :mod:`include.formats.boxes`, whatever the form; an
+image none of whose boxes can be used is left out with them, since it does not show background.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.formats.boxes import BoxSet, GivenBox
+
 from .errors import ConfigurationError, TrainingDataError
-from .recordio import LABEL_OBJECT_WIDTH, Row, read_records, unpack_detection_record
+from .recordio import LABEL_OBJECT_WIDTH, read_records, unpack_detection_record
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from include.formats.boxes import Row, Verdict
 
     from .contract import Channel
 
@@ -39,6 +44,15 @@ class Sample:
     rows: tuple[Row, ...]
 
 
+@dataclass(frozen=True)
+class _Labelled:
+    """One image file with its boxes as the label gives them."""
+
+    source: str
+    image: bytes
+    boxes: tuple[GivenBox, ...]
+
+
 def check_channels(channels: Mapping[str, Channel]) -> None:
     """Refuse unknown channels, and a job without ``train`` or ``validation``."""
     for name in channels:
@@ -52,27 +66,59 @@ def check_channels(channels: Mapping[str, Channel]) -> None:
 
 
 def read_channel(
-    channels: Mapping[str, Channel], name: str, *, num_classes: int, label_width: int
+    channels: Mapping[str, Channel],
+    name: str,
+    *,
+    num_classes: int,
+    label_width: int,
+    warn: Callable[[str], None] | None = None,
 ) -> list[Sample]:
     """Read one epoch of a channel.
 
     :param num_classes: class ids run from 0 to this, excluded
     :param label_width: numbers a label may have: 2 for its header and 5 for each object
-    :raises TrainingDataError: when the channel is empty or a record does not fit
+    :param warn: is told, in a sentence each, how many boxes and images were left out or clamped, and why
+    :raises TrainingDataError: when the channel is empty, a record does not fit, or too many boxes are faulty
     """
     channel = channels[name]
     if channel.pipe:
-        samples = list(_read_pipe(channel))
+        labelled = list(_read_pipe(channel))
     elif f"{name}_annotation" in channels:
-        samples = list(_read_image_files(channel, channels[f"{name}_annotation"]))
+        labelled = list(_read_image_files(channel, channels[f"{name}_annotation"]))
     else:
-        samples = list(_read_record_files(channel))
-    if not samples:
+        labelled = list(_read_record_files(channel))
+    if not labelled:
         raise TrainingDataError(f"Channel {name} holds no images.")
-    return [_checked(sample, num_classes, label_width) for sample in samples]
+    _check_widths(labelled, label_width)
+    judged = BoxSet.of([box for one in labelled for box in one.boxes], num_classes)
+    refusal = judged.refusal(f"channel {name}")
+    if refusal:
+        raise TrainingDataError(refusal)
+    samples = _samples(labelled, judged.verdicts)
+    if warn is not None:
+        for note in _notes(judged, name, len(labelled) - len(samples)):
+            warn(note)
+    return samples
 
 
-def _read_pipe(channel: Channel) -> Iterator[Sample]:
+def _samples(labelled: Sequence[_Labelled], verdicts: Sequence[Verdict]) -> list[Sample]:
+    """Give each image its usable rows; leave out those that had boxes of which none is usable."""
+    samples = []
+    following = iter(verdicts)
+    for one in labelled:
+        rows = tuple(row for _ in one.boxes if (row := next(following).row) is not None)
+        if rows or not one.boxes:
+            samples.append(Sample(one.source, one.image, rows))
+    return samples
+
+
+def _notes(judged: BoxSet, name: str, images: int) -> Iterator[str]:
+    yield from judged.notes(f"channel {name}")
+    if images:
+        yield f"Images of channel {name} that are left out, as none of their boxes can be used: {images}."
+
+
+def _read_pipe(channel: Channel) -> Iterator[_Labelled]:
     with channel.first_pipe.open("rb") as stream:
         records = read_records(stream, f"channel {channel.name}")
         first, second = next(records, None), next(records, None)
@@ -88,7 +134,7 @@ def _read_pipe(channel: Channel) -> Iterator[Sample]:
             yield _record_sample(f"record {index} of channel {channel.name}", payload)
 
 
-def _read_pairs(channel: str, records: Iterator[bytes]) -> Iterator[Sample]:
+def _read_pairs(channel: str, records: Iterator[bytes]) -> Iterator[_Labelled]:
     index = 1
     for image in records:
         annotation = next(records, None)
@@ -100,17 +146,19 @@ def _read_pairs(channel: str, records: Iterator[bytes]) -> Iterator[Sample]:
         index += 1
 
 
-def _manifest_sample(channel: str, index: int, image: bytes, annotation: bytes) -> Sample:
-    source = f"line {index + 1} of channel {channel}"
-    return Sample(source, image, annotation_rows(annotation, source))
+def _manifest_sample(channel: str, index: int, image: bytes, annotation: bytes) -> _Labelled:
+    # SageMaker may have shuffled the lines: their number in the manifest is not known here.
+    source = f"image {index + 1} in the pipe of channel {channel}"
+    return _Labelled(source, image, annotation_boxes(annotation, source))
 
 
-def _record_sample(source: str, payload: bytes) -> Sample:
+def _record_sample(source: str, payload: bytes) -> _Labelled:
     record = unpack_detection_record(payload, source)
-    return Sample(source, record.image, record.rows)
+    boxes = tuple(GivenBox(source, row[0], row[1:]) for row in record.rows)
+    return _Labelled(source, record.image, boxes)
 
 
-def _read_record_files(channel: Channel) -> Iterator[Sample]:
+def _read_record_files(channel: Channel) -> Iterator[_Labelled]:
     files = sorted(path for path in channel.directory.rglob("*.rec") if path.is_file())
     if not files:
         raise TrainingDataError(
@@ -122,7 +170,7 @@ def _read_record_files(channel: Channel) -> Iterator[Sample]:
                 yield _record_sample(f"record {index} of {path.name}", payload)
 
 
-def _read_image_files(images: Channel, annotations: Channel) -> Iterator[Sample]:
+def _read_image_files(images: Channel, annotations: Channel) -> Iterator[_Labelled]:
     if images.pipe or annotations.pipe:
         raise ConfigurationError(f"Channels {images.name} and {annotations.name} must be in File mode.")
     for path in sorted(
@@ -135,27 +183,24 @@ def _read_image_files(images: Channel, annotations: Channel) -> Iterator[Sample]
             raise TrainingDataError(
                 f"Channel {annotations.name} holds no {name} for image {path.name}."
             ) from None
-        yield Sample(path.name, path.read_bytes(), annotation_rows(annotation, str(name)))
+        yield _Labelled(path.name, path.read_bytes(), annotation_boxes(annotation, str(name)))
 
 
-def annotation_rows(text: bytes, source: str) -> tuple[Row, ...]:
-    """Turn a label in pixels (``annotations`` and ``image_size``) into rows of ratios.
-
-    Boxes are clamped to the image; one without area inside it is left out.
+def annotation_boxes(text: bytes, source: str) -> tuple[GivenBox, ...]:
+    """Read a label in pixels: ``annotations`` and ``image_size``.
 
     :raises TrainingDataError: when the JSON is not of this form
     """
     try:
         label = json.loads(text)
         size = label["image_size"][0]
-        width, height = _positive(size["width"]), _positive(size["height"])
-        rows = [_pixel_row(entry, width, height) for entry in label["annotations"]]
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+        sides = (_positive(size["width"]), _positive(size["height"]))
+        return tuple(_box(entry, sides, source) for entry in label["annotations"])
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
         raise TrainingDataError(
             f"The annotation of {source} is not one of object detection ({type(error).__name__}: {error}); "
             "expected image_size and annotations, as in an augmented manifest."
         ) from error
-    return tuple(row for row in rows if row[3] > row[1] and row[4] > row[2])
 
 
 def _positive(value: Any) -> float:
@@ -165,32 +210,16 @@ def _positive(value: Any) -> float:
     return number
 
 
-def _pixel_row(entry: dict[str, Any], width: float, height: float) -> Row:
-    left, top = float(entry["left"]), float(entry["top"])
-    right, bottom = left + float(entry["width"]), top + float(entry["height"])
-    return (
-        float(int(entry["class_id"])),
-        *_clamped(left / width, top / height, right / width, bottom / height),
-    )
+def _box(entry: dict[str, Any], size: tuple[float, float], source: str) -> GivenBox:
+    left, top, width, height = (float(entry[name]) for name in ("left", "top", "width", "height"))
+    return GivenBox(source, float(entry["class_id"]), (left, top, width, height), size)
 
 
-def _clamped(xmin: float, ymin: float, xmax: float, ymax: float) -> tuple[float, float, float, float]:
-    if not all(math.isfinite(value) for value in (xmin, ymin, xmax, ymax)):
-        raise ValueError("a coordinate is not finite")
-    return max(0.0, xmin), max(0.0, ymin), min(1.0, xmax), min(1.0, ymax)
-
-
-def _checked(sample: Sample, num_classes: int, label_width: int) -> Sample:
-    for row in sample.rows:
-        if not 0 <= row[0] < num_classes:
-            raise TrainingDataError(
-                f"{sample.source} has class id {row[0]:g}, but num_classes "
-                f"is {num_classes}: ids run from 0 to {num_classes - 1}."
-            )
-    needed = 2 + LABEL_OBJECT_WIDTH * len(sample.rows)
+def _check_widths(labelled: Sequence[_Labelled], label_width: int) -> None:
+    most = max(labelled, key=lambda one: len(one.boxes))
+    needed = 2 + LABEL_OBJECT_WIDTH * len(most.boxes)
     if needed > label_width:
         raise TrainingDataError(
-            f"{sample.source} has {len(sample.rows)} objects and needs label_width {needed}, "
+            f"{most.source} has {len(most.boxes)} objects and needs label_width {needed}, "
             f"which is {label_width}."
         )
-    return sample

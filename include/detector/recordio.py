@@ -7,7 +7,7 @@ puts them back. That way a reader may look for record borders anywhere in a file
 
 A detection record (the output of ``im2rec``) is an ``IRHeader``, the label as 32-bit floats and the image
 file: label = [header width 2, object width 5, class, xmin, ymin, xmax, ymax, class, ...], coordinates as
-ratios of the image.
+ratios of the image. Objects of nothing but -1 are padding.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from .errors import DetectorError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from include.formats.boxes import Row
+
 MAGIC = 0xCED7230A
 _MAGIC_BYTES = struct.pack("<I", MAGIC)
 _LENGTH_BITS = 29
@@ -31,9 +33,8 @@ _IR_HEADER = struct.Struct(
 )  # number of label floats (0: the label is the float itself), label, id, id2
 LABEL_HEADER_WIDTH = 2
 LABEL_OBJECT_WIDTH = 5
-
-Row = tuple[float, float, float, float, float]
-"""One object: class id, then xmin, ymin, xmax, ymax as ratios of the image."""
+_MAX_OBJECT_WIDTH = 1 << 16
+_PADDING = (-1.0,) * LABEL_OBJECT_WIDTH
 
 
 class RecordIOError(DetectorError):
@@ -177,7 +178,12 @@ def unpack_detection_record(payload: bytes, source: str = "record") -> Detection
 
 def _label_rows(label: tuple[float, ...], source: str) -> tuple[Row, ...]:
     header_width, object_width = label[0], label[1]
-    if not (LABEL_HEADER_WIDTH <= header_width <= len(label) and object_width >= LABEL_OBJECT_WIDTH):
+    if not (
+        LABEL_HEADER_WIDTH <= header_width <= len(label)
+        and LABEL_OBJECT_WIDTH <= object_width <= _MAX_OBJECT_WIDTH
+        and header_width == int(header_width)
+        and object_width == int(object_width)
+    ):
         raise RecordIOError(
             f"The label of {source} begins with {header_width:g}, {object_width:g}; "
             "expected header width 2 and object width 5."
@@ -186,8 +192,8 @@ def _label_rows(label: tuple[float, ...], source: str) -> tuple[Row, ...]:
     width = int(object_width)
     if len(objects) % width:
         raise RecordIOError(f"The label of {source} does not hold whole objects of {width} numbers.")
-    rows = (objects[start : start + width] for start in range(0, len(objects), width))
-    return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows if row[0] >= 0)  # -1 is padding
+    rows = (objects[start : start + LABEL_OBJECT_WIDTH] for start in range(0, len(objects), width))
+    return tuple((row[0], row[1], row[2], row[3], row[4]) for row in rows if row != _PADDING)
 
 
 def pack(records: Iterable[tuple[Sequence[Sequence[float]], bytes]], out: BinaryIO) -> int:

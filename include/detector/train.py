@@ -78,7 +78,13 @@ def _train(layout: Layout, stop: _StopSignal) -> None:
     check_channels(channels)
     seed = _seed_model(channels.get("model"), parameters, log)
     train, validation = (
-        read_channel(channels, name, num_classes=parameters.num_classes, label_width=parameters.label_width)
+        read_channel(
+            channels,
+            name,
+            num_classes=parameters.num_classes,
+            label_width=parameters.label_width,
+            warn=log.warning,
+        )
         for name in ("train", "validation")
     )
     _check_amount(train, parameters, log)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
+import math
 import re
+import struct
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from include.detector.channels import annotation_rows, check_channels, read_channel
+from include.detector.channels import annotation_boxes, check_channels, read_channel
 from include.detector.contract import Channel, Layout, bind_port
 from include.detector.errors import ConfigurationError, TrainingDataError
-from include.detector.recordio import RecordIOError
+from include.detector.recordio import RecordIOError, RecordWriter, pack
 
 
 def channel(tmp_path, name, *, pipe=False) -> Channel:
@@ -19,8 +26,44 @@ def channel(tmp_path, name, *, pipe=False) -> Channel:
     return Channel(name, pipe, "", directory)
 
 
-def read(channels: dict[str, Channel], name="train", num_classes=2, label_width=350):
-    return read_channel(channels, name, num_classes=num_classes, label_width=label_width)
+def read(channels: dict[str, Channel], name="train", num_classes=2, label_width=350, warn=None):
+    return read_channel(channels, name, num_classes=num_classes, label_width=label_width, warn=warn)
+
+
+def label(*boxes: tuple[float, ...], width=200, height=100) -> bytes:
+    """A label in pixels: class id, left, top, width, height each."""
+    names = ("class_id", "left", "top", "width", "height")
+    size = {"width": width, "height": height, "depth": 3}
+    entries = [dict(zip(names, box, strict=True)) for box in boxes]
+    return json.dumps({"annotations": entries, "image_size": [size]}).encode()
+
+
+def json_channels(tmp_path, labels: list[bytes]) -> dict[str, Channel]:
+    """Images with a label file each; nothing here decodes the images."""
+    images, annotations = channel(tmp_path, "train"), channel(tmp_path, "train_annotation")
+    for index, one in enumerate(labels):
+        (images.directory / f"{index:04d}.jpg").write_bytes(b"image")
+        (annotations.directory / f"{index:04d}.json").write_bytes(one)
+    return {"train": images, "train_annotation": annotations}
+
+
+def record_channel(tmp_path, records: list[list[tuple[float, ...]]]) -> dict[str, Channel]:
+    train = channel(tmp_path, "train")
+    out = io.BytesIO()
+    pack(((rows, b"image") for rows in records), out)
+    (train.directory / "a.rec").write_bytes(out.getvalue())
+    return {"train": train}
+
+
+def manifest_channel(tmp_path, labels: list[bytes]) -> dict[str, Channel]:
+    train = channel(tmp_path, "train", pipe=True)
+    out = io.BytesIO()
+    writer = RecordWriter(out)
+    for one in labels:
+        writer.write(b"image")
+        writer.write(one)
+    train.first_pipe.write_bytes(out.getvalue())
+    return {"train": train}
 
 
 def test_all_forms_give_the_same_samples(tmp_path, tools):
@@ -52,20 +95,107 @@ def test_an_image_without_objects_is_a_sample(tmp_path, tools):
     assert [len(sample.rows) > 0 for sample in read({"train": manifest})] == [False, True]
 
 
-def test_boxes_are_clamped_and_those_without_area_left_out():
-    label = {
-        "image_size": [{"width": 200, "height": 100, "depth": 3}],
-        "annotations": [
-            {"class_id": 1, "left": -10, "top": 50, "width": 110, "height": 80},
-            {"class_id": 0, "left": 5, "top": 5, "width": 0, "height": 9},
-            {"class_id": 0, "left": 500, "top": 5, "width": 9, "height": 9},
-        ],
-    }
-    assert annotation_rows(json.dumps(label).encode(), "x") == ((1.0, 0.0, 0.5, 0.5, 1.0),)
+def test_boxes_are_clamped_and_a_few_without_area_left_out_with_their_number(tmp_path):
+    honest = [label((1, 20, 10, 50, 40))] * 20
+    labels = [
+        label((1, -10, 50, 110, 80)),
+        *honest,
+        label((0, 5, 5, 0, 9), (0, 20, 20, 9, 9)),
+        label((0, 300, 5, 9, 9)),
+    ]
+    said: list[str] = []
+    samples = read(json_channels(tmp_path, labels), warn=said.append)
+    # The last image had one box, and it cannot be used: without it the image would teach background.
+    assert len(samples) == 22
+    assert samples[0].rows == ((1.0, 0.0, 0.5, 0.5, 1.0),)
+    assert samples[-1].rows == ((0.0, 0.1, 0.2, 0.145, 0.29),)
+    assert [sentence.split(",")[0] for sentence in said] == [
+        "1 of 24 boxes of channel train have no area and were left out",
+        "1 of 24 boxes of channel train lie outside their image and were left out",
+        "1 of 24 boxes of channel train reached beyond their image and were clamped to it.",
+        "Images of channel train that are left out",
+    ]
 
 
 @pytest.mark.parametrize(
-    "label",
+    ("row", "fault"),
+    [
+        ((0, 10, 20, 60, 90), "they look like pixels, but RecordIO takes ratios of the image from 0 to 1"),
+        ((0, 0.5, 0.6, 0.1, 0.2), "are inverted"),
+        ((0, 0.1, 0.1, 0.1, 0.4), "have no area"),
+        ((0, 1.2, 0.1, 1.5, 0.4), "lie outside their image"),
+        ((0.5, 0.1, 0.1, 0.4, 0.4), "have a class id that is not one of the labels"),
+        ((2, 0.1, 0.1, 0.4, 0.4), "have a class id that is not one of the labels"),
+        ((-1, 0.1, 0.1, 0.4, 0.4), "have a class id that is not one of the labels"),
+        ((0, math.nan, 0.1, 0.4, 0.4), "hold a number that is not finite"),
+        ((math.inf, 0.1, 0.1, 0.4, 0.4), "hold a number that is not finite"),
+    ],
+)
+def test_recordio_with_faulty_boxes_is_refused_with_a_sentence(tmp_path, row, fault):
+    with pytest.raises(TrainingDataError, match=re.escape(fault)) as caught:
+        read(record_channel(tmp_path, [[row], [row]]))
+    assert str(caught.value).startswith("All boxes of channel train (2) ")
+    assert "in record 0 of a.rec" in str(caught.value)
+
+
+def test_padding_of_a_record_is_no_object(tmp_path):
+    padding = (-1.0,) * 5
+    samples = read(record_channel(tmp_path, [[(1, 0.25, 0.25, 0.5, 0.5), padding, padding]]))
+    assert samples[0].rows == ((1.0, 0.25, 0.25, 0.5, 0.5),)
+
+
+@pytest.mark.parametrize("widths", [(2, math.inf), (2.5, 5), (2, math.nan), (math.nan, 5), (2, 5.5), (1, 5)])
+def test_a_record_whose_label_header_makes_no_sense_is_named(tmp_path, widths):
+    train = channel(tmp_path, "train")
+    numbers = [*widths, 0, 0.1, 0.1, 0.4, 0.4]
+    payload = struct.pack("<IfQQ7f", len(numbers), 0.0, 0, 0, *numbers)
+    with (train.directory / "a.rec").open("wb") as file:
+        RecordWriter(file).write(payload)
+    with pytest.raises(RecordIOError, match=r"^The label of record 0 of a\.rec begins with "):
+        read({"train": train})
+
+
+@pytest.mark.parametrize("form", [json_channels, manifest_channel])
+def test_labels_that_hold_ratios_are_refused_in_either_form(tmp_path, form):
+    labels = [label((0, 0.1, 0.2, 0.3, 0.4)), label((1, 0.5, 0.5, 0.25, 0.5), (0, 0, 0, 1, 1))]
+    with pytest.raises(TrainingDataError, match=r"they look like ratios of the image, but this form takes"):
+        read(form(tmp_path, labels))
+
+
+coordinates = st.one_of(st.floats(-0.25, 1.25, width=32), st.sampled_from([-30.0, 40.0, math.nan]))
+rows = st.tuples(st.sampled_from([0, 0, 1, 1, 2, 0.5]), coordinates, coordinates, coordinates, coordinates)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.lists(rows, min_size=1, max_size=3), min_size=1, max_size=6), st.sampled_from([0, 90]))
+def test_no_row_of_any_form_vanishes(records, honest):
+    """Whatever the boxes: refused, or each image and box is there or counted among the left out."""
+    records = records + [[(0, 0.25, 0.25, 0.75, 0.75)]] * honest
+    # The same boxes as left, top, width and height in pixels of an image of 200 x 100.
+    pixels = [
+        [(c, a * 200, b * 100, (x - a) * 200, (y - b) * 100) for c, a, b, x, y in one] for one in records
+    ]
+    total = sum(len(one) for one in records)
+    for form, content in (
+        (record_channel, records),
+        (json_channels, [label(*one) for one in pixels]),
+        (manifest_channel, [label(*one) for one in pixels]),
+    ):
+        said: list[str] = []
+        with tempfile.TemporaryDirectory() as folder:
+            channels = form(Path(folder), content)
+            try:
+                samples = read(channels, warn=said.append)
+            except TrainingDataError:
+                continue
+        left_out = sum(int(one.split()[0]) for one in said if "boxes of" in one and "left out" in one)
+        images = sum(int(one.rstrip(".").split()[-1]) for one in said if one.startswith("Images of"))
+        assert sum(len(sample.rows) for sample in samples) + left_out == total
+        assert len(samples) + images == len(records)
+
+
+@pytest.mark.parametrize(
+    "text",
     [
         b"[]",
         b"not json",
@@ -73,14 +203,16 @@ def test_boxes_are_clamped_and_those_without_area_left_out():
         b'{"annotations":[],"image_size":[]}',
         b'{"annotations":[],"image_size":[{"width":0,"height":5}]}',
         b'{"annotations":[{"class_id":0}],"image_size":[{"width":9,"height":5}]}',
-        b'{"annotations":[{"class_id":0,"left":NaN,"top":0,"width":1,"height":1}],"image_size":[{"width":9,"height":5}]}',
+        b'{"annotations":[{"class_id":"cell","left":1,"top":0,"width":1,"height":1}],"image_size":[{"width":9,"height":5}]}',
+        b'{"annotations":[{"class_id":1e999999999999,"left":1,"top":0}],"image_size":[{"width":9,"height":5}]}',
     ],
 )
-def test_a_label_of_another_kind_is_named(label):
+def test_a_label_of_another_kind_is_named(text):
     with pytest.raises(
-        TrainingDataError, match=r"^The annotation of line 4 of channel train is not one of object"
+        TrainingDataError,
+        match=r"^The annotation of image 4 in the pipe of channel train is not one of object",
     ):
-        annotation_rows(label, "line 4 of channel train")
+        annotation_boxes(text, "image 4 in the pipe of channel train")
 
 
 def test_mistakes_in_a_channel_are_one_sentence(tmp_path, tools):
@@ -89,7 +221,7 @@ def test_mistakes_in_a_channel_are_one_sentence(tmp_path, tools):
     channels = {"train": train}
     stream = tools.manifest_stream(scenes)
     train.first_pipe.write_bytes(stream)
-    with pytest.raises(TrainingDataError, match=r"but num_classes is 1: ids run from 0 to 0\.$"):
+    with pytest.raises(TrainingDataError, match=r"class id that is not one of the labels.* from 0 to 0"):
         read(channels, num_classes=1)
     with pytest.raises(TrainingDataError, match=r"has 3 objects and needs label_width 17, which is 12\.$"):
         read(channels, label_width=12)

@@ -8,6 +8,9 @@ import json
 import pytest
 from PIL import Image, ImageDraw
 
+from include.detector.recordio import pack
+from secondlook.failures import reason_passes
+
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
 SIDE_PX = 96
 
@@ -122,3 +125,35 @@ def test_train_continue_and_serve(
         runtime.invoke_endpoint(EndpointName=name, Body=b"no picture", ContentType="image/jpeg")
     assert caught.value.response["OriginalStatusCode"] == 400
     sagemaker.delete_endpoint(EndpointName=name)
+
+
+def test_boxes_in_pixels_fail_the_job_with_the_cause_as_its_reason(
+    s3, bucket, sagemaker, training_request, channel, finished, name
+):
+    buffer = io.BytesIO()
+    Image.new("RGB", (SIDE_PX, SIDE_PX)).save(buffer, "JPEG")
+    stream = io.BytesIO()
+    pack([([(0, 10, 20, 60, 90)], buffer.getvalue())] * 8, stream)
+    s3.put_object(Bucket=bucket, Key="boxes.rec", Body=stream.getvalue())
+    request = training_request(
+        {
+            "base_network": "slim-ssd",
+            "image_shape": "128",
+            "num_classes": "1",
+            "num_training_samples": "8",
+            "mini_batch_size": "4",
+        },
+        *(
+            channel(one, "boxes.rec", InputMode="File", ContentType="application/x-recordio")
+            for one in ("train", "validation")
+        ),
+        TrainingJobName=name,
+        AlgorithmSpecification={"TrainingImage": IMAGE, "TrainingInputMode": "File"},
+    )
+    sagemaker.create_training_job(**request)
+    job = finished(name)
+    assert job["TrainingJobStatus"] == "Failed"
+    assert "All boxes of channel train (8) lie outside their image" in job["FailureReason"]
+    assert "they look like pixels, but RecordIO takes ratios" in job["FailureReason"]
+    # Nobody pays for the same job again.
+    assert not reason_passes(job["FailureReason"])

@@ -17,8 +17,7 @@ from .errors import VocError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Row = tuple[float, float, float, float, float]
-"""One object: class id, then xmin, ymin, xmax, ymax as ratios of the image."""
+    from include.formats.boxes import Row
 
 MAX_XML_BYTES = 16 * 1024 * 1024
 MAX_SIDE_PX = 100_000
