@@ -125,6 +125,71 @@ def test_bad_line_is_one_sentence_with_its_number_and_stops_no_other(record, sen
     assert sentence in read.faults[0]
 
 
+def with_boxes(number, *boxes):
+    names = ("class_id", "left", "top", "width", "height")
+    record = broken("source-ref", value=f"s3://elsewhere/{number}.png")
+    record["cells"]["annotations"] = [dict(zip(names, box, strict=True)) for box in boxes]
+    record["cells-metadata"]["objects"] = [{"confidence": 1} for _ in boxes]
+    return record
+
+
+@pytest.mark.parametrize(
+    ("boxes", "cause"),
+    [
+        ([(0, 0.1, 0.2, 0.3, 0.4), (1, 0.5, 0.5, 0.2, 0.2)], "they look like ratios of the image"),
+        ([(0, 300, 200, 480, 390), (2, 10, 20, 90, 80)], "they look like xmin, ymin, xmax, ymax"),
+        ([(3, 10, 20, 90, 80), (1, 10, 20, 90, 80)], "these seem to count from 1; subtract 1 from each"),
+        ([(0, 700, 20, 90, 80)], "has the box (700, 20, 90 x 80) outside its 500 x 400 image"),
+        ([(0, 1e300, 20, 90, 80)], "1e+300"),
+    ],
+)
+def test_a_manifest_whose_lines_share_a_fault_is_refused_with_its_cause(boxes, cause):
+    records = [with_boxes(number, *boxes) for number in range(4)]
+    with pytest.raises(ManifestError) as caught:
+        read_manifest(jsonl.encode(records), source="s3://elsewhere/m", labels=LABELS, attribute="cells")
+    assert str(caught.value).startswith("All lines of s3://elsewhere/m (4) cannot be used; the first of them")
+    assert cause in str(caught.value)
+    # Three of twenty are too many, two are not.
+    honest = [broken("source-ref", value=f"s3://elsewhere/good{number}.png") for number in range(17)]
+    with pytest.raises(ManifestError, match=r"^3 of 20 lines of m cannot be used"):
+        read_manifest(jsonl.encode([*honest, *records[:3]]), source="m", labels=LABELS, attribute="cells")
+    read = read_manifest(jsonl.encode([*honest, *records[:2]]), source="m", labels=LABELS, attribute="cells")
+    assert (len(read.lines), len(read.faults)) == (17, 2)
+
+
+def test_images_without_boxes_are_left_out_however_many():
+    empty = [with_boxes(number) for number in range(9)]
+    read = read_manifest(jsonl.encode(empty), source="m", labels=LABELS, attribute="cells")
+    assert (read.lines, len(read.faults)) == ((), 9)
+
+
+@given(
+    st.lists(
+        st.lists(
+            st.tuples(
+                st.sampled_from([0, 1, 2, 2, 3, -1, 0.5]),
+                *[st.one_of(st.integers(-5, 520), st.sampled_from([0.25, 1e300]))] * 4,
+            ),
+            max_size=3,
+        ),
+        max_size=8,
+    ),
+    st.sampled_from([0, 60]),
+)
+def test_every_line_is_read_left_out_with_a_sentence_or_refused(drawn, honest):
+    records = [with_boxes(number, *boxes) for number, boxes in enumerate(drawn)]
+    records += [with_boxes(1000 + number, (0, 1, 2, 3, 4)) for number in range(honest)]
+    try:
+        read = read_manifest(jsonl.encode(records), source="m", labels=LABELS, attribute="cells")
+    except ManifestError:
+        return
+    assert len(read.lines) + len(read.faults) == len(records)
+    given_boxes = {f"s3://elsewhere/{number}.png": boxes for number, boxes in enumerate(drawn)}
+    for line in read.lines:
+        for box in given_boxes.get(line.image, ()):
+            assert Annotation(*box[1:], class_id=box[0]) in line.annotations
+
+
 def test_image_listed_twice_counts_once_and_names_both_lines():
     data = b"\n" + jsonl.encode([FOREIGN]) + b"\n" + jsonl.encode([FOREIGN])
     read = read_manifest(data, source="m", labels=LABELS, attribute="cells")

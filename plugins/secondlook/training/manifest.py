@@ -19,11 +19,16 @@ from secondlook.layout import check_night
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from include.formats.boxes import GivenBox
+
 LABEL_ATTRIBUTE = "bounding-box"
 SOURCE_ATTRIBUTE = "source-ref"
 # Order matters to the algorithm: the image first, then its annotation.
 ATTRIBUTE_NAMES = (SOURCE_ATTRIBUTE, LABEL_ATTRIBUTE)
 JOB_TYPE = "groundtruth/object-detection"
+# The share of a manifest's lines that may be unusable, and a number of lines that always may.
+MOST_UNUSABLE = 0.1
+_FEW_LINES = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -179,21 +184,28 @@ def read_manifest(
 ) -> ManifestRead:
     """Read a manifest of any origin; a bad line or a repeated image becomes a fault and stops nothing.
 
+    When no line is usable, or three and more than a tenth of them are not, it is no matter of single lines.
+    An image without boxes and a repeated image do not count: leaving them out is what is meant.
+
     Raises
     ------
     RecordError
         When a line is no JSON at all: the file is damaged, and what it lost is unknown.
+    ManifestError
+        Too many lines cannot be used; the sentence names the likely cause if their boxes share one.
     """
     lines: list[ManifestLine] = []
     faults: list[str] = []
+    unusable: list[_Unusable] = []
     first_seen: dict[str, int] = {}
     for number, record in jsonl.decode_numbered(data, source=source):
+        where = f"line {number} of {source}"
         try:
-            line = ManifestLine.from_record(
-                record, labels=labels, attribute=attribute, where=f"line {number} of {source}"
-            )
+            line = ManifestLine.from_record(record, labels=labels, attribute=attribute, where=where)
         except ManifestError as error:
             faults.append(str(error))
+            if not _has_no_box(record, attribute):
+                unusable.append(_Unusable(number, record, str(error)))
             continue
         if line.image in first_seen:
             faults.append(
@@ -203,7 +215,51 @@ def read_manifest(
             continue
         first_seen[line.image] = number
         lines.append(line)
+    total = len(lines) + len(unusable)
+    if unusable and (not lines or len(unusable) > max(_FEW_LINES, MOST_UNUSABLE * total)):
+        raise ManifestError(_refusal(unusable, total, source, labels, attribute))
     return ManifestRead(tuple(lines), tuple(faults))
+
+
+@dataclass(frozen=True, slots=True)
+class _Unusable:
+    number: int
+    record: Mapping[str, Any]
+    fault: str
+
+
+def _has_no_box(record: Mapping[str, Any], attribute: str) -> bool:
+    answer = record.get(attribute)
+    return isinstance(answer, dict) and answer.get("annotations") == []
+
+
+def _refusal(
+    unusable: Sequence[_Unusable], total: int, source: str, labels: Sequence[str], attribute: str
+) -> str:
+    from include.formats.boxes import BoxSet
+
+    count = len(unusable)
+    which = f"All lines of {source} ({total})" if count == total else f"{count} of {total} lines of {source}"
+    sentence = f"{which} cannot be used; the first of them: {unusable[0].fault}"
+    boxes = [box for item in unusable for box in _given_boxes(item, attribute)]
+    cause = BoxSet.of(boxes, len(labels)).refusal("these lines")
+    return f"{sentence} {cause}" if cause else sentence
+
+
+def _given_boxes(item: _Unusable, attribute: str) -> list[GivenBox]:
+    """Return the boxes of an unusable line as far as they are numbers, to find out what they share."""
+    from include.formats.boxes import GivenBox
+
+    try:
+        answer = item.record[attribute]
+        size = (float(answer["image_size"][0]["width"]), float(answer["image_size"][0]["height"]))
+        names = ("class_id", "left", "top", "width", "height")
+        boxes = [[float(box[name]) for name in names] for box in answer["annotations"]]
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError):
+        return []
+    if min(size) <= 0:
+        return []
+    return [GivenBox(f"line {item.number}", box[0], (box[1], box[2], box[3], box[4]), size) for box in boxes]
 
 
 def _read_line(record: Mapping[str, Any], labels: tuple[str, ...], attribute: str) -> ManifestLine:
