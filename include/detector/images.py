@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFile, UnidentifiedImageError
 
+from include.formats.png import without_metadata
+
 from .errors import ImageError
 
 if TYPE_CHECKING:
@@ -71,7 +73,7 @@ def decode(body: bytes, side: int) -> DecodedImage:
 
 
 def _decode(body: bytes, side: int) -> DecodedImage:
-    with Image.open(io.BytesIO(body), formats=("JPEG", "PNG")) as image:
+    with Image.open(io.BytesIO(without_metadata(body)), formats=("JPEG", "PNG")) as image:
         width, height = image.size
         if width * height > MAX_PIXELS:
             raise ImageError(f"The image is too large: {width}x{height} px is more than {MAX_PIXELS} pixels.")

@@ -62,9 +62,11 @@ def _read(data: bytes, use: Callable[[Image.Image], Result]) -> Result | None:
     """Open a JPEG or PNG file and use it; None when Pillow finds it damaged, with whatever exception."""
     from PIL import Image
 
+    from include.formats.png import without_metadata
+
     damaged = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, MemoryError)
     try:
-        with Image.open(io.BytesIO(data), formats=("JPEG", "PNG")) as image:
+        with Image.open(io.BytesIO(without_metadata(data)), formats=("JPEG", "PNG")) as image:
             return use(image)
     except (*damaged, Image.DecompressionBombError):
         return None
