@@ -23,6 +23,7 @@ from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOp
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.pack import PackVocOperator
 from secondlook.operators.promote import ChampionPublishOperator
+from secondlook.parameters import check_conf
 from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.settings import LazySettings, choose
 
@@ -73,6 +74,7 @@ with DAG(
 ) as dag:
     pack = PackVocOperator(
         task_id="pack",
+        pre_execute=check_conf,
         labels="{{ settings.labels }}",
         holdout_version="{{ settings.holdout_version }}",
         validation_share="{{ choose(params.validation_share, settings.bootstrap.validation_share) }}",

@@ -13,6 +13,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param
 
 from secondlook.operators.cleanup import CleanupOperator
+from secondlook.parameters import check_conf
 from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.settings import LazySettings
 
@@ -51,6 +52,7 @@ with DAG(
 ) as dag:
     CleanupOperator(
         task_id="cleanup",
+        pre_execute=check_conf,
         bucket="{{ settings.bucket }}",
         prefix="{{ settings.prefix }}",
         aws_conn_id="{{ settings.aws_conn_id }}",

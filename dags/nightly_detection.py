@@ -10,9 +10,10 @@ the last one, `evaluate` compares both on a holdout that neither has seen, `deci
 `approve` asks a person if the run wants that, `promote` moves the champion pointer and `deploy_champion`
 updates the endpoint while it goes on answering.
 
-**Night.** The date (UTC) at the start of the run's data interval, or the parameter `night`.
-Backfill works by data interval: `airflow backfill create --dag-id nightly_detection --from-date ...
---to-date ...`.
+**Night.** The date (UTC) at the start of the run's data interval, or the parameter `night`. A run that has
+neither is about the last night that was over when it was asked for. A night that is not over is refused, as
+images that come later would never be reviewed. Backfill works by data interval: `airflow backfill create
+--dag-id nightly_detection --from-date ... --to-date ...`, without the parameter `night`.
 
 **Scoring.** The parameter `scoring` chooses endpoint or batch transform; a backfill run is always scored by
 transform. It deploys nothing, neither before scoring nor after a promotion: the next scheduled night's
@@ -51,6 +52,7 @@ from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.score_archive import ArchiveScoreOperator
 from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
+from secondlook.parameters import check_conf
 from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.sensors.human_loops import HumanLoopSensor
 from secondlook.settings import LazySettings, choose
@@ -68,7 +70,15 @@ PARAMS: dict[str, Any] = {
         type=["null", "string"],
         format="date",
         title="Night",
-        description="YYYY-MM-DD; empty: the date at the start of the run's data interval.",
+        description="YYYY-MM-DD. Empty: the last night that was over at the logical date, or when the run "
+        "was asked for; nights end at 02:00 UTC. Not for a backfill: that takes its nights from its dates.",
+        section="Night",
+    ),
+    "unfinished_night": Param(
+        False,
+        type="boolean",
+        title="Run a night that is not over",
+        description="Only if all of its images are there: those that come later are not reviewed.",
         section="Night",
     ),
     "scoring": Param(
@@ -85,15 +95,16 @@ PARAMS: dict[str, Any] = {
         type=["null", "string"],
         examples=["uncertainty_sum", "top_score", "random"],
         title="Review policy",
-        description="Whom to ask about: a name, or the import path of your own (`package.module:Class`). "
-        "Empty: from the settings.",
+        description="Which images people see: a name, or the import path of your own "
+        "(package.module:Class). Empty: from the settings.",
         section="Review",
     ),
     "policy_params": Param(
         None,
         type=["null", "object"],
         title="Parameters of the policy",
-        description='For example `{"threshold": 0.5}` for `top_score`. Empty: from the settings.',
+        description='For example {"threshold": 0.5} for top_score. Empty: from the settings, or the '
+        "policy's own if the run names a policy.",
         section="Review",
     ),
     "review_limit": Param(
@@ -102,8 +113,8 @@ PARAMS: dict[str, Any] = {
         minimum=0,
         maximum=100000,
         title="Most images to ask about",
-        description="Each costs as many answers as the workflow has reviewers per image. 0 asks nobody. "
-        "Empty: from the settings.",
+        description="For the whole night. Each image costs as many answers as the workflow has reviewers per "
+        "image. 0: this run asks about none, a later one still can. Empty: from the settings.",
         section="Review",
     ),
     "audit_share": Param(
@@ -145,6 +156,11 @@ PLACE: dict[str, Any] = {
     "region_name": "{{ settings.region }}",
 }
 NIGHT = "{{ night_of() }}"
+POLICY = "{{ choose(params.review_policy, settings.review.policy) }}"
+# Another policy than the settings' does not take the parameters meant for theirs.
+POLICY_PARAMS = (
+    "{{ choose(params.policy_params, {} if params.review_policy else settings.review.policy_params) }}"
+)
 SHARDS = "{{ ti.xcom_pull(task_ids='plan') }}"
 SERVING: dict[str, Any] = {
     "endpoint_name": "{{ settings.endpoint_name }}",
@@ -180,6 +196,10 @@ with DAG(
     plan = NightPlanOperator(
         task_id="plan",
         night=NIGHT,
+        unfinished_night="{{ params.unfinished_night }}",
+        review_policy=POLICY,
+        policy_params=POLICY_PARAMS,
+        pre_execute=check_conf,
         scoring="{{ choose(params.scoring, settings.serving.scoring) }}",
         shard_size="{{ settings.serving.shard_size }}",
         part_size="{{ settings.serving.part_size }}",
@@ -242,10 +262,8 @@ with DAG(
         model="{{ ti.xcom_pull(task_ids='scored')['model'] }}",
         flow_definition_name="{{ settings.flow_definition }}",
         labels="{{ settings.labels }}",
-        review_policy="{{ choose(params.review_policy, settings.review.policy) }}",
-        # Another policy than the settings' does not take the parameters meant for theirs.
-        policy_params="{{ choose(params.policy_params, "
-        "{} if params.review_policy else settings.review.policy_params) }}",
+        review_policy=POLICY,
+        policy_params=POLICY_PARAMS,
         review_limit="{{ choose(params.review_limit, settings.review.limit) }}",
         audit_share="{{ choose(params.audit_share, settings.review.audit_share) }}",
         predraw_score="{{ settings.review.predraw_score }}",

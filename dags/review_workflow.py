@@ -17,6 +17,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, task
 
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
+from secondlook.parameters import check_conf
 from secondlook.retry_policy import SecondLookRetryPolicy
 from secondlook.settings import LazySettings
 
@@ -53,7 +54,7 @@ with DAG(
     },
 ) as dag:
 
-    @task.branch(task_id="choose")
+    @task.branch(task_id="choose", pre_execute=check_conf)
     def choose(action: str) -> str:
         """Go the way of the chosen action."""
         return action

@@ -18,7 +18,11 @@ class SettingsError(SecondLookError):
 
 
 class NightError(SecondLookError):
-    """A night is not a calendar date written YYYY-MM-DD."""
+    """A night is not a calendar date written YYYY-MM-DD, or a run cannot mean it."""
+
+
+class ParameterError(SecondLookError):
+    """A run was given something that its DAG does not know or cannot use."""
 
 
 class S3UriError(SecondLookError):

@@ -6,6 +6,7 @@ import json
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -128,9 +129,9 @@ def deployment(
     return Layout(bucket, "shapes")
 
 
-def run(dag: Any, **conf: Any) -> tuple[str, dict[str, str]]:
+def run(dag: Any, when: datetime | None = None, **conf: Any) -> tuple[str, dict[str, str]]:
     """Run a DAG in this process; returns its state and that of every task."""
-    result = dag.test(run_conf=conf)
+    result = dag.test(run_conf=conf, **({} if when is None else {"logical_date": when}))
     return str(result.state), {ti.task_id: str(ti.state) for ti in result.get_task_instances()}
 
 
@@ -234,7 +235,8 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     for seed in range(3000, 3012):
         put(f"{layout.images(OLD_NIGHT)}/shape{seed:04d}.jpg", draw(seed).data)
     request.getfixturevalue("as_backfill")
-    state, tasks = run(runnable_dags["nightly_detection"], night=OLD_NIGHT, train=False)
+    its_end = datetime.fromisoformat(f"{OLD_NIGHT}T02:00+00:00") + timedelta(days=1)
+    state, tasks = run(runnable_dags["nightly_detection"], its_end, train=False)
     assert state == "success", tasks
     assert tasks["deploy"] == tasks["score"] == tasks["deploy_champion"] == "skipped"
     assert tasks["score_archive"] == tasks["scored"] == tasks["manifest"] == "success"

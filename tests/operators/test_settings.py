@@ -114,9 +114,9 @@ def test_the_night_of_a_run() -> None:
     assert resolve_night({"params": {}, "dag_run": run(partition_key="2026-11-19")}) == "2026-11-19"
     scheduled = {"params": {"night": None}, "data_interval_start": start, "logical_date": asked}
     assert resolve_night(scheduled) == "2026-11-20"
-    # Started by hand, without a logical date.
+    # Started by hand, without a logical date and outside the DAG: nights are days.
     by_hand = {"params": {}, "logical_date": None, "dag_run": run(run_after=asked)}
-    assert resolve_night(by_hand) == "2026-11-23"
+    assert resolve_night(by_hand) == "2026-11-22"
     with pytest.raises(NightError, match="trigger it with the parameter night"):
         resolve_night({"params": {}, "dag_run": run()})
     with pytest.raises(NightError, match="not a date"):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
+from secondlook.nights import check_run
 from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
 
 if TYPE_CHECKING:
@@ -27,20 +28,39 @@ class NightPlanOperator(SecondLookOperator):
     A backfill run never deploys, so it is always scored by batch transform. Its night is skipped when it has
     no images, as archives have gaps; the scheduled night fails, as somebody has to see to its upload.
 
+    Before it looks at any image it checks that the run can mean what it was given: a night that is over (see
+    :func:`secondlook.nights.check_run`) and a review policy that there is.
+
     :param night: ``YYYY-MM-DD`` (templated).
+    :param unfinished_night: whether the night may be one that is not over (templated).
+    :param review_policy: the policy that the night's reviews are chosen by later; None: not checked
+        (templated).
+    :param policy_params: keyword arguments of the policy (templated).
     :param scoring: ``endpoint``, ``transform`` or ``auto``: transform in a backfill run, else endpoint
         (templated).
     :param shard_size: most images per scoring task, rounded up to whole parts (templated).
     :param part_size: images per part file (templated).
     """
 
-    template_fields = (*SecondLookOperator.template_fields, "night", "scoring", "shard_size", "part_size")
+    template_fields = (
+        *SecondLookOperator.template_fields,
+        "night",
+        "unfinished_night",
+        "review_policy",
+        "policy_params",
+        "scoring",
+        "shard_size",
+        "part_size",
+    )
     ui_color = "#dbe9f6"
 
     def __init__(
         self,
         *,
         night: str,
+        unfinished_night: bool | str = False,
+        review_policy: str | None = None,
+        policy_params: dict[str, Any] | str | None = None,
         scoring: str = AUTO,
         shard_size: int | str = 10000,
         part_size: int | str = 500,
@@ -48,6 +68,9 @@ class NightPlanOperator(SecondLookOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.night = night
+        self.unfinished_night = unfinished_night
+        self.review_policy = review_policy
+        self.policy_params = policy_params
         self.scoring = scoring
         self.shard_size = shard_size
         self.part_size = part_size
@@ -62,6 +85,7 @@ class NightPlanOperator(SecondLookOperator):
         from secondlook.shards import cut
 
         self._check_scoring()
+        self._check_run(context)
         images = NightImages(self.store, self.layout, str(self.night))
         count, shards = cut(
             images.names(),
@@ -78,7 +102,7 @@ class NightPlanOperator(SecondLookOperator):
             raise images.none()
         way = self._way(in_backfill=in_backfill)
         self.log.info(
-            "Night %s: %d images in %d shards, scored by %s.",
+            "This run is about the night %s: %d images in %d shards, scored by %s.",
             *(images.night, count, len(shards), "batch transform" if way == TRANSFORM else way),
         )
         context["ti"].xcom_push(key=SCORING, value=way)
@@ -90,6 +114,16 @@ class NightPlanOperator(SecondLookOperator):
         if in_backfill or self.scoring == TRANSFORM:
             return TRANSFORM
         return ENDPOINT
+
+    def _check_run(self, context: Context) -> None:
+        """Refuse now what a later task would refuse after all the images have been scored."""
+        from secondlook.review import resolve_policy
+
+        check_run(context, str(self.night), unfinished=self.unfinished_night is True)
+        if self.policy_params is not None and not isinstance(self.policy_params, dict):
+            raise self.wrong("policy_params", f"must be an object of parameters, not {self.policy_params!r}")
+        if self.review_policy is not None:
+            resolve_policy(self.review_policy, **(self.policy_params or {}))
 
     def _check_scoring(self) -> None:
         if not is_template(self.scoring) and self.scoring not in (AUTO, ENDPOINT, TRANSFORM):

@@ -1,0 +1,58 @@
+"""What a night's plan refuses before it looks at a single image."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from secondlook.errors import NightError, ReviewPolicyError
+from secondlook.hooks.predictions import NoImagesError
+from secondlook.operators.base import ArgumentError
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "sentence"),
+    [
+        (
+            {"review_policy": "best"},
+            ReviewPolicyError,
+            "no review policy 'best'; choose one of random, top_sc",
+        ),
+        ({"review_policy": "mine.policies:Mine"}, ReviewPolicyError, "cannot be imported"),
+        (
+            {"review_policy": "top_score", "policy_params": {"treshold": 0.4}},
+            ReviewPolicyError,
+            "refuses its parameters .*treshold",
+        ),
+        ({"review_policy": "random", "policy_params": ["x"]}, ArgumentError, "must be an object"),
+        ({"night": "2026-13-01"}, NightError, "not in the calendar"),
+    ],
+)
+def test_what_later_tasks_could_not_use_is_refused(
+    project: Any, context: dict[str, Any], arguments: dict[str, Any], error: type[Exception], sentence: str
+) -> None:
+    # The night has no images, which would be the next sentence.
+    with pytest.raises(error, match=sentence):
+        project.plan(**arguments).execute(context)
+
+
+def test_a_night_that_is_not_over_is_planned_only_if_that_is_meant(
+    project: Any, context: dict[str, Any]
+) -> None:
+    day = timedelta(days=1)
+    tomorrow = datetime.now(UTC).date() + day
+    with pytest.raises(NightError, match=f"The night {tomorrow} is not over"):
+        project.plan(night=tomorrow.isoformat()).execute(context)
+    with pytest.raises(NoImagesError):
+        project.plan(night=tomorrow.isoformat(), unfinished_night=True).execute(context)
+    with pytest.raises(NoImagesError):
+        project.plan(night=(tomorrow - 2 * day).isoformat()).execute(context)
+
+
+def test_one_night_is_no_backfill(project: Any, context: dict[str, Any]) -> None:
+    run = SimpleNamespace(run_type="backfill")
+    with pytest.raises(NightError, match="start it without the parameter"):
+        project.plan().execute({**context, "dag_run": run, "params": {"night": "2026-11-20"}})
