@@ -85,3 +85,7 @@ class RenderFailure(DeskError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+class LinkUnavailable(RenderFailure):
+    """No link to S3 can be signed at present: the template is not at fault, and later it may be possible."""

@@ -10,13 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.review_desk.errors import RenderFailure
+from include.review_desk.storage.object_store import S3Store
 from include.review_desk.web.frames import document
 from include.review_desk.worker_templates import limits
 from include.review_desk.worker_templates.crowd import find_elements
+from include.review_desk.worker_templates.links import presigner
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
 from include.review_desk.worker_templates.rendering import Renderer
 
-from .conftest import TEMPLATE
+from .conftest import ACCESS_KEY, REGION, SECRET_KEY, TEMPLATE
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -91,6 +93,79 @@ def test_filters_of_a2i():
         "{% capture u %}s3://{{ task.input.b }}/{{ task.input.k }}{% endcapture %}{{ u | grant_read_access }}"
     )
     assert render(captured, b="bucket", k="a&b.jpg") == "https://s3/bucket/a&amp;b.jpg?expires=3600&amp;x=1"
+
+
+@pytest.mark.parametrize(
+    ("address", "bucket", "key"),
+    [
+        ("s3://bucket/a b%20c?d#e.png", "bucket", "a b%20c?d#e.png"),
+        # As AWS's guide and notebooks write it: the key as it is.
+        ("http://s3.amazonaws.com/bucket/scan 1.png", "bucket", "scan 1.png"),
+        ("http://s3.amazonaws.com/bucket/größe 100%20?.png", "bucket", "größe 100%20?.png"),
+        ("http://s3.amazonaws.com/bucket/100%.png", "bucket", "100%.png"),
+        ("http://s3.amazonaws.com/bucket/a%ff.png", "bucket", "a%ff.png"),
+        # As consoles and SDKs write it: the key escaped.
+        ("https://s3.us-west-2.amazonaws.com/bucket/d/scan%201.png", "bucket", "d/scan 1.png"),
+        ("https://bucket.s3.eu-west-1.amazonaws.com/gr%C3%B6%C3%9Fe%2B1.png", "bucket", "größe+1.png"),
+        ("https://my.bucket.s3.amazonaws.com/a//b", "my.bucket", "a//b"),
+        ("https://bucket.s3-eu-west-1.amazonaws.com/k", "bucket", "k"),
+        ("https://s3-ap-southeast-2.amazonaws.com/bucket/k", "bucket", "k"),
+        ("https://bucket.s3.dualstack.us-east-1.amazonaws.com/k", "bucket", "k"),
+        ("https://s3.dualstack.il-central-1.amazonaws.com/bucket/k", "bucket", "k"),
+        ("https://s3-fips.us-gov-west-1.amazonaws.com/bucket/k", "bucket", "k"),
+        ("https://bucket.s3-accelerate.amazonaws.com/k", "bucket", "k"),
+        ("https://bucket.s3.cn-north-1.amazonaws.com.cn/k", "bucket", "k"),
+        ("https://s3.cn-northwest-1.amazonaws.com.cn/bucket/k", "bucket", "k"),
+        ("https://bucket.s3.eusc-de-east-1.amazonaws.eu/k", "bucket", "k"),
+        ("HTTPS://S3.AmazonAWS.com/bucket/K", "bucket", "K"),
+    ],
+)
+def test_grant_read_access_takes_s3_uris_and_s3s_own_web_addresses(address: str, bucket: str, key: str):
+    links: list[tuple[str, str]] = []
+    desk = Renderer(lambda bucket, key, seconds: str(links.append((bucket, key))))
+    desk.render("{{ task.input.x | grant_read_access }}", {"x": address})
+    assert links == [(bucket, key)]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://example.org/bucket/key",
+        "https://s3.amazonaws.com.example.org/bucket/key",
+        "https://examples3.amazonaws.com/bucket/key",
+        "https://s3.amazonaws.com@example.org/bucket/key",
+        "https://someone@s3.amazonaws.com/bucket/key",
+        "https://s3.amazonaws.com:8080/bucket/key",
+        "https://s3.amazonaws.com\\.example.org/bucket/key",
+        "https://sts.us-east-1.amazonaws.com/bucket/key",
+        "https://bucket.s3-website-us-east-1.amazonaws.com/key",
+        "https://bucket.s3.eu-west-1.amazonaws.com.cn/key",
+        "https://bucket.s3.moon-west-1.amazonaws.com/key",
+        "https://s3-accelerate.amazonaws.com/bucket/key",
+        "https://bucket.s3.amazonaws.com/",
+        "https://s3.amazonaws.com/bucket/",
+        "https://s3.amazonaws.com/bucket%2Fkey/x",
+        "https://bucket.s3.amazonaws.com/key?X-Amz-Signature=0123",
+        "//s3.amazonaws.com/bucket/key",
+        "ftp://s3.amazonaws.com/bucket/key",
+    ],
+)
+def test_grant_read_access_refuses_addresses_that_are_not_s3s(address: str):
+    error = failure("{{ task.input.x | grant_read_access }}", x=address)
+    assert error.code == "InvalidParameters"
+    assert error.message == f'"grant_read_access" input is not a valid S3 URI: "{address}".'
+
+
+@pytest.mark.parametrize(
+    "form", ["s3://%s/k", "http://s3.amazonaws.com/%s/k", "https://%s.s3.eu-west-1.amazonaws.com/k"]
+)
+def test_the_buckets_of_the_desk_bind_every_form_of_an_address(form: str):
+    store = S3Store(region=REGION, access_key_id=ACCESS_KEY, secret_access_key=SECRET_KEY)
+    desk = Renderer(presigner(store, ("mine",)))
+    template = "{{ task.input.x | grant_read_access }}"
+    assert "X-Amz-Signature" in desk.render(template, {"x": form % "mine"})
+    with pytest.raises(RenderFailure, match='may not read from the bucket "other"'):
+        desk.render(template, {"x": form % "other"})
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ def _check_flow_active(connection: Connection, flow_id: int, flow_arn: str) -> N
 
 def _render_fault(desk: Desk, template: str, task_input: Any) -> str | None:
     try:
-        desk.renderer.render(template, task_input)
+        desk.renderer.try_out(template, task_input)
     except RenderFailure as failure:
         return f"Task failed to render: [ {failure.code}: '{failure.message}' ]"[:_MAX_REASON_CHARACTERS]
     return None

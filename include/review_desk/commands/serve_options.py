@@ -179,7 +179,8 @@ def image_origins(options: argparse.Namespace) -> tuple[str, ...]:
     if options.s3_endpoint:
         parts = urlsplit(options.s3_endpoint)
         return (_origin(f"{parts.scheme}://{parts.netloc}", "--s3-endpoint"),)
-    suffix = "amazonaws.com.cn" if options.region.startswith("cn-") else "amazonaws.com"
+    partition = options.region.partition("-")[0]
+    suffix = {"cn": "amazonaws.com.cn", "eusc": "amazonaws.eu"}.get(partition, "amazonaws.com")
     return (f"https://*.{suffix}",)
 
 

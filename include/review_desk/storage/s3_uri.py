@@ -1,13 +1,23 @@
-"""S3 URIs of flow definitions: where output.json goes."""
+"""S3 URIs: where flow definitions have output.json written, and the objects that templates link to."""
 
 from __future__ import annotations
 
+import functools
 import re
+from urllib.parse import unquote
+
+from botocore.loaders import Loader
 
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest
 
-_OUTPUT_PATH = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])(/.*)?")
+_BUCKET = r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]"
+_OUTPUT_PATH = re.compile(rf"s3://({_BUCKET})(/.*)?")
+_OBJECT = re.compile(rf"s3://({_BUCKET})/(.+)", re.DOTALL)
+_WEB_ADDRESS = re.compile(r"https?://([^/?#]*)/(.+)", re.DOTALL | re.IGNORECASE)
+_PATH_STYLE = re.compile(rf"({_BUCKET})/(.+)", re.DOTALL)
+# What a web address may hold (RFC 3986); a key that was pasted into one as it is mostly holds more.
+_URL_TEXT = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?#\[\]]|%[0-9A-Fa-f]{2})*")
 
 
 def check_output_path(path: str, buckets: tuple[str, ...] | None = None) -> None:
@@ -34,6 +44,57 @@ def output_uri(output_path: str, flow_name: str, created_ms: int, loop_name: str
     """
     moment = as_datetime(created_ms)
     return f"{output_path.rstrip('/')}/{flow_name}/{moment:%Y/%m/%d/%H/%M/%S}/{loop_name}/output.json"
+
+
+def object_of(address: str) -> tuple[str, str] | None:
+    """Bucket and key that ``address`` names, or None.
+
+    ``s3://bucket/key``, or one of Amazon S3's own web addresses of any Region, http or https, with the bucket
+    in the path or in the host. AWS's sample templates paste keys into ``http://s3.amazonaws.com/`` as they
+    are, while consoles and SDKs escape them: escapes are undone where the whole is a proper web address.
+    """
+    match = _OBJECT.fullmatch(address)
+    if match is not None:
+        return match[1], match[2]
+    match = _WEB_ADDRESS.fullmatch(address)
+    if match is None:
+        return None
+    host = _host_pattern().fullmatch(match[1].lower())
+    if host is None:
+        return None
+    if host["bucket"] is not None:
+        key = _key_of(match[2])
+        return (host["bucket"], key) if key else None
+    path = _PATH_STYLE.fullmatch(match[2])
+    key = _key_of(path[2]) if path else None
+    return (path[1], key) if path and key else None
+
+
+def _key_of(path: str) -> str | None:
+    """The key that the rest of a web address stands for; None where it has a query, as signed links do."""
+    if _URL_TEXT.fullmatch(path) is None:
+        return path
+    if "?" in path:
+        return None
+    try:
+        return unquote(path, errors="strict")
+    except UnicodeDecodeError:
+        return path
+
+
+@functools.cache
+def _host_pattern() -> re.Pattern[str]:
+    """Amazon S3's hosts, of every Region that botocore knows the pattern of.
+
+    Source: Amazon S3 User Guide, "Virtual hosting of general purpose buckets", dual-stack, FIPS and transfer
+    acceleration endpoints; botocore's partitions.json.
+    """
+    hosts = [r"s3(?:-external-1)?\.amazonaws\.com", r"(?<=\.)s3-accelerate(?:\.dualstack)?\.amazonaws\.com"]
+    for partition in Loader().load_data("partitions")["partitions"]:
+        region = partition["regionRegex"].removeprefix("^").removesuffix("$")
+        suffix = re.escape(partition["outputs"]["dnsSuffix"])
+        hosts.append(rf"s3(?:-fips)?(?:\.dualstack)?[.-](?:{region})\.{suffix}")
+    return re.compile(rf"(?:(?P<bucket>{_BUCKET})\.)?(?:{'|'.join(hosts)})")
 
 
 def split_uri(uri: str) -> tuple[str, str]:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from include.review_desk.context import Desk
     from include.review_desk.people.workers import Worker
+    from include.review_desk.worker_templates.rendering import Page
 
 _STATIC = Path(__file__).parents[1] / "static"
 _CROWD = "/static/crowd/"
@@ -49,7 +50,7 @@ _HEAD_PLACES = tuple(
 # The address as templates for Amazon A2I write it: any scheme, quotes and query.
 _AWS_SCRIPT = re.compile(
     r"(<script\b[^<>]{0,2000}?\ssrc\s{0,20}=\s{0,20}[\"']?)\s{0,20}(?:https?:)?//assets\.crowd\.aws"
-    r"/crowd-html-elements\.js(?:\?[^\"'\s>]{0,2000})?",
+    r"/crowd-html-elements(?:-v2)?\.js(?:\?[^\"'\s>]{0,2000})?",
     re.IGNORECASE,
 )
 _HOST = re.compile(r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
@@ -60,10 +61,10 @@ _TELL = 'parent.postMessage({desk:1,type:"problem",message:document.querySelecto
 def routes(desk: Desk) -> list[Route | Mount]:
     """The frames, and the files that templates in them may load."""
 
-    def task(request: Request, worker: Worker) -> str:
+    def task(request: Request, worker: Worker) -> Page:
         return tasks.render_task(desk, worker, request.path_params["task"])
 
-    def ahead(request: Request, worker: Worker) -> str:
+    def ahead(request: Request, worker: Worker) -> Page:
         return tasks.render_ahead(desk, worker, request.path_params["loop"])
 
     return [
@@ -84,18 +85,21 @@ class CrowdFiles(StaticFiles):
         return response
 
 
-def document(page: str) -> str:
+def document(page: str, link_faults: tuple[str, ...] = ()) -> str:
     """A rendered worker template as a document whose crowd elements are ours.
 
-    A fragment is wrapped; a template that is a whole document stays one.
+    A fragment is wrapped; a template that is a whole document stays one. The page tells ``link_faults``.
     """
+    head = _HEAD
+    if link_faults:
+        head = f'<meta name="crowd-link-faults" content="{html.escape(" ".join(link_faults))}">{_HEAD}'
     page = _AWS_SCRIPT.sub(rf"\g<1>{_CROWD}crowd-html-elements.js", page)
     if not _WHOLE.match(page, _after_comments(page)):
-        return f'<!doctype html><html lang="en"><head>{_HEAD}<title>Task</title></head><body>{page}'
+        return f'<!doctype html><html lang="en"><head>{head}<title>Task</title></head><body>{page}'
     for place in _HEAD_PLACES:
         match = place.search(page)
         if match:
-            whole = f"{page[: match.end()]}{_HEAD}{page[match.end() :]}"
+            whole = f"{page[: match.end()]}{head}{page[match.end() :]}"
             return whole if "<!doctype" in whole[:20_000].lower() else f"<!doctype html>{whole}"
     return page
 
@@ -143,11 +147,12 @@ def _own_origins(desk: Desk, request: Request) -> list[str]:
     return origins
 
 
-def _framed(desk: Desk, render: Callable[[Request, Worker], str]) -> Callable[[Request], Response]:
+def _framed(desk: Desk, render: Callable[[Request, Worker], Page]) -> Callable[[Request], Response]:
     # A plain function, so that Starlette runs it in a thread: it asks the database and renders.
     def endpoint(request: Request) -> Response:
         try:
-            status, content = 200, document(render(request, signed_in_worker(desk, request)))
+            page = render(request, signed_in_worker(desk, request))
+            status, content = 200, document(page.html, page.link_faults)
         except DeskError as error:
             status, content = _refusal(error)
         headers = {

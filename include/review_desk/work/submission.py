@@ -119,7 +119,7 @@ def _acknowledged(desk: Desk, row: AnyRow) -> Acknowledgement:
 
 def _checked(desk: Desk, row: AnyRow, content: Any) -> str | None:
     """Check the answer against the rendered page; what became of the model's boxes (JSON), if it drew any."""
-    elements = find_elements(task_rows.render(desk, row, seconds=task_rows.limit_seconds(row)))
+    elements = find_elements(task_rows.render_to_check(desk, row))
     check_answer(content, elements)
     edits = count_answer(elements, content)
     return None if edits is None else json.dumps(asdict(edits))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,12 @@ from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from include.review_desk.context import Desk
     from include.review_desk.people.workers import Worker
     from include.review_desk.storage.database import AnyRow
+    from include.review_desk.worker_templates.rendering import Page
 
 _loops = schema.human_loops
 _assignments = schema.assignments
@@ -110,12 +112,24 @@ def latest_answered(connection: Connection, worker: Worker, limit: int) -> Seque
     return connection.execute(_MY_LATEST, {"worker": worker.id, "most": limit}).all()
 
 
-def render(desk: Desk, row: AnyRow, *, seconds: int) -> str:
+def render(desk: Desk, row: AnyRow, *, seconds: int) -> Page:
     """The page made of ``row.template`` and ``row.input_content``; links live for a task of ``seconds``."""
-    try:
-        return desk.renderer.render(
+    with _rendered_before(row):
+        return desk.renderer.page(
             row.template, json.loads(row.input_content), link_seconds=seconds + _LINK_MARGIN_SECONDS
         )
+
+
+def render_to_check(desk: Desk, row: AnyRow) -> str:
+    """The page without links: an answer is checked and saved whatever has become of S3."""
+    with _rendered_before(row):
+        return desk.renderer.render_unlinked(row.template, json.loads(row.input_content))
+
+
+@contextlib.contextmanager
+def _rendered_before(row: AnyRow) -> Iterator[None]:
+    try:
+        yield
     except RenderFailure as failure:
         # It rendered when the loop started, and neither template nor input can change since.
         raise RuntimeError(

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.workers import Worker
     from include.review_desk.storage.database import AnyRow
+    from include.review_desk.worker_templates.rendering import Page
 
 _MAX_REASON_CHARACTERS = 500
 
@@ -81,7 +82,7 @@ def next_page(desk: Desk, worker: Worker) -> tuple[Task, str, Any] | None:
     if task is None:
         return None
     row = _shown(desk, worker, task)
-    return _task(desk, row), _render(desk, row), json.loads(row.input_content)
+    return _task(desk, row), _render(desk, row).html, json.loads(row.input_content)
 
 
 def own_task(desk: Desk, worker: Worker, task: str) -> Task:
@@ -96,7 +97,7 @@ def own_task(desk: Desk, worker: Worker, task: str) -> Task:
     return _task(desk, row)
 
 
-def render_task(desk: Desk, worker: Worker, task: str) -> str:
+def render_task(desk: Desk, worker: Worker, task: str) -> Page:
     """The page of a task that this person works on or has answered.
 
     Raises
@@ -106,7 +107,7 @@ def render_task(desk: Desk, worker: Worker, task: str) -> str:
     return _render(desk, _shown(desk, worker, task))
 
 
-def render_ahead(desk: Desk, worker: Worker, loop: str) -> str:
+def render_ahead(desk: Desk, worker: Worker, loop: str) -> Page:
     """The page that this person would be given for a loop which they could take now; claims nothing.
 
     Its links are those of the task itself, if that is taken soon (storage.links).
@@ -269,5 +270,5 @@ def _shown(desk: Desk, worker: Worker, task: str) -> AnyRow:
     return row
 
 
-def _render(desk: Desk, row: AnyRow) -> str:
+def _render(desk: Desk, row: AnyRow) -> Page:
     return task_rows.render(desk, row, seconds=task_rows.limit_seconds(row))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from include.review_desk.errors import RenderFailure
+from include.review_desk.errors import LinkUnavailable, RenderFailure
 
 if TYPE_CHECKING:
     from include.review_desk.storage.object_store import ObjectStore
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 def presigner(store: ObjectStore, buckets: tuple[str, ...] | None) -> Presigner:
     """What ``grant_read_access`` calls; ``buckets`` are the only ones it may link to, None: any.
 
-    It raises RenderFailure for another bucket, and when the desk has no AWS credentials to sign with.
+    It raises RenderFailure for another bucket, and LinkUnavailable while the desk has no AWS credentials to
+    sign with.
     """
 
     def presign(bucket: str, key: str, lifetime_seconds: int) -> str:
@@ -28,10 +29,12 @@ def presigner(store: ObjectStore, buckets: tuple[str, ...] | None) -> Presigner:
             )
         try:
             return store.presign_get(bucket, key, lifetime_seconds)
-        except BotoCoreError as error:
-            raise RenderFailure(
+        # Renewing credentials asks other services (ClientError), and may end with old ones (RuntimeError).
+        except (BotoCoreError, ClientError, RuntimeError) as error:
+            raise LinkUnavailable(
                 "InvalidParameters",
-                f"The Review Desk cannot sign a link to S3 ({type(error).__name__}): it needs credentials.",
+                f"The Review Desk cannot sign links to S3 ({type(error).__name__}): its AWS credentials are "
+                "missing or have expired.",
             ) from error
 
     return presign

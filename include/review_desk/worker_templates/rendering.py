@@ -10,9 +10,9 @@ from __future__ import annotations
 import functools
 import html
 import json
-import re
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any
 
 from liquid import BoundTemplate, Undefined
@@ -27,19 +27,49 @@ from liquid.exceptions import (
 from markupsafe import Markup
 from markupsafe import escape as escape_markup
 
-from include.review_desk.errors import RenderFailure
+from include.review_desk.errors import LinkUnavailable, RenderFailure
 from include.review_desk.storage.links import MAX_LINK_SECONDS
+from include.review_desk.storage.s3_uri import object_of
 from include.review_desk.worker_templates.limits import LimitedEnvironment, check_source, strip_html
 
 Presigner = Callable[[str, str, int], str]
 """(bucket, key, lifetime in seconds) -> URL that reads the object."""
 
-_S3_URI = re.compile(r"s3://([a-z0-9][a-z0-9.\-]{1,61}[a-z0-9])/(.+)", re.DOTALL)
+NO_LINK = "data:,"
+"""Stands for a link that could not be made: nothing that any element could show."""
+
 _MAX_KEY_BYTES = 1024
 
 _KEPT_TEMPLATES = 64
 
-_link_seconds: ContextVar[int] = ContextVar("link_seconds", default=3600)
+
+@dataclass
+class _Links:
+    """How one rendering makes its links; failures of the kinds ``tolerated`` leave NO_LINK and a sentence."""
+
+    presign: Presigner
+    seconds: int = 3600
+    tolerated: type[RenderFailure] | tuple[()] = ()
+    faults: list[str] = field(default_factory=list)
+
+    def to(self, bucket: str, key: str) -> str:
+        try:
+            return self.presign(bucket, key, self.seconds)
+        except self.tolerated as failure:
+            if failure.message not in self.faults:
+                self.faults.append(failure.message)
+            return NO_LINK
+
+
+_links: ContextVar[_Links] = ContextVar("links")
+
+
+@dataclass(frozen=True)
+class Page:
+    """A task's page, and why some of its links could not be made: one sentence for each reason."""
+
+    html: str
+    link_faults: tuple[str, ...] = ()
 
 
 class RawJson(Markup):
@@ -69,8 +99,26 @@ class Renderer:
         ------
         RenderFailure
             Syntax error, unknown filter, input that a filter refuses, or a limit passed.
+        LinkUnavailable
+            No link can be signed at present.
         """
-        token = _link_seconds.set(max(1, min(link_seconds, MAX_LINK_SECONDS)))
+        return self._render(content, task_input, _Links(self._presign, _lifetime(link_seconds)))
+
+    def try_out(self, content: str, task_input: Any) -> None:
+        """Raise RenderFailure as ``render`` does, but not where only a signature is wanting."""
+        self._render(content, task_input, _Links(self._presign, tolerated=LinkUnavailable))
+
+    def page(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> Page:
+        """As ``render``, but a link that cannot be made is left out and told: people see what there is."""
+        links = _Links(self._presign, _lifetime(link_seconds), tolerated=RenderFailure)
+        return Page(self._render(content, task_input, links), tuple(links.faults))
+
+    def render_unlinked(self, content: str, task_input: Any) -> str:
+        """The page with NO_LINK for every link: enough to check an answer by, and needs nothing of S3."""
+        return self._render(content, task_input, _Links(lambda _bucket, _key, _seconds: NO_LINK))
+
+    def _render(self, content: str, task_input: Any, links: _Links) -> str:
+        token = _links.set(links)
         try:
             template: BoundTemplate = self._parse(content)
             return str(template.render(task={"input": task_input}))
@@ -88,7 +136,7 @@ class Renderer:
             # Liquid's own filters raise these for inputs they were not written for.
             raise RenderFailure("InvalidParameters", f"a filter refused its input: {_line(error)}") from error
         finally:
-            _link_seconds.reset(token)
+            _links.reset(token)
 
     def _read(self, content: str) -> BoundTemplate:
         check_source(content)
@@ -97,12 +145,16 @@ class Renderer:
     def _grant_read_access(self, value: object) -> str:
         # What a {% capture %} holds is escaped already; the URI is not.
         uri = html.unescape(str(value)) if isinstance(value, Markup) else str(value)
-        match = _S3_URI.fullmatch(uri)
-        if match is None or len(match[2].encode("utf-8", "replace")) > _MAX_KEY_BYTES:
+        found = object_of(uri)
+        if found is None or len(found[1].encode("utf-8", "replace")) > _MAX_KEY_BYTES:
             raise RenderFailure(
                 "InvalidParameters", f'"grant_read_access" input is not a valid S3 URI: "{uri[:300]}".'
             )
-        return self._presign(match[1], match[2], _link_seconds.get())
+        return _links.get().to(*found)
+
+
+def _lifetime(seconds: int) -> int:
+    return max(1, min(seconds, MAX_LINK_SECONDS))
 
 
 def _to_json(value: object) -> RawJson:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
 
+import boto3
 import pytest
 
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.database import open_database
-from tests.review_desk.conftest import PASSWORD, ServerProcess, free_port
+from tests.review_desk.conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, ServerProcess, free_port
 
 from .browser import Browser, field
 
@@ -20,11 +22,13 @@ PUBLIC = "https://desk.example"
 def url(tmp_path_factory: pytest.TempPathFactory):
     folder, port = tmp_path_factory.mktemp("proxied"), free_port()
     database_url = f"sqlite:///{folder}/desk.db"
+    keys = folder / "keys.json"
+    keys.write_text(json.dumps({ACCESS_KEY: SECRET_KEY}))
     server = ServerProcess(
         [
             *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port)),
             *("--database", database_url, "--s3-endpoint", "http://127.0.0.1:9"),
-            *("--public-url", PUBLIC, "--behind-proxy", "127.0.0.1"),
+            *("--public-url", PUBLIC, "--behind-proxy", "127.0.0.1", "--credentials", str(keys)),
         ],
         {},
         f"http://127.0.0.1:{port}/healthz",
@@ -63,3 +67,10 @@ def test_cookies_and_origins_are_those_of_the_public_address(url):
     assert "Secure" in session
     assert sign_in(url, PASSWORD, "192.0.2.3", origin="http://desk.example").status_code == 403
     assert sign_in(url, PASSWORD, "192.0.2.3", origin="https://evil.example").status_code == 403
+
+
+def test_https_before_sub_domain_is_the_portal_as_notebooks_for_aws_print_it(url):
+    keys = {"aws_access_key_id": ACCESS_KEY, "aws_secret_access_key": SECRET_KEY}
+    sagemaker = boto3.client("sagemaker", endpoint_url=url, region_name=REGION, **keys)
+    team = sagemaker.describe_workteam(WorkteamName="team")["Workteam"]
+    assert "https://" + team["SubDomain"] == PUBLIC
