@@ -9,6 +9,9 @@ from datetime import date
 from secondlook.errors import NightError, S3UriError
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+# A prefix is part of a tag: letters, digits, spaces and _.:/=+-@, 256 in all (SageMaker API Reference, Tag).
+_PREFIX = re.compile(r"([A-Za-z0-9_.=@+-]+(/[A-Za-z0-9_.=@+-]+)*)?")
+_MAX_PREFIX_LENGTH = 180
 _NIGHT = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
@@ -25,6 +28,30 @@ def split_s3_uri(uri: str) -> tuple[str, str]:
     if scheme != "s3" or not separator or not _BUCKET.fullmatch(bucket):
         raise S3UriError(f"{uri!r} is not an S3 address; write it as s3://bucket/key.")
     return bucket, key
+
+
+def check_prefix(prefix: str) -> str:
+    """Return ``prefix`` if keys and tags can be made of it; empty is the whole bucket.
+
+    Raises
+    ------
+    S3UriError
+        It has a part ``.`` or ``..``, a character that a tag does not take, or more than 180 characters.
+    """
+    parts = prefix.split("/")
+    if "." in parts or ".." in parts:
+        # S3 takes such keys, but clients and services that join them to paths leave the folder.
+        raise S3UriError(f"The prefix {prefix!r} has a part '.' or '..'; name folders only.")
+    if not _PREFIX.fullmatch(prefix):
+        raise S3UriError(
+            f"The prefix {prefix!r} cannot be used, because it becomes the tag of every resource: write "
+            "folder names of letters, digits and _ . = @ + -, separated by single slashes."
+        )
+    if len(prefix) > _MAX_PREFIX_LENGTH:
+        raise S3UriError(
+            f"The prefix {prefix!r} has {len(prefix)} characters; use {_MAX_PREFIX_LENGTH} at most."
+        )
+    return prefix
 
 
 def check_night(text: str) -> str:
@@ -67,7 +94,7 @@ class Layout:
             raise S3UriError(
                 f"The bucket name {self.bucket!r} is not one that S3 allows; correct the setting bucket."
             )
-        object.__setattr__(self, "prefix", self.prefix.strip("/"))
+        object.__setattr__(self, "prefix", check_prefix(self.prefix.strip("/")))
 
     def uri(self, key: str) -> str:
         """Return the address ``s3://<bucket>/<key>``."""

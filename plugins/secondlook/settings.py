@@ -10,6 +10,7 @@ loads on first use, inside the task.
 from __future__ import annotations
 
 import json
+import math
 import os
 import tomllib
 from decimal import Decimal
@@ -19,7 +20,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from secondlook.errors import SettingsError
+from secondlook.errors import S3UriError, SettingsError
+from secondlook.layout import check_prefix
 
 SETTINGS_ENVIRONMENT_VARIABLE = "SECONDLOOK_SETTINGS"
 SETTINGS_AIRFLOW_VARIABLE = "secondlook_settings"
@@ -32,6 +34,8 @@ ResourceName = Annotated[str, Field(pattern=r"^[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}$
 FlowName = Annotated[str, Field(pattern=r"^[a-z0-9](-*[a-z0-9]){0,62}$")]
 InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
+# SageMaker API Reference, HumanLoopConfig, TaskKeywords.
+TaskKeyword = Annotated[str, Field(max_length=30, pattern=r"^[A-Za-z0-9]+( [A-Za-z0-9]+)*$")]
 
 # What a rule of pydantic means in words; the key is the error's type.
 _ADVICE = {
@@ -47,11 +51,20 @@ _FORMS = {
     "<account>/<queue>, or leave it empty",
     "review.currency": "is not a currency: write its three letters, such as USD",
     "bucket": "is not a bucket name: use 3 to 63 lower-case letters, digits, dots and hyphens",
+    "region": "is not an AWS Region: write it as us-east-1, or leave it out to use the connection's",
+    "review.task_description": "has more than one line: Amazon A2I takes a single one",
+    "holdout_version": "is not a version: use letters, digits, dots, underscores and hyphens",
+}
+# The same for every entry of a list.
+_ENTRY_FORMS = {
+    "review.task_keywords": "is not a keyword that Amazon A2I takes: use the letters A to Z, digits and "
+    "single spaces",
 }
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # TOML and JSON as Python reads it know `inf` and `nan`, which are no setting of anything here.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class ServingSettings(_Section):
@@ -122,9 +135,12 @@ class ReviewSettings(_Section):
     )
     task_title: str = Field(default="Correct the boxes", min_length=1, max_length=128)
     task_description: str = Field(
-        default="Draw a box around every object and give it its label.", min_length=1, max_length=255
+        default="Draw a box around every object and give it its label.",
+        min_length=1,
+        max_length=255,
+        pattern=r"^.+$",
     )
-    task_keywords: tuple[str, ...] = Field(default=("image", "bounding box"), max_length=5)
+    task_keywords: tuple[TaskKeyword, ...] = Field(default=("image", "bounding box"), max_length=5)
     task_count: int = Field(default=1, ge=1, le=3, description="reviewers per image")
     task_time_limit_seconds: int = Field(default=3600, ge=30, le=28800)
     task_availability_seconds: int = Field(default=5 * 24 * 3600, ge=1, le=864000)
@@ -136,6 +152,13 @@ class ReviewSettings(_Section):
         if most is not None and values.data.get("price_per_review") == 0:
             raise ValueError("a limit in money needs review.price_per_review: set what a review costs")
         return most
+
+    @field_validator("policy_params")
+    @classmethod
+    def _params_are_finite(cls, params: dict[str, Any]) -> dict[str, Any]:
+        if not _finite(params):
+            raise ValueError("infinity and NaN are no parameters of a policy: write a finite number")
+        return params
 
 
 class TrainingSettings(_Section):
@@ -178,8 +201,9 @@ class Settings(_Section):
     """All that differs from one deployment to the next."""
 
     bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-    prefix: str = Field(default="second-look", pattern=r"^([A-Za-z0-9!_.*'()-]+(/[A-Za-z0-9!_.*'()-]+)*)?$")
-    region: str | None = Field(default=None, pattern=r"^[a-z]{2}(-[a-z]+)+-\d$")
+    prefix: str = "second-look"
+    # Every Region that botocore lists has this form, those of other partitions included.
+    region: str | None = Field(default=None, pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")
     aws_conn_id: str = "aws_default"
     a2i_conn_id: str = "a2i_default"
     airflow_conn_id: str = Field(
@@ -200,6 +224,21 @@ class Settings(_Section):
     training: TrainingSettings = Field(default_factory=TrainingSettings)
     bootstrap: BootstrapSettings = Field(default_factory=BootstrapSettings)
     evaluation: EvaluationSettings = Field(default_factory=EvaluationSettings)
+
+    @field_validator("prefix")
+    @classmethod
+    def _prefix_makes_keys_and_tags(cls, prefix: str) -> str:
+        try:
+            return check_prefix(prefix)
+        except S3UriError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+
+    @field_validator("holdout_version")
+    @classmethod
+    def _version_is_a_folder(cls, version: str) -> str:
+        if not version.strip("."):
+            raise ValueError("a version is the name of a folder: use at least one letter or digit")
+        return version
 
     @field_validator("labels")
     @classmethod
@@ -231,7 +270,8 @@ def _sentence(fault: Any) -> str:
     if fault["type"] in _ADVICE:
         return f"{key} {_ADVICE[fault['type']]}."
     if fault["type"] == "string_pattern_mismatch":
-        form = _FORMS.get(key, f"does not have the form {fault['ctx']['pattern']}")
+        form = _FORMS.get(key) or _ENTRY_FORMS.get(key.rpartition(".")[0])
+        form = form or f"does not have the form {fault['ctx']['pattern']}"
         return f"{key} = {fault['input']!r} {form}."
     if fault["type"] == "too_short":
         return f"{key} has too few entries: give {fault['ctx']['min_length']} or more."
@@ -239,6 +279,14 @@ def _sentence(fault: Any) -> str:
         return f"{key} has too many entries: give {fault['ctx']['max_length']} at most."
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_finite(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def load_settings() -> Settings:

@@ -98,5 +98,7 @@ def test_addresses_are_split_and_foreign_ones_refused():
         Layout("bucket-1").key_of("s3://other-bucket/a/b")
     with pytest.raises(S3UriError, match="setting bucket"):
         Layout("No_Bucket")
+    with pytest.raises(S3UriError, match=r"has a part '\.' or '\.\.'; name folders only"):
+        Layout("bucket-1", "../elsewhere")
     with pytest.raises(S3UriError, match="count from 0"):
         Layout("bucket-1").prediction_part(NIGHT, "m", -1)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import botocore.session
 import pytest
 
 from secondlook.errors import NightError, SettingsError
@@ -72,6 +74,21 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"review": {"night_money": 9}}, "needs review.price_per_review: set what a review costs."),
         ({"review": {"currency": "dollars"}}, "review.currency = 'dollars' is not a currency: write"),
         ({"review": {"deferred_nights": -1}}, "review.deferred_nights = -1: input should be greater"),
+        ({"prefix": "../other"}, "prefix = '../other': the prefix '../other' has a part '.' or '..'; name"),
+        ({"prefix": "a/./b"}, "has a part '.' or '..'"),
+        ({"prefix": "night's images"}, "cannot be used, because it becomes the tag of every resource"),
+        ({"prefix": "a//b"}, "separated by single slashes"),
+        ({"prefix": "p" * 181}, "has 181 characters; use 180 at most"),
+        ({"holdout_version": ".."}, "holdout_version = '..': a version is the name of a folder"),
+        ({"region": "Frankfurt"}, "region = 'Frankfurt' is not an AWS Region: write it as us-east-1"),
+        ({"training": {"replay_ratio": math.inf}}, "training.replay_ratio = inf: input should be a finite"),
+        ({"serving": {"poll_interval_seconds": math.inf}}, "serving.poll_interval_seconds = inf: input"),
+        ({"review": {"price_per_review": math.nan}}, "review.price_per_review = nan: input should be a"),
+        ({"review": {"policy_params": {"a": [math.inf]}}}, "infinity and NaN are no parameters of a policy"),
+        ({"review": {"task_keywords": ["Bäume"]}}, "review.task_keywords.0 = 'Bäume' is not a keyword that"),
+        ({"review": {"task_keywords": ["bounding-box"]}}, "review.task_keywords.0 = 'bounding-box' is not"),
+        ({"review": {"task_keywords": ["k" * 31]}}, "at most 30 characters"),
+        ({"review": {"task_description": "one\ntwo"}}, "has more than one line"),
     ],
 )
 def test_each_fault_is_one_sentence_that_names_its_key(fault: dict[str, Any], sentence: str) -> None:
@@ -79,6 +96,18 @@ def test_each_fault_is_one_sentence_that_names_its_key(fault: dict[str, Any], se
         parse_settings(merge(GOOD, fault), "mine.toml")
     assert str(error.value).startswith("Settings from mine.toml cannot be used. ")
     assert sentence in str(error.value)
+
+
+def test_every_region_that_botocore_knows_is_accepted() -> None:
+    session = botocore.session.get_session()
+    regions = {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("ec2", partition)
+    }
+    assert "eusc-de-east-1" in regions
+    for region in regions:
+        assert parse_settings(merge(GOOD, {"region": region}), "mine.toml").region == region
 
 
 def test_a_bad_price_is_one_fault_although_a_limit_in_money_needs_it() -> None:

@@ -25,8 +25,17 @@ CONSOLE_DOMAINS = {
     "aws": "console.aws.amazon.com",
     "aws-cn": "console.amazonaws.cn",
     "aws-us-gov": "console.amazonaws-us-gov.com",
+    "aws-eusc": "console.amazonaws-eusc.eu",
 }
-_AWS_HOSTS = ("amazonaws.com", "amazonaws.com.cn", "api.aws")
+# The DNS suffixes of AWS's public partitions (botocore's endpoints.json).
+_AWS_HOSTS = (
+    "amazonaws.com",
+    "api.aws",
+    "amazonaws.com.cn",
+    "api.amazonwebservices.com.cn",
+    "amazonaws.eu",
+    "api.amazonwebservices.eu",
+)
 
 
 def is_aws(endpoint_url: str) -> bool:
