@@ -8,7 +8,8 @@ holdout, `train` trains from scratch, `publish` writes the champion pointer, `de
 
 Images and boxes that cannot be used are listed with a sentence each in `bootstrap/rejected.jsonl` and
 `holdout/<version>/rejected.jsonl`. If there is a champion already, `publish` is skipped unless the run has
-`replace`; `deploy` then makes sure that the endpoint serves the champion there is.
+`replace`; `deploy` then makes sure that the endpoint serves the champion there is. With
+`serving.scoring = "transform"` in the settings nothing is deployed.
 """
 
 from __future__ import annotations
@@ -110,6 +111,7 @@ with DAG(
         execution_role_arn="{{ settings.execution_role_arn }}",
         instance_type="{{ settings.serving.instance_type }}",
         instance_count="{{ settings.serving.instance_count }}",
+        enabled="{{ settings.serving.scoring != 'transform' }}",
         poll_interval_seconds="{{ settings.serving.poll_interval_seconds }}",
         timeout_seconds="{{ settings.serving.timeout_seconds }}",
         deferrable=True,

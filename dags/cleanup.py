@@ -2,8 +2,8 @@
 ### Clean up
 
 Deletes SageMaker models and endpoint configs that this deployment created and no longer needs, found by their
-tags. What any endpoint serves, the champion and its parent (the way back) stay, and so does everything in S3.
-By default the run only says what it would delete.
+names and tags. What any endpoint serves, the champion and its parent (the way back) stay, and so does
+everything in S3. By default the run only says what it would delete.
 """
 
 from __future__ import annotations

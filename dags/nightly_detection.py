@@ -162,6 +162,7 @@ POLICY_PARAMS = (
     "{{ choose(params.policy_params, {} if params.review_policy else settings.review.policy_params) }}"
 )
 SHARDS = "{{ ti.xcom_pull(task_ids='plan') }}"
+BY_ENDPOINT = "{{ ti.xcom_pull(task_ids='plan', key='scoring') == 'endpoint' }}"
 SERVING: dict[str, Any] = {
     "endpoint_name": "{{ settings.endpoint_name }}",
     "execution_role_arn": "{{ settings.execution_role_arn }}",
@@ -208,7 +209,7 @@ with DAG(
 
     deploy = SageMakerDeployEndpointOperator(
         task_id="deploy",
-        enabled="{{ ti.xcom_pull(task_ids='plan', key='scoring') == 'endpoint' }}",
+        enabled=BY_ENDPOINT,
         in_backfill=False,
         **PLACE,
         **SERVING,
@@ -373,7 +374,7 @@ with DAG(
     )
 
     deploy_champion = SageMakerDeployEndpointOperator(
-        task_id="deploy_champion", in_backfill=False, **PLACE, **SERVING
+        task_id="deploy_champion", enabled=BY_ENDPOINT, in_backfill=False, **PLACE, **SERVING
     )
 
     plan >> deploy >> score >> scored

@@ -11,7 +11,7 @@ from include.aws_protocol import ServiceError
 from include.local_sagemaker import listing
 from include.local_sagemaker.arns import ENDPOINT, ENDPOINT_CONFIG, already_exists, find, invalid
 from include.local_sagemaker.errors import JobError
-from include.local_sagemaker.fleet import Fleet, resolve_variants, summaries
+from include.local_sagemaker.fleet import Fleet, resolve_variants, retain_properties, summaries
 from include.local_sagemaker.service import now
 
 if TYPE_CHECKING:
@@ -148,7 +148,9 @@ class Endpoints:
         if endpoint["EndpointStatus"] == "Failed":
             raise invalid(f'Cannot update endpoint "{endpoint["EndpointArn"]}" in status Failed; delete it.')
         config = self._config(call.params["EndpointConfigName"])
-        variants = resolve_variants(self._service, config)
+        variants = retain_properties(
+            resolve_variants(self._service, config), endpoint["_Variants"], call.params
+        )
         pending = {"EndpointConfigName": config["EndpointConfigName"], "StartTime": now()}
         self._set(name, EndpointStatus="Updating", PendingDeploymentSummary=pending, FailureReason=None)
         deployment = call.params.get("DeploymentConfig")

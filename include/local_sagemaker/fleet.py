@@ -44,6 +44,27 @@ def resolve_variants(service: Service, config: Document) -> list[dict[str, Any]]
     return resolved
 
 
+def retain_properties(
+    variants: list[dict[str, Any]], current: list[dict[str, Any]], request: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Return the variants of an update with what ``request``, an UpdateEndpoint, lets the endpoint keep.
+
+    Source: SageMaker API Reference, UpdateEndpoint, ``RetainAllVariantProperties``: instance count and weight
+    stay those of the endpoint unless ``ExcludeRetainedVariantProperties`` names them. A new variant has
+    nothing to keep.
+    """
+    if not request.get("RetainAllVariantProperties"):
+        return variants
+    excluded = {item["VariantPropertyType"] for item in request.get("ExcludeRetainedVariantProperties") or ()}
+    properties = {"DesiredInstanceCount": "InstanceCount", "DesiredWeight": "Weight"}
+    kept = [member for kind, member in properties.items() if kind not in excluded]
+    by_name = {variant["VariantName"]: variant for variant in current}
+    return [
+        variant | {member: old[member] for member in kept if (old := by_name.get(variant["VariantName"]))}
+        for variant in variants
+    ]
+
+
 def summaries(variants: list[dict[str, Any]], deployed_at: float) -> list[dict[str, Any]]:
     """Return ``ProductionVariants`` as DescribeEndpoint shows them."""
     return [

@@ -14,6 +14,7 @@ import pytest
 
 from secondlook import jsonl
 from secondlook.layout import Layout
+from secondlook.settings import LazySettings
 from tests.operators.shapes import LABELS, SIDE_PX, annotation_xml, draw
 
 NIGHT = "2026-11-20"
@@ -170,6 +171,7 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     reviewer: Reviewer,
     airflow_api: str,
     request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     layout, s3 = deployment, aws_clients("s3")
 
@@ -246,12 +248,21 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     endpoint = aws_clients("sagemaker").describe_endpoint(EndpointName=layout.bucket)
     assert endpoint["EndpointConfigName"] == served
 
+    # With batch transform in the settings the bootstrap creates no endpoint.
+    aws_clients("sagemaker").delete_endpoint(EndpointName=layout.bucket)
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", '{"serving": {"scoring": "transform"}}')
+    # Settings are read once per process, which is once per task except in dag.test().
+    monkeypatch.setitem(runnable_dags["bootstrap_detector"].user_defined_macros, "settings", LazySettings())
+    state, tasks = run(runnable_dags["bootstrap_detector"])
+    assert state == "success", tasks
+    assert tasks["train"] == "success"
+    assert tasks["deploy"] == "skipped"
+
 
 def test_bad_settings_fail_the_task_with_a_sentence(
     runnable_dags: dict[str, Any], deployment: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from secondlook.errors import SettingsError
-    from secondlook.settings import LazySettings
 
     monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", '{"bucket": "My Bucket"}')
     with pytest.raises(SettingsError, match=r"secondlook_settings cannot be used\. bucket = 'My Bucket'"):

@@ -59,6 +59,38 @@ def test_a_second_deployment_of_the_same_model_does_nothing(project: Any, contex
     assert project.endpoint in context["ti"].xcoms["_link_EndpointLink"]
 
 
+def test_another_instance_count_takes_effect_and_what_auto_scaling_set_stays(
+    project: Any, context: dict[str, Any]
+) -> None:
+    def count() -> int:
+        described = project.sagemaker.describe_endpoint(EndpointName=project.endpoint)
+        return described["ProductionVariants"][0]["DesiredInstanceCount"]
+
+    project.deploy(**of_stub(project, "one")).execute(context)
+    assert count() == 1
+    project.deploy(**of_stub(project, "one"), instance_count=3).execute(context)
+    assert count() == 3
+    # Auto-scaling goes down to 2; SageMaker here has no auto-scaling, but an update may set the count.
+    smaller = f"{project.endpoint}-smaller"
+    served = project.sagemaker.describe_endpoint(EndpointName=project.endpoint)["EndpointConfigName"]
+    found = project.sagemaker.describe_endpoint_config(EndpointConfigName=served)["ProductionVariants"]
+    project.sagemaker.create_endpoint_config(
+        EndpointConfigName=smaller, ProductionVariants=[{**found[0], "InitialInstanceCount": 2}]
+    )
+    in_service = project.sagemaker.get_waiter("endpoint_in_service")
+    for config, retain in ((smaller, False), (served, True)):
+        project.sagemaker.update_endpoint(
+            EndpointName=project.endpoint, EndpointConfigName=config, RetainAllVariantProperties=retain
+        )
+        in_service.wait(EndpointName=project.endpoint, WaiterConfig={"Delay": 0.1, "MaxAttempts": 300})
+    assert count() == 2
+    # The next model of the same settings is no reason to undo what auto-scaling did.
+    project.deploy(**of_stub(project, "two"), instance_count=3).execute(context)
+    assert count() == 2
+    project.deploy(**of_stub(project, "two"), instance_count=1).execute(context)
+    assert count() == 1
+
+
 def test_a_damaged_artifact_is_rolled_back_and_the_old_model_goes_on_answering(
     project: Any, context: dict[str, Any], aws_clients: Callable[..., Any]
 ) -> None:

@@ -132,16 +132,20 @@ class SageMaker(SageMakerJobs):
             raise refused("CreateEndpoint", name, error) from error
         return True
 
-    def update_endpoint(self, name: str, config: str) -> bool:
+    def update_endpoint(self, name: str, config: str, *, replaces: str) -> bool:
         """Ask for a blue/green update; False when another update is under way.
 
         The old fleet answers until the new one passes its health check, and goes on answering if it never
-        does. Instance counts set by auto-scaling are kept.
+        does. The instance count that the endpoint has by now, set by auto-scaling perhaps, is kept, unless
+        ``config`` asks for another count than ``replaces``, the endpoint config in service: a count that
+        was changed in the settings takes effect.
         """
+        request: dict[str, Any] = {"RetainAllVariantProperties": True}
+        if self._instance_counts(config) != self._instance_counts(replaces):
+            # SageMaker API Reference, UpdateEndpoint: only with it the count comes from the new config.
+            request["ExcludeRetainedVariantProperties"] = [{"VariantPropertyType": "DesiredInstanceCount"}]
         try:
-            self.client.update_endpoint(
-                EndpointName=name, EndpointConfigName=config, RetainAllVariantProperties=True
-            )
+            self.client.update_endpoint(EndpointName=name, EndpointConfigName=config, **request)
         except ClientError as error:
             if "Cannot update in-progress endpoint" in error_message(error):
                 return False
@@ -161,26 +165,37 @@ class SageMaker(SageMakerJobs):
             raise refused(f"the deletion of the {kind.replace('_', ' ')}", name, error) from error
         return True
 
-    def resources(self, kind: str, tags: list[dict[str, str]]) -> list[TaggedResource]:
-        """Every ``endpoint_config`` or ``model`` that carries all of ``tags``, by name."""
+    def resources(self, kind: str, prefix: str, tags: list[dict[str, str]]) -> list[TaggedResource]:
+        """Every ``endpoint_config`` or ``model`` named ``<prefix>-...`` with all of ``tags``, by name.
+
+        Others are not looked at: an account may hold thousands, and permissions may end at our names.
+        """
         shape = {"endpoint_config": "EndpointConfig", "model": "Model"}[kind]
-        pages = self.client.get_paginator(f"list_{kind}s").paginate()
+        pages = self.client.get_paginator(f"list_{kind}s").paginate(NameContains=f"{prefix}-")
         found = [
             TaggedResource(item[f"{shape}Name"], item[f"{shape}Arn"], item["CreationTime"])
             for page in pages
             for item in page[f"{shape}s"]
+            if item[f"{shape}Name"].startswith(f"{prefix}-")
         ]
         return sorted(item for item in found if self._carries(item.arn, tags))
 
     def models_of_config(self, config: str) -> set[str]:
         """Names of the models in an endpoint config; empty when there is no such config."""
+        return {str(variant["ModelName"]) for variant in self._variants(config)}
+
+    def _instance_counts(self, config: str) -> dict[str, int | None]:
+        return {str(item["VariantName"]): item.get("InitialInstanceCount") for item in self._variants(config)}
+
+    def _variants(self, config: str) -> list[dict[str, Any]]:
         try:
             found = self.client.describe_endpoint_config(EndpointConfigName=config)
         except ClientError as error:
             if is_not_found(error):
-                return set()
+                return []
             raise refused("DescribeEndpointConfig", config, error) from error
-        return {str(variant["ModelName"]) for variant in found["ProductionVariants"]}
+        variants: list[dict[str, Any]] = found["ProductionVariants"]
+        return variants
 
     def artifact_of_model(self, model: str) -> str | None:
         """Address of the artifact that a SageMaker model holds."""

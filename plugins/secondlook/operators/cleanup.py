@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from secondlook.operators.base import SecondLookOperator
+from secondlook.operators.deploy import NAME_PREFIX
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class CleanupOperator(SecondLookOperator):
-    """Delete old SageMaker models and endpoint configs of this deployment, found by their tags.
+    """Delete old SageMaker models and endpoint configs of this deployment, found by their names and tags.
 
     Kept are: what any endpoint answers with or moves to, the models of champion and parent with their
     endpoint configs (the way back), and whatever is younger than ``min_age_hours`` (a deployment may be
@@ -46,11 +47,11 @@ class CleanupOperator(SecondLookOperator):
         sagemaker = SageMaker(self.aws_conn_id, self.region_name)
         tags = project_tags(self.layout.uri(self.layout.prefix))
         precious = self._artifacts_to_keep()
-        models = {item.name: item for item in sagemaker.resources("model", tags)}
+        models = {item.name: item for item in sagemaker.resources("model", NAME_PREFIX, tags)}
         kept_models = {name for name in models if sagemaker.artifact_of_model(name) in precious}
         in_use = sagemaker.endpoint_configs_in_use()
         old_configs = []
-        for config in sagemaker.resources("endpoint_config", tags):
+        for config in sagemaker.resources("endpoint_config", NAME_PREFIX, tags):
             holds = sagemaker.models_of_config(config.name)
             if config.name in in_use or holds & kept_models or self._young(config):
                 kept_models |= holds

@@ -181,7 +181,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
 
     def _skip_unless_wanted(self, context: Context) -> None:
         if not self.enabled:
-            raise AirflowSkipException("This run is scored by batch transform: it needs no endpoint.")
+            raise AirflowSkipException("Images are scored by batch transform: there is nothing to deploy.")
         if not self.in_backfill and context["dag_run"].run_type == "backfill":
             raise AirflowSkipException(
                 "A backfill run deploys nothing: the next scheduled night puts the champion into service."
@@ -213,7 +213,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
             self.sagemaker.delete("endpoint", name)
             return False
         self.log.info("Updating endpoint %s from %s to %s.", name, state.config, config)
-        return self.sagemaker.update_endpoint(name, config)
+        return self.sagemaker.update_endpoint(name, config, replaces=state.config)
 
     def _fault(self, name: str, config: str, state: EndpointState | None) -> SecondLookError:
         if state is None:
