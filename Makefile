@@ -1,20 +1,22 @@
 # Second Look. `make demo` and `make test` are all a newcomer needs; each sets up what is missing.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-PYTHON ?= python3.11
 VENV := build/venv
 DETECTOR_VENV := build/venv-detector
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
-UV_VERSION := $(shell sed -n 's/^uv==\([0-9.]*\).*/\1/p' requirements.lock)
 LOCK := $(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 SEED ?= 7
 # me: the reviews wait for you at the Review Desk; otherwise simulated reviewers answer.
 REVIEWERS ?= simulated
 NIGHTS ?= 60
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
-# pip trusts the certificates of the distribution; so shall uv, behind a company's proxy too.
 export UV_SYSTEM_CERTS := 1
+# An environment is tied to its place and to its Python: a moved checkout or a removed Python needs a new one.
+# One that is linked from another checkout is left to that.
+$(shell for venv in $(VENV) $(DETECTOR_VENV); do [ -L $$venv ] || { \
+	[ "$$(cat $$venv/.ready 2>/dev/null)" = "$(CURDIR)" ] && [ -x $$venv/bin/python ]; } || rm -f $$venv/.ready; done)
+WATCH := $(BIN)/python -m include.setup.watch
 
 .PHONY: help setup demo up backfill faults test test-distributed bench large-night check lock clean
 help: ## show this list
@@ -33,15 +35,15 @@ faults: setup ## every fault at every remote call of a night, replayed to the en
 	$(BIN)/python tests/faults
 
 backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; counts in build/backfill.json
-	@bash tests/system_packages.sh postgresql
+	@$(WATCH) "The programs of this test" bash tests/system_packages.sh postgresql
 	$(BIN)/python tests/benchmarks/backfill.py --seed $(SEED) --nights $(NIGHTS)
 
 test: setup ## all tests, against real servers on this machine
-	@bash tests/system_packages.sh
+	@$(WATCH) "The programs of the tests" bash tests/system_packages.sh
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-distributed: setup ## nights on CeleryExecutor, Redis and PostgreSQL while workers are killed; table and build/distributed.json
-	@bash tests/system_packages.sh postgresql redis-server
+	@$(WATCH) "The programs of this test" bash tests/system_packages.sh postgresql redis-server
 	$(BIN)/python tests/distributed/run.py --seed $(SEED)
 
 bench: setup ## the Review Desk under load, as ratios within one run
@@ -65,16 +67,9 @@ clean: ## remove everything that was built
 	rm -rf build
 
 $(VENV)/.ready: requirements.lock
-	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) was not found: install Python 3.11, or name it with make PYTHON=<path>." >&2; exit 1; }
-	@echo "Setting up the Airflow environment in $(VENV) (about a minute) ..."
-	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@$(UV) pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock
-	@touch $@
+	@bash include/setup/start.sh airflow
+	@echo "$(CURDIR)" >$@
 
 $(DETECTOR_VENV)/.ready: include/detector/requirements.txt include/detector/system_libraries.sh $(VENV)/.ready
-	@echo "Setting up the detector's environment in $(DETECTOR_VENV) ..."
-	@bash include/detector/system_libraries.sh
-	@$(PYTHON) -m venv --without-pip $(DETECTOR_VENV)
-	@$(UV) pip install --quiet --python $(DETECTOR_VENV)/bin/python --compile-bytecode --require-hashes -r include/detector/requirements.txt
-	@touch $@
+	@bash include/setup/start.sh detector
+	@echo "$(CURDIR)" >$@
