@@ -73,6 +73,10 @@ class ManifestError(SecondLookError):
     """A line of an augmented manifest breaks the built-in algorithm's format."""
 
 
+class VocFolderError(SecondLookError):
+    """A VOC folder gives nothing to train on, or most of it is wrong in the same way."""
+
+
 class ReplayError(SecondLookError):
     """Training data cannot be mixed: there is nothing to replay, or the ratio makes no sense."""
 

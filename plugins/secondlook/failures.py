@@ -42,6 +42,8 @@ _BY_CLASS: dict[str, Cause] = {
     ),
     "ParamValidationError": Cause.INVALID,
     "ValidationError": Cause.INVALID,
+    # What a VOC folder holds is wrong (include/formats/voc).
+    "VocError": Cause.INVALID,
     **dict.fromkeys(
         (
             *("BotoCoreError", "AirflowNotFoundException", "SSLCertVerificationError"),

@@ -1,15 +1,29 @@
 """PASCAL VOC folders, read the same way by `pack` and by the demo."""
 
-from .annotation import VocAnnotation, VocObject, annotation_manifest_fields, parse_annotation
+from .annotation import VocAnnotation, annotation_labels, parse_annotation
+from .boxes import BoxFault, BoxTally, VocObject
+from .contents import Contents, Entry, FolderFile
 from .errors import VocError
-from .lists import parse_image_set, split_names
+from .folder import VocFolder
+from .items import Source, VocFault, VocItem
+from .leftovers import leftover
+from .lists import Splits
 
 __all__ = [
+    "BoxFault",
+    "BoxTally",
+    "Contents",
+    "Entry",
+    "FolderFile",
+    "Source",
+    "Splits",
     "VocAnnotation",
     "VocError",
+    "VocFault",
+    "VocFolder",
+    "VocItem",
     "VocObject",
-    "annotation_manifest_fields",
+    "annotation_labels",
+    "leftover",
     "parse_annotation",
-    "parse_image_set",
-    "split_names",
 ]

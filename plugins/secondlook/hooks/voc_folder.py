@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import posixpath
+import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from include.formats.voc import FolderFile, VocFault, VocItem
+from include.formats.voc import VocFolder as VocReader
 from secondlook.errors import ManifestError
-from secondlook.hooks.image_files import decoded_size
 from secondlook.training import Annotation, ManifestLine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.formats.voc import VocAnnotation
-    from secondlook.hooks.store import Content, ObjectStore, StoredObject
+    from include.formats.voc import Splits, VocAnnotation
+    from secondlook.hooks.store import ObjectStore
+
+__all__ = ["VocFault", "VocFolder", "VocImage"]
 
 # A VOC folder has no night; the line needs a date that never changes.
 NO_NIGHT = "1970-01-01"
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -29,19 +31,27 @@ class VocImage:
     data: bytes
     rows: list[tuple[float, float, float, float, float]]
     line: ManifestLine
+    paths: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class VocFault:
-    """Something that is left out. ``code`` is ``box`` when only a box of an image is."""
+class _FolderInS3:
+    """One key's folder as the reader wants it. Remembers the version of what was read last."""
 
-    image: str
-    code: str
-    reason: str
+    def __init__(self, store: ObjectStore, folder: str) -> None:
+        self._store = store
+        self._start = f"{folder}/"
+        self.etag = ""
 
-    def to_record(self) -> dict[str, Any]:
-        """Return the line of rejected.jsonl."""
-        return {"image": self.image, "code": self.code, "reason": self.reason}
+    def files(self) -> Iterator[FolderFile]:
+        for item in self._store.list_objects(self._start):
+            yield FolderFile(item.key.removeprefix(self._start), item.size)
+
+    def read(self, path: str) -> bytes:
+        data, self.etag = self._store.read(self._start + path)
+        return data
+
+    def address(self, path: str) -> str:
+        return self._store.uri(self._start + path)
 
 
 class VocFolder:
@@ -53,25 +63,29 @@ class VocFolder:
     """
 
     def __init__(self, store: ObjectStore, folder: str, labels: tuple[str, ...]) -> None:
-        self._store = store
-        self._folder = folder
+        self._source = _FolderInS3(store, folder)
         self._labels = labels
-        self.images = self._by_stem("JPEGImages", _IMAGE_SUFFIXES)
-        self.annotations = self._by_stem("Annotations", (".xml",))
+        self.reader = VocReader(self._source, labels)
+        entries = self.reader.entries
+        self.images = {name: entry.images[0] for name, entry in entries.items() if entry.images}
+        self.annotations = {
+            name: entry.annotations[0] for name, entry in entries.items() if entry.annotations
+        }
 
     def splits(self) -> dict[str, tuple[str, ...]]:
-        """Names for ``train``, ``validation`` and ``test`` by ``ImageSets/Main``; all empty without it.
+        """Names for ``train``, ``validation`` and ``test`` by ``ImageSets``; all empty without lists.
 
         Raises
         ------
         VocError
-            A name is in two splits, or a file is no list of names.
+            A name is in two splits, or a list cannot be read.
         """
-        from include.formats.voc import split_names
+        found = self.lists()
+        return {"train": found.train, "validation": found.validation, "test": found.test}
 
-        sets = self._by_stem("ImageSets/Main", (".txt",))
-        known = {name: sets[name] for name in ("train", "val", "trainval", "test") if name in sets}
-        return split_names({name: self._store.read(item.key)[0] for name, item in known.items()})
+    def lists(self) -> Splits:
+        """What the lists say, with sentences for the log. Raises as above."""
+        return self.reader.splits()
 
     def read(
         self, names: tuple[str, ...], *, job_name: str, part: str | None
@@ -82,56 +96,11 @@ class VocFolder:
         :param part: the holdout's slice, None for training data.
         """
         for name in names:
-            yield from self._read_one(name, job_name, part)
+            for item in self.reader.read(name):
+                yield self._image(item, job_name, part) if isinstance(item, VocItem) else item
 
-    def _read_one(self, name: str, job_name: str, part: str | None) -> Iterator[VocImage | VocFault]:
-        from include.formats.voc import VocError, parse_annotation
-
-        item, xml = self.images.get(name), self.annotations.get(name)
-        address = self._store.uri(item.key if item else f"{self._folder}/JPEGImages/{name}")
-        if item is None:
-            yield VocFault(
-                address, "no-image", f"{name} is listed but there is no image of it: upload or unlist it."
-            )
-            return
-        if xml is None:
-            yield VocFault(
-                address, "no-annotation", f"{address} has no file Annotations/{name}.xml: add one."
-            )
-            return
-        try:
-            annotation = parse_annotation(
-                self._store.read(xml.key)[0], self._labels, self._store.uri(xml.key)
-            )
-        except VocError as error:
-            yield VocFault(address, "bad-annotation", str(error))
-            return
-        for fault in annotation.faults:
-            yield VocFault(address, "box", fault)
-        content = self._store.read(item.key)
-        yield self._image(name, address, content, annotation, job_name, part)
-
-    def _image(
-        self,
-        name: str,
-        address: str,
-        content: Content,
-        annotation: VocAnnotation,
-        job_name: str,
-        part: str | None,
-    ) -> VocImage | VocFault:
-        size = decoded_size(content.data)
-        if size is None:
-            return VocFault(
-                address, "unreadable", f"{address} cannot be decoded as JPEG or PNG: upload it again."
-            )
-        if size != (annotation.width, annotation.height):
-            return VocFault(
-                address,
-                "image-size-mismatch",
-                f"{address} has {size[0]}x{size[1]} px, its annotation says {annotation.width}x"
-                f"{annotation.height}: correct the annotation's <size>.",
-            )
+    def _image(self, item: VocItem, job_name: str, part: str | None) -> VocImage | VocFault:
+        address, annotation = self._source.address(item.path), item.annotation
         try:
             line = ManifestLine(
                 image=address,
@@ -142,21 +111,14 @@ class VocFolder:
                 labels=self._labels,
                 night=NO_NIGHT,
                 job_name=job_name,
-                etag=content.etag,
+                # An image is the last that is read of its name.
+                etag=self._source.etag,
                 slice=part,
-                sha256=content.sha256,
+                sha256=hashlib.sha256(item.data).hexdigest(),
             )
         except ManifestError as error:
-            return VocFault(address, "nothing-to-label", str(error))
-        return VocImage(name, content.data, annotation.rows(), line)
-
-    def _by_stem(self, part: str, suffixes: tuple[str, ...]) -> dict[str, StoredObject]:
-        found = {}
-        for item in self._store.list_objects(f"{self._folder}/{part}/"):
-            stem, suffix = posixpath.splitext(posixpath.basename(item.key))
-            if suffix.lower() in suffixes:
-                found[stem] = item
-        return found
+            return VocFault(address, "nothing-to-label", str(error), item.paths)
+        return VocImage(item.name, item.data, annotation.rows(), line, item.paths)
 
 
 def _pixel_boxes(annotation: VocAnnotation) -> tuple[Annotation, ...]:

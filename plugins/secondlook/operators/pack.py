@@ -5,22 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.errors import SecondLookError
+from secondlook.errors import VocFolderError
 from secondlook.names import digest
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.training_data import ImageIdentities
-    from secondlook.hooks.voc_folder import VocFault, VocFolder, VocImage
+    from secondlook.hooks.voc_folder import VocFolder, VocImage
+    from secondlook.hooks.voc_intake import VocIntake
     from secondlook.training import ManifestLine
-
-
-class VocFolderError(SecondLookError):
-    """A VOC folder gives nothing to train on."""
 
 
 class PackVocOperator(SecondLookOperator):
@@ -30,11 +26,13 @@ class PackVocOperator(SecondLookOperator):
     left alone); without it a share of the images, chosen by a hash of the name, validates. Out:
     ``bootstrap/recordio/{train,validation}.rec``, the same images as
     ``bootstrap/{train,validation}.manifest``, and ``bootstrap/rejected.jsonl`` with a sentence for
-    everything left out. The same images give the same bytes.
+    everything left out; the log accounts for every file. The same images give the same bytes. What a folder
+    may look like: docs/data-sets.md.
 
     VOC folders below ``holdout/<version>/voc/<slice>/`` become ``holdout/<version>/holdout.manifest``,
-    once: a holdout that exists is never touched, a larger one needs a new version. Images of the holdout,
-    copies under another name included, are left out of training.
+    once: a holdout that exists is never touched, a larger one needs a new version. What no model takes (more
+    than 6 MiB or 64 megapixels, undecodable) is left out, so that it can always be judged with. Images of the
+    holdout, copies under another name included, are left out of training.
 
     Returns ``{"train", "validation", "rejected", "holdout"}``, numbers of images.
 
@@ -67,64 +65,53 @@ class PackVocOperator(SecondLookOperator):
         """Freeze the holdout, then pack what is left."""
         from secondlook.hooks.training_data import ImageIdentities
         from secondlook.hooks.voc_folder import VocFolder
+        from secondlook.hooks.voc_intake import VocIntake
 
         held_out = ImageIdentities.of(self._freeze_holdout())
+        address = self.layout.uri(self.layout.bootstrap_voc())
         folder = VocFolder(self.store, self.layout.bootstrap_voc(), tuple(self.labels))
-        splits = self._splits(folder)
-        rejected: list[dict[str, Any]] = []
+        intake = VocIntake(folder, address, self.log)
+        splits, kept_back = self._splits(folder)
         counts = {}
-        for split in ("train", "validation"):
-            found = folder.read(splits[split], job_name="bootstrap/voc", part=None)
-            images = self._write_split(split, self._usable(found, held_out, rejected))
-            if not images:
-                self._write_rejected(self.layout.bootstrap_rejected(), rejected)
-                raise VocFolderError(
-                    f"{self.layout.uri(self.layout.bootstrap_voc())} gives no usable image for {split}: see "
-                    f"{self.layout.uri(self.layout.bootstrap_rejected())} for the reasons."
-                )
-            counts[split] = images
-            self.log.info("%d images to %s, %d faults so far.", images, split, len(rejected))
-        self._write_rejected(self.layout.bootstrap_rejected(), rejected)
-        without_images = sum(fault["code"] != "box" for fault in rejected)
-        return {**counts, "rejected": without_images, "holdout": len(held_out.addresses)}
+        for split, names in splits.items():
+            found = intake.usable(names, job_name="bootstrap/voc", held_out=held_out)
+            counts[split] = self._write_split(split, found)
+            self.log.info("%d images to %s, %d faults so far.", counts[split], split, len(intake.rejected))
+        self._write_rejected(self.layout.bootstrap_rejected(), intake.rejected)
+        intake.log_account(kept_back)
+        intake.refuse_one_fault_of_all()
+        empty = [split for split, images in counts.items() if not images]
+        if empty:
+            raise VocFolderError(
+                f"{address} gives no usable image for {' and '.join(empty)}: see "
+                f"{self.layout.uri(self.layout.bootstrap_rejected())} for the reasons."
+            )
+        return {**counts, "rejected": intake.images_left_out, "holdout": len(held_out.addresses)}
 
-    def _splits(self, folder: VocFolder) -> dict[str, tuple[str, ...]]:
-        splits = folder.splits()
-        names = splits["train"]
-        if not names:
-            taken = {*splits["validation"], *splits["test"]}
-            names = tuple(sorted({*folder.images, *folder.annotations} - taken))
+    def _splits(self, folder: VocFolder) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
+        """Names to train and to validate with, and those that the lists keep back."""
+        lists = folder.lists()
+        for note in lists.notes:
+            self.log.warning("%s", note)
+        everything = {*folder.images, *folder.annotations}
+        names = lists.train or tuple(sorted(everything - lists.kept_back))
+        address = self.layout.uri(self.layout.bootstrap_voc())
+        if not everything:
+            raise VocFolderError(
+                f"There are no images at {address}/JPEGImages/: upload a PASCAL VOC folder with JPEGImages "
+                "and Annotations there."
+            )
         if not names:
             raise VocFolderError(
-                f"There are no images at {self.layout.uri(self.layout.bootstrap_voc())}/JPEGImages/: upload "
-                "a PASCAL VOC folder with JPEGImages and Annotations there."
+                f"The lists in {address}/ImageSets leave no image to train with: name some in "
+                "ImageSets/Main/train.txt."
             )
-        if splits["validation"]:
-            return {"train": names, "validation": splits["validation"]}
+        if lists.validation:
+            return {"train": names, "validation": lists.validation}, lists.kept_back
         ordered = sorted(names, key=lambda name: (digest("validation", name), name))
         size = max(1, round(len(names) * float(self.validation_share)))
-        return {"train": tuple(sorted(ordered[size:])), "validation": tuple(sorted(ordered[:size]))}
-
-    def _usable(
-        self,
-        found: Iterable[VocImage | VocFault],
-        held_out: ImageIdentities,
-        rejected: list[dict[str, Any]],
-    ) -> Iterator[VocImage]:
-        """Yield the images; everything else is added to ``rejected``."""
-        from secondlook.hooks.voc_folder import VocFault
-
-        for item in found:
-            if isinstance(item, VocFault):
-                fault = item
-            elif item.line in held_out:
-                reason = f"{item.line.image} is in the holdout {self.holdout_version}: never train on it."
-                fault = VocFault(item.line.image, "in-holdout", reason)
-            else:
-                yield item
-                continue
-            rejected.append(fault.to_record())
-            self.log.warning("Left out: %s", fault.reason)
+        splits = {"train": tuple(sorted(ordered[size:])), "validation": tuple(sorted(ordered[:size]))}
+        return splits, lists.kept_back
 
     def _write_split(self, split: str, images: Iterable[VocImage]) -> int:
         """Write both forms of a split, holding one image at a time; returns their number."""
@@ -150,7 +137,7 @@ class PackVocOperator(SecondLookOperator):
 
     def _freeze_holdout(self) -> tuple[ManifestLine, ...]:
         from secondlook.hooks.store import ObjectChangedError
-        from secondlook.hooks.training_data import ImageIdentities, TrainingDataReader
+        from secondlook.hooks.training_data import TrainingDataReader
         from secondlook.training import write_manifest
 
         version, labels = str(self.holdout_version), tuple(self.labels)
@@ -159,19 +146,22 @@ class PackVocOperator(SecondLookOperator):
         if self.store.exists(key):
             self.log.info("The holdout %s is frozen already.", self.store.uri(key))
             return reader.holdout(version)
-        nothing_held_out = ImageIdentities(frozenset(), frozenset())
         lines: list[ManifestLine] = []
         rejected: list[dict[str, Any]] = []
-        for part, folder in self._holdout_folders(version, labels).items():
-            names = tuple(sorted({*folder.images, *folder.annotations}))
-            found = folder.read(names, job_name=f"holdout/{version}", part=part)
-            lines += [image.line for image in self._usable(found, nothing_held_out, rejected)]
+        intakes = self._holdout_slices(version, labels)
+        for part, intake in intakes.items():
+            names = tuple(sorted({*intake.folder.images, *intake.folder.annotations}))
+            found = intake.usable(names, job_name=f"holdout/{version}", part=part)
+            lines += [image.line for image in found]
+            rejected += intake.rejected
+            intake.log_account()
+        if intakes:
+            self._write_rejected(f"{self.layout.holdout(version)}/rejected.jsonl", rejected)
+        for intake in intakes.values():
+            intake.refuse_one_fault_of_all()
         if not lines:
-            self.log.warning(
-                "There is no holdout %s: no model can be promoted until its manifest is written.", version
-            )
+            self._tell_of_no_holdout(version, bool(intakes))
             return ()
-        self._write_rejected(f"{self.layout.holdout(version)}/rejected.jsonl", rejected)
         try:
             self.store.write_if_absent(key, write_manifest(lines))
         except ObjectChangedError:
@@ -179,9 +169,30 @@ class PackVocOperator(SecondLookOperator):
         self.log.info("Holdout %s is frozen with %d images, %d faults.", version, len(lines), len(rejected))
         return reader.holdout(version)
 
-    def _holdout_folders(self, version: str, labels: tuple[str, ...]) -> dict[str, VocFolder]:
+    def _tell_of_no_holdout(self, version: str, uploaded: bool) -> None:
+        """Warn that no model can be promoted; fail when images were uploaded and none can be used."""
+        if not uploaded:
+            self.log.warning(
+                "There is no holdout %s: no model can be promoted until its manifest is written.", version
+            )
+            return
+        start = self.layout.uri(f"{self.layout.holdout(version)}")
+        raise VocFolderError(
+            f"{start}/voc gives no usable image to judge models with: each slice is a folder of its own with "
+            f"JPEGImages and Annotations ({start}/voc/clean/JPEGImages); see {start}/rejected.jsonl."
+        )
+
+    def _holdout_slices(self, version: str, labels: tuple[str, ...]) -> dict[str, VocIntake]:
+        from include.formats.voc import leftover
         from secondlook.hooks.voc_folder import VocFolder
+        from secondlook.hooks.voc_intake import VocIntake
 
         start = f"{self.layout.holdout(version)}/voc/"
-        parts = {item.key.removeprefix(start).split("/")[0] for item in self.store.list_objects(start)}
-        return {part: VocFolder(self.store, f"{start}{part}", labels) for part in sorted(parts)}
+        paths = [item.key.removeprefix(start) for item in self.store.list_objects(start)]
+        parts = sorted({path.split("/")[0] for path in paths if not leftover(path)})
+        return {
+            part: VocIntake(
+                VocFolder(self.store, f"{start}{part}", labels), self.layout.uri(f"{start}{part}"), self.log
+            )
+            for part in parts
+        }

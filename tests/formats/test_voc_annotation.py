@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from pathlib import Path
 from xml.sax.saxutils import escape
@@ -11,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.formats.voc import VocError, annotation_manifest_fields, parse_annotation, split_names
+from include.formats.voc import BoxFault, BoxTally, VocError, annotation_labels, parse_annotation
 
 LABELS = ("RBC", "WBC", "Platelets")
 BCCD = Path(__file__).resolve().parents[3] / "shared/data/bccd"
@@ -38,10 +37,6 @@ def test_a_box_counted_from_one_with_both_ends_becomes_pixels_from_zero():
     assert (parsed.filename, parsed.width, parsed.height, parsed.depth) == ("a.jpg", 100, 80, 3)
     assert parsed.faults == ()
     assert parsed.rows() == [(0.0, 0.1, 0.25, 0.5, 0.75)]
-    assert annotation_manifest_fields(parsed) == {
-        "annotations": [{"class_id": 0, "left": 10, "top": 20, "width": 40, "height": 40}],
-        "image_size": [{"width": 100, "height": 80, "depth": 3}],
-    }
 
 
 def test_a_box_over_the_whole_image_is_the_whole_image():
@@ -62,6 +57,18 @@ def test_a_box_over_the_whole_image_is_the_whole_image():
         ),
         (box(xmin="left"), "a.xml: object 1 ('RBC') has no number in <xmin> (found 'left')"),
         (box(ymax="nan"), "a.xml: object 1 ('RBC') has no finite number in <ymax> (found 'nan')"),
+        (box(ymax="1e999"), "a.xml: object 1 ('RBC') has no finite number in <ymax> (found '1e999')"),
+        (box(xmin="1_1"), "a.xml: object 1 ('RBC') has no number in <xmin> (found '1_1')"),
+        (box(xmin="11,5"), "a.xml: object 1 ('RBC') has no number in <xmin> (found '11,5')"),
+        (box("0.5"), "a.xml: object 1 ('0.5') has a label that is none of RBC, WBC, Platelets"),
+        (
+            box(xmin=0.11, ymin=0.21, xmax=0.5, ymax=0.6),
+            "a.xml: object 1 ('RBC') seems to be in ratios of the image, (0.11, 0.21, 0.5, 0.6), not in",
+        ),
+        (
+            box(xmin=90, xmax=130),
+            "a.xml: object 1 ('RBC') lies mostly outside the image of 100x80 px, (90, 21, 130, 60)",
+        ),
         ("<object><name>RBC</name></object>", "a.xml: object 1 ('RBC') has no number in <xmin> (found '')"),
     ],
 )
@@ -74,9 +81,9 @@ def test_a_bad_box_is_left_out_with_a_sentence_and_the_good_ones_stay(fault, sen
 
 
 def test_a_box_that_reaches_beyond_the_image_is_clamped_and_told():
-    parsed = parse_annotation(annotation(box(xmin=90, xmax=130, ymin=-4)), LABELS, "a.xml")
+    parsed = parse_annotation(annotation(box(xmin=80, xmax=110, ymin=-4)), LABELS, "a.xml")
     (found,) = parsed.objects
-    assert (found.xmin, found.ymin, found.xmax, found.ymax) == (89, 0, 100, 60)
+    assert (found.xmin, found.ymin, found.xmax, found.ymax) == (79, 0, 100, 60)
     assert parsed.faults == (
         "a.xml: object 1 ('RBC') reaches beyond the image of 100x80 px and was clamped to it.",
     )
@@ -86,6 +93,66 @@ def test_the_same_box_twice_counts_once():
     parsed = parse_annotation(annotation(box(), box()), LABELS, "a.xml")
     assert len(parsed.objects) == 1
     assert "repeats an earlier box" in parsed.faults[0]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "declared"),
+    [
+        ("utf-8", ""),
+        ("utf-8-sig", "utf-8"),
+        ("utf-16", "utf-16"),
+        ("utf-16-le", "UTF-16LE"),
+        ("utf-16-be", ""),
+        ("utf-32", "utf-32"),
+        ("latin-1", "ISO-8859-1"),
+        ("latin-1", ""),
+        ("cp1252", "utf-8"),
+        ("gb18030", "gb2312"),
+        ("shift_jis", "Shift_JIS"),
+        ("cp1251", "windows-1251"),
+        ("utf-8", "utf-16"),
+        ("utf-8", "no-such-code"),
+    ],
+)
+def test_xml_is_read_in_whatever_encoding_a_tool_writes_it(encoding, declared):
+    label = {"gb18030": "细胞", "shift_jis": "細胞", "cp1251": "клетка"}.get(encoding, "Größe")
+    start = f'<?xml version="1.0" encoding="{declared}"?>' if declared else ""
+    xml = (start + annotation(box(label)).decode()).encode(encoding)
+    parsed = parse_annotation(xml, (label,), "a.xml")
+    assert [found.label for found in parsed.objects] == [label]
+    assert annotation_labels(xml, "a.xml") == (label,)
+
+
+def test_a_label_is_the_same_however_its_accents_and_spaces_are_stored():
+    decomposed = "Gro\u0308\u00dfe  2"
+    parsed = parse_annotation(annotation(box(decomposed)), ("Gr\u00f6\u00dfe 2",), "a.xml")
+    assert [found.class_id for found in parsed.objects] == [0]
+
+
+def test_what_most_boxes_of_a_set_share_is_named_once():
+    def cause(*objects):
+        tally = BoxTally()
+        parsed = parse_annotation(annotation(*objects), LABELS, "a.xml")
+        tally.add(len(parsed.objects), parsed.left_out)
+        return tally.cause()
+
+    ratios = [box(xmin=f"0.{n}", ymin="0.2", xmax="0.5", ymax="0.6") for n in range(1, 5)]
+    assert cause(*ratios, box()).startswith(
+        "4 of 5 boxes cannot be used for the same reason: the coordinates"
+    )
+    assert "export them in pixels" in cause(*ratios)
+    assert "left, top, width and height" in cause(*(box(xmin=60 + n, xmax=9) for n in range(5)))
+    assert "larger copies" in cause(*(box(xmin=400 + n, xmax=500) for n in range(5)))
+    assert "labels in the settings" in cause(*(box("cell", xmin=n) for n in range(5)))
+    # Somebody may want one label of many, and a slip of the hand is no fault of the set.
+    assert cause(*(box("cell", xmin=n) for n in range(5)), box()) is None
+    assert cause(*(box(xmin=n) for n in range(1, 6)), ratios[0]) is None
+    assert cause(ratios[0]).startswith("the only box cannot be used")
+    assert cause() is None
+
+
+def test_every_kind_of_fault_names_a_likely_cause():
+    assert all(" " in fault.value for fault in BoxFault)
 
 
 BOMB = b'<!DOCTYPE a [<!ENTITY x "ha"><!ENTITY y "&x;&x;&x;">]><annotation>&y;</annotation>'
@@ -133,45 +200,12 @@ def test_whatever_the_boxes_say_those_kept_lie_inside_the_image(objects):
         assert 0 <= found.xmin < found.xmax <= 100
         assert 0 <= found.ymin < found.ymax <= 80
         assert LABELS[found.class_id] == found.label
-    for entry in annotation_manifest_fields(parsed)["annotations"]:
-        assert all(math.isfinite(value) for value in entry.values())
 
 
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_xml_never_crash(junk):
     with pytest.raises(VocError):
         parse_annotation(junk, LABELS, "junk.xml")
-
-
-def test_image_sets_become_splits():
-    sets = {
-        "trainval": b"a\nb\nc\n",
-        "val": b"b\r\n",
-        "test": b"d\n\n",
-        "cat_train": b"z 1\n",
-    }
-    assert split_names(sets) == {"train": ("a", "c"), "validation": ("b",), "test": ("d",)}
-    assert split_names({"train": b"\xef\xbb\xbfa 1\nb -1\nc 0\n"})["train"] == ("a", "c")
-    assert split_names({}) == {"train": (), "validation": (), "test": ()}
-
-
-@pytest.mark.parametrize(
-    ("sets", "sentence"),
-    [
-        (
-            {"train": b"a\nb", "test": b"b"},
-            "Image b is in the train set and in the test set; it may be in one only.",
-        ),
-        (
-            {"train": b"../../etc/passwd"},
-            "train.txt, line 1: '../../etc/passwd' is a path, not the name of an image.",
-        ),
-        ({"train": b"\xff\xfe"}, "train.txt is not a list of image names in UTF-8."),
-    ],
-)
-def test_a_bad_image_set_is_one_sentence(sets, sentence):
-    with pytest.raises(VocError, match="^" + re.escape(sentence) + "$"):
-        split_names(sets)
 
 
 if BCCD.is_dir():

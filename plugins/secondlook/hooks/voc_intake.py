@@ -1,0 +1,123 @@
+"""What pack takes from a VOC folder, and the account of what it does not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from secondlook.errors import VocFolderError
+from secondlook.hooks.voc_folder import VocFault
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secondlook.hooks.training_data import ImageIdentities
+    from secondlook.hooks.voc_folder import VocFolder, VocImage
+
+_SHOWN = 5
+
+
+class Log(Protocol):
+    """What a task logs with."""
+
+    def info(self, event: Any, /, *args: Any) -> Any:
+        """Log a line with lazily formatted arguments."""
+
+    def warning(self, event: Any, /, *args: Any) -> Any:
+        """Log a warning with lazily formatted arguments."""
+
+
+class VocIntake:
+    """Reads one folder and keeps the books: every file of it is accounted for once.
+
+    :param folder: the folder.
+    :param address: what to call it.
+    :param log: where faults and the account go.
+    """
+
+    def __init__(self, folder: VocFolder, address: str, log: Log) -> None:
+        self.folder = folder
+        self._address = address
+        self._log = log
+        self._used: set[str] = set()
+        self._left_out: set[str] = set()
+        self.rejected: list[dict[str, Any]] = []
+        self.images_left_out = 0
+        for note in folder.reader.notes():
+            log.info("%s: %s", address, note)
+        for fault in folder.reader.not_read():
+            self._leave_out(fault)
+
+    def usable(
+        self,
+        names: tuple[str, ...],
+        *,
+        job_name: str,
+        part: str | None = None,
+        held_out: ImageIdentities | None = None,
+    ) -> Iterator[VocImage]:
+        """Yield the images of these names; everything else is added to ``rejected``.
+
+        :param held_out: images that must not be among them.
+        """
+        for item in self.folder.read(names, job_name=job_name, part=part):
+            if isinstance(item, VocFault):
+                self._leave_out(item)
+            elif held_out is not None and item.line in held_out:
+                reason = f"{item.line.image} is in the holdout: never train on it."
+                self._leave_out(VocFault(item.line.image, "in-holdout", reason, item.paths))
+            else:
+                self._used.update(item.paths)
+                yield item
+
+    def _leave_out(self, fault: VocFault) -> None:
+        self.rejected.append(fault.to_record())
+        if fault.code != "box":
+            self._left_out.update(fault.paths)
+        self.images_left_out += fault.of_image
+        self._log.warning("Left out: %s", fault.reason)
+
+    def refuse_one_fault_of_all(self) -> None:
+        """Stop when most boxes have the same fault: the set was exported wrongly, and no image is to blame.
+
+        Raises
+        ------
+        VocFolderError
+            One sentence with the likely cause.
+        """
+        cause = self.folder.reader.tally.cause()
+        if cause:
+            raise VocFolderError(f"{self._address}: {cause}")
+
+    def log_account(self, kept_back: frozenset[str] = frozenset()) -> None:
+        """Say what became of every file.
+
+        :param kept_back: names that the lists keep for testing.
+        """
+        counts = self.account(kept_back)
+        told = ", ".join(f"{len(paths)} {what}" for what, paths in counts.items() if paths)
+        total = sum(map(len, counts.values()))
+        self._log.info("%s: of %d files %s.", self._address, total, told or "none is of use")
+        unlisted = sorted(counts["of images in no list that is read"])
+        if unlisted:
+            shown = ", ".join(unlisted[:_SHOWN])
+            self._log.warning(
+                "%s: %d files are of images in no list that is read, and were left out: %s%s.",
+                *(self._address, len(unlisted), shown, ", ..." if len(unlisted) > _SHOWN else ""),
+            )
+
+    def account(self, kept_back: frozenset[str] = frozenset()) -> dict[str, set[str]]:
+        """Return the paths of all files by what became of them, each in one set."""
+        contents = self.folder.reader.contents
+        seen = self._used | self._left_out
+        waiting: dict[bool, set[str]] = {True: set(), False: set()}
+        for name, entry in contents.entries.items():
+            paths = {file.path for file in (*entry.images, *entry.annotations)}
+            waiting[name in kept_back] |= paths - seen
+        return {
+            "used": self._used,
+            "left out with a reason": self._left_out,
+            "kept for testing by a list": waiting[True],
+            "of images in no list that is read": waiting[False],
+            "in ImageSets": {file.path for file in contents.lists.values()},
+            "skipped": {file.path for file, _ in contents.leftovers},
+        }
