@@ -69,6 +69,11 @@ class Archive:
             lines = "".join(f"{member}\n" for member in members)
             self.write(f"bootstrap/voc/ImageSets/Main/{name}.txt", lines.encode())
 
+    def validation_images(self) -> int:
+        """How many pictures the bootstrap's lists validate with."""
+        listed = self.root / "bootstrap/voc/ImageSets/Main/val.txt"
+        return sum(1 for line in listed.read_text(encoding="utf-8").splitlines() if line.strip())
+
 
 def night_names(count: int = 3, first: date = FIRST_NIGHT) -> tuple[str, ...]:
     """Consecutive dates; fixed, so that the same seed gives the same manifests on any day."""

@@ -46,6 +46,9 @@ PHOTOS = Schedule(
     image_shape=160, bootstrap_epochs=24, incremental_epochs=24, review_limit=50, replay_ratio=2.0
 )
 
+# The algorithm wants a batch of images in each channel.
+MINI_BATCH_SIZE = 8
+
 # What can be asked of somebody who only wants to see it, and an evening to answer in.
 PERSON_REVIEW_LIMIT = 12
 
@@ -66,7 +69,14 @@ def write_settings(path: Path, values: dict[str, Any]) -> None:
     path.write_text(_toml(values), encoding="utf-8")
 
 
-def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]:
+def batch_size(validation_images: int) -> int:
+    """The images of a batch: few if a small folder gives few to validate with, some of them unusable."""
+    return max(1, min(MINI_BATCH_SIZE, validation_images // 2))
+
+
+def demo_settings(
+    labels: tuple[str, ...], schedule: Schedule, mini_batch_size: int = MINI_BATCH_SIZE
+) -> dict[str, Any]:
     """The settings as plain values; what is not here keeps its default."""
     return {
         "bucket": BUCKET,
@@ -106,7 +116,7 @@ def demo_settings(labels: tuple[str, ...], schedule: Schedule) -> dict[str, Any]
                 "image_shape": schedule.image_shape,
                 "epochs": schedule.bootstrap_epochs,
                 "learning_rate": 0.003,
-                "mini_batch_size": 8,
+                "mini_batch_size": mini_batch_size,
                 "optimizer": "adam",
             }
         },

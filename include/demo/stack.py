@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowApi
 from include.demo.airflow_programs import READY_SECONDS, airflow_programs, migrate_program
-from include.demo.demo_settings import DRAWN, PHOTOS, POOLS_FILE, demo_settings, for_person, write_settings
+from include.demo.demo_settings import (
+    DRAWN,
+    PHOTOS,
+    POOLS_FILE,
+    batch_size,
+    demo_settings,
+    for_person,
+    write_settings,
+)
 from include.demo.drawn import DrawnSizes
 from include.demo.prepare import load_index
 from include.demo.processes import Program, ServiceFailed, clean_environment
@@ -113,7 +121,8 @@ class Stack:
             schedule = DRAWN if data is None else PHOTOS
             if self.for_me:
                 schedule = for_person(schedule)
-            write_settings(self.state.settings_file, demo_settings(archive.labels, schedule))
+            batch = batch_size(archive.validation_images())
+            write_settings(self.state.settings_file, demo_settings(archive.labels, schedule, batch))
             count = upload_archive(s3_client(self.state), archive)
             uploaded.touch()
             self.progress.say(

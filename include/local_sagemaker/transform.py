@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_REASON_CHARACTERS = 1024
+_MAX_MB_IN_FLIGHT = 100
 
 
 class TransformJobs:
@@ -137,6 +138,12 @@ def _check(params: dict[str, Any]) -> None:
         raise invalid("DataProcessing is not supported by this server.")
     if params.get("BatchStrategy", "SingleRecord") != "SingleRecord":
         raise invalid("BatchStrategy MultiRecord needs a SplitType, which this server does not support.")
+    in_flight = params.get("MaxConcurrentTransforms", 1) * params.get("MaxPayloadInMB", 6)
+    if in_flight > _MAX_MB_IN_FLIGHT:
+        raise invalid(
+            f"MaxConcurrentTransforms times MaxPayloadInMB is {in_flight} MB; it must not exceed "
+            f"{_MAX_MB_IN_FLIGHT} MB."
+        )
     try:
         ObjectAddress.parse(params["TransformOutput"]["S3OutputPath"])
     except JobError as error:

@@ -77,6 +77,10 @@ class VocFolderError(SecondLookError):
     """A VOC folder gives nothing to train on, or most of it is wrong in the same way."""
 
 
+class TrainingDataError(SecondLookError):
+    """The images at hand cannot be trained on."""
+
+
 class ReplayError(SecondLookError):
     """Training data cannot be mixed: there is nothing to replay, or the ratio makes no sense."""
 

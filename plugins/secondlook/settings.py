@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from secondlook.errors import S3UriError, SettingsError
 from secondlook.layout import check_prefix
@@ -36,6 +37,9 @@ InstanceType = Annotated[str, Field(pattern=r"^ml\.[a-z0-9-]+\.[a-z0-9]+$")]
 Share = Annotated[float, Field(ge=0, le=1)]
 # SageMaker API Reference, HumanLoopConfig, TaskKeywords.
 TaskKeyword = Annotated[str, Field(max_length=30, pattern=r"^[A-Za-z0-9]+( [A-Za-z0-9]+)*$")]
+# SageMaker allows 100 MB in flight (CreateTransformJob, MaxPayloadInMB), and an image may have 6 MB.
+MOST_CONCURRENT_TRANSFORMS = 100 // 6
+ConcurrentTransforms = Annotated[int, Field(ge=1, le=MOST_CONCURRENT_TRANSFORMS)]
 
 # What a rule of pydantic means in words; the key is the error's type.
 _ADVICE = {
@@ -84,8 +88,7 @@ class ArchiveSettings(_Section):
     """Scoring by batch transform, without an endpoint: backfill runs."""
 
     instance_type: InstanceType = "ml.m5.xlarge"
-    # SageMaker allows 100 MB in flight, and an image may have 6 MB.
-    max_concurrent_transforms: int = Field(default=4, ge=1, le=16)
+    max_concurrent_transforms: ConcurrentTransforms = 4
     poll_interval_seconds: float = Field(default=30.0, gt=0)
     timeout_seconds: int = Field(default=12 * 3600, ge=1, description="longest wait for one transform job")
 
@@ -176,21 +179,21 @@ class TrainingSettings(_Section):
     validation_share: Share = 0.1
     control_arm: bool = False
     require_approval: bool = Field(default=False, description="whether a person approves each promotion")
-    hyperparameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class BootstrapSettings(_Section):
     """The first model."""
 
     validation_share: Share = 0.2
-    hyperparameters: dict[str, str | int | float | bool] = Field(default_factory=dict)
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class EvaluationSettings(_Section):
     """Batch transform of the holdout and the rule that decides."""
 
     instance_type: InstanceType = "ml.m5.xlarge"
-    max_concurrent_transforms: int = Field(default=4, ge=1)
+    max_concurrent_transforms: ConcurrentTransforms = 4
     timeout_seconds: int = Field(default=3600, ge=1)
     min_images: int = Field(default=50, ge=1)
     min_delta: float = Field(default=0.0, ge=0, le=1)
@@ -249,6 +252,19 @@ class Settings(_Section):
             raise ValueError("a label must not be empty")
         return labels
 
+    @field_validator("training", "bootstrap")
+    @classmethod
+    def _hyperparameters_are_the_algorithms(
+        cls, section: TrainingSettings | BootstrapSettings, values: ValidationInfo
+    ) -> TrainingSettings | BootstrapSettings:
+        from secondlook.training.hyperparameters import faults_of
+
+        key = f"{values.field_name}.hyperparameters"
+        faults = faults_of(section.hyperparameters, key=key, image=values.data.get("image_uri"))
+        if faults:
+            raise PydanticCustomError("hyperparameters", "{sentences}", {"sentences": " ".join(faults)})
+        return section
+
 
 def parse_settings(values: dict[str, Any], source: str) -> Settings:
     """Validate plain values; ``source`` is named in the message.
@@ -267,6 +283,8 @@ def parse_settings(values: dict[str, Any], source: str) -> Settings:
 
 def _sentence(fault: Any) -> str:
     key = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "hyperparameters":
+        return str(fault["msg"])
     if fault["type"] in _ADVICE:
         return f"{key} {_ADVICE[fault['type']]}."
     if fault["type"] == "string_pattern_mismatch":
@@ -277,6 +295,11 @@ def _sentence(fault: Any) -> str:
         return f"{key} has too few entries: give {fault['ctx']['min_length']} or more."
     if fault["type"] == "too_long":
         return f"{key} has too many entries: give {fault['ctx']['max_length']} at most."
+    if fault["type"] == "less_than_equal" and key.endswith("max_concurrent_transforms"):
+        return (
+            f"{key} = {fault['input']!r}: SageMaker allows 100 MB in flight and an image may have 6 MB, so "
+            f"{MOST_CONCURRENT_TRANSFORMS} is the most."
+        )
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
 

@@ -14,8 +14,9 @@ import pytest
 
 from include.demo.__main__ import main
 from include.demo.airflow_programs import airflow_environment, celery_worker_program
+from include.demo.archive import Archive
 from include.demo.dag_runs import task_log_tail
-from include.demo.demo_settings import DRAWN, PHOTOS, demo_settings, write_settings
+from include.demo.demo_settings import DRAWN, PHOTOS, batch_size, demo_settings, write_settings
 from include.demo.deployment import Deployment
 from include.demo.executor import PRELOADED
 from include.demo.processes import Supervisor
@@ -46,6 +47,15 @@ def test_the_settings_file_is_one_that_the_nightly_run_accepts(tmp_path, schedul
     assert settings.labels == ("RBC", 'a "quoted" label')
     assert settings.review.limit == schedule.review_limit
     assert settings.training.control_arm
+
+
+def test_a_batch_is_never_larger_than_what_a_small_folder_validates_with(tmp_path):
+    archive = Archive(tmp_path, ("cell",), ())
+    archive.write_image_sets(["a", "b"], [f"c {number}" for number in range(5)])
+    assert archive.validation_images() == 5
+    assert [batch_size(count) for count in (0, 1, 2, 5, 15, 16, 400)] == [1, 1, 1, 2, 7, 8, 8]
+    settings = parse_settings(demo_settings(("cell",), PHOTOS, batch_size(5)), "the demo")
+    assert settings.bootstrap.hyperparameters["mini_batch_size"] == 2
 
 
 def test_secrets_are_kept_between_runs_and_from_others(tmp_path):

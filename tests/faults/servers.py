@@ -19,7 +19,7 @@ from tests.faults.workers import TEAM, WORKER
 
 KEYS = ("AKIASECONDLOOKFAULT", "a secret of nobody")
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/second-look"
-IMAGE = f"{ACCOUNT_ID}.dkr.ecr.{REGION}.amazonaws.com/object-detection:1"
+IMAGE = f"{ACCOUNT_ID}.dkr.ecr.{REGION}.amazonaws.com/algorithm-of-the-faults:1"
 _SERVICES = {
     "s3": ("s3", "sqs"),
     "sagemaker": ("sagemaker", "sagemaker-runtime", "logs"),
@@ -110,7 +110,7 @@ class Servers:
         # Without the site's packages it starts in a tenth of a second.
         command = [sys.executable, "-S", "-E", str(Path(__file__).with_name("algorithm.py"))]
         algorithms.write_text(
-            f'[[algorithm]]\nimage = "*/object-detection:*"\ncommand = {json.dumps(command)}\n'
+            f'[[algorithm]]\nimage = "*/algorithm-of-the-faults:*"\ncommand = {json.dumps(command)}\n'
             f"working_directory = {json.dumps(str(self.folder))}\n"
         )
         return self._program("local_sagemaker", "sagemaker", "--state-dir", str(self.folder / "sagemaker"),

@@ -89,6 +89,19 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"review": {"task_keywords": ["bounding-box"]}}, "review.task_keywords.0 = 'bounding-box' is not"),
         ({"review": {"task_keywords": ["k" * 31]}}, "at most 30 characters"),
         ({"review": {"task_description": "one\ntwo"}}, "has more than one line"),
+        ({"training": {"hyperparameters": {"epochs": 10.0}}}, "training.hyperparameters.epochs = 10.0: the "),
+        ({"training": {"hyperparameters": {"epoch": 3}}}, "hyperparameters.epoch is no hyperparameter of "),
+        (
+            {"bootstrap": {"hyperparameters": {"label_width": "auto"}}},
+            "bootstrap.hyperparameters.label_width = 'auto': the algorithm takes a whole number from 7 up.",
+        ),
+        ({"bootstrap": {"hyperparameters": {"epochs": None}}}, "bootstrap.hyperparameters.epochs = None: "),
+        ({"training": {"hyperparameters": {"num_classes": 2}}}, "num_classes is the number of labels and"),
+        (
+            {"evaluation": {"max_concurrent_transforms": 17}},
+            "evaluation.max_concurrent_transforms = 17: ",
+        ),
+        ({"archive": {"max_concurrent_transforms": 50}}, "an image may have 6 MB, so 16 is the most."),
     ],
 )
 def test_each_fault_is_one_sentence_that_names_its_key(fault: dict[str, Any], sentence: str) -> None:
@@ -108,6 +121,14 @@ def test_every_region_that_botocore_knows_is_accepted() -> None:
     assert "eusc-de-east-1" in regions
     for region in regions:
         assert parse_settings(merge(GOOD, {"region": region}), "mine.toml").region == region
+
+
+def test_an_algorithm_of_ones_own_takes_hyperparameters_of_its_own() -> None:
+    own = {"image_uri": "111122223333.dkr.ecr.us-east-1.amazonaws.com/yolo:3"}
+    settings = parse_settings(
+        merge(GOOD, {**own, "training": {"hyperparameters": {"depth": 3}}}), "mine.toml"
+    )
+    assert settings.training.hyperparameters == {"depth": 3}
 
 
 def test_a_bad_price_is_one_fault_although_a_limit_in_money_needs_it() -> None:

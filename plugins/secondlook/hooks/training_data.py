@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from secondlook.errors import SecondLookError
+from secondlook.errors import TrainingDataError as TrainingDataError
 from secondlook.hooks.models import lineage
 from secondlook.hooks.store import ObjectMissingError
 from secondlook.training import LearnedManifest, ManifestLine, read_manifest
+from secondlook.training.hyperparameters import check_hyperparameters as check_hyperparameters
+from secondlook.training.hyperparameters import checked_hyperparameters as checked_hyperparameters
+from secondlook.training.hyperparameters import hyperparameters_as_text as hyperparameters_as_text
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from secondlook.hooks.store import ObjectStore
     from secondlook.layout import Layout
-    from secondlook.training import ModelCard
 
 
 class Log(Protocol):
@@ -23,10 +25,6 @@ class Log(Protocol):
 
     def warning(self, event: Any, /, *args: Any) -> Any:
         """Log a warning with lazily formatted arguments."""
-
-
-class TrainingDataError(SecondLookError):
-    """The images at hand cannot be trained on."""
 
 
 @dataclass(frozen=True)
@@ -141,50 +139,3 @@ def trained_images(store: ObjectStore, layout: Layout, model: str, log: Log) -> 
                 addresses |= seen.addresses
                 etags |= seen.etags
     return ImageIdentities(frozenset(addresses), frozenset(etags))
-
-
-def hyperparameters_as_text(values: dict[str, str | int | float | bool]) -> dict[str, str]:
-    """SageMaker takes text only; a boolean is 1 or 0, or True or False for ``early_stopping``."""
-    return {name: _text(name, value) for name, value in values.items()}
-
-
-def _text(name: str, value: str | int | float | bool) -> str:
-    if isinstance(value, bool):
-        return str(value) if name == "early_stopping" else str(int(value))
-    return str(value)
-
-
-def check_hyperparameters(
-    hyperparameters: dict[str, str], train: Collection[ManifestLine], parent: ModelCard | None, labels: int
-) -> dict[str, str]:
-    """Complete the hyperparameters by what the data says and check what the algorithm would fail on late.
-
-    ``num_training_samples`` is the number of lines, ``label_width`` is raised to ``5 * boxes + 2`` of the
-    image with the most boxes (SageMaker Developer Guide, Object Detection Hyperparameters).
-
-    Raises
-    ------
-    TrainingDataError
-        Fewer images than a batch, or a class list or base network other than the parent's.
-    """
-    complete = dict(hyperparameters)
-    if parent is not None:
-        for name in ("num_classes", "base_network"):
-            inherited = parent.hyperparameters.get(name)
-            if inherited is not None and complete.get(name, inherited) != inherited:
-                raise TrainingDataError(
-                    f"The hyperparameter {name} is {complete[name]}, but the parent {parent.model} has "
-                    f"{inherited} and incremental training cannot change it: remove it from the settings or "
-                    "train from scratch."
-                )
-    complete["num_classes"] = str(labels)
-    complete["num_training_samples"] = str(len(train))
-    most_boxes = max((len(line.annotations) for line in train), default=0)
-    complete["label_width"] = str(max(int(complete.get("label_width", 350)), 5 * most_boxes + 2))
-    batch = int(complete.get("mini_batch_size", 32))
-    if len(train) < batch:
-        raise TrainingDataError(
-            f"There are {len(train)} training images and the algorithm needs at least one batch of {batch}: "
-            "collect more images or lower the hyperparameter mini_batch_size."
-        )
-    return complete

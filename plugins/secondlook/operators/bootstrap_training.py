@@ -70,14 +70,16 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
         }
 
     def _job(self) -> JobPlan:
-        from secondlook.hooks.training_data import check_hyperparameters, hyperparameters_as_text
         from secondlook.training import ModelCard, TrainingData
+        from secondlook.training.hyperparameters import check_hyperparameters
 
         image = self.image_uri or object_detection_image(self.sagemaker.region)
-        train, content = self._packed()
+        train, validation, content = self._packed()
         labels = tuple(self.labels)
-        given = hyperparameters_as_text(dict(self.hyperparameters))  # type: ignore[arg-type]
-        hyperparameters = check_hyperparameters(given, train, None, len(labels))
+        given = self.checked_hyperparameters(image)
+        hyperparameters = check_hyperparameters(
+            given, train, None, len(labels), validation=validation, image=image
+        )
         base_name = names.training_job_name(
             NAME_PREFIX, image, jsonl.canonical(hyperparameters), *content,
             *(self.execution_role_arn, self.instance_type, self.layout.uri(self.layout.models())),
@@ -121,8 +123,8 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
             tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
 
-    def _packed(self) -> tuple[tuple[ManifestLine, ...], list[str]]:
-        """Return the training lines, and the ETags of both RecordIO files: their content's identity."""
+    def _packed(self) -> tuple[tuple[ManifestLine, ...], tuple[ManifestLine, ...], list[str]]:
+        """Return the lines to train and to validate with, and the ETags of both RecordIO files."""
         from secondlook.hooks.training_data import TrainingDataReader
 
         etags = []
@@ -133,7 +135,8 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
                 raise NotPackedError(f"{self.store.uri(key)} does not exist: run the task pack first.")
             etags.append(head.etag)
         reader = TrainingDataReader(self.store, self.layout, tuple(self.labels), self.log)
-        return reader.manifest(self.layout.bootstrap_manifest("train"))[0], etags
+        train = reader.manifest(self.layout.bootstrap_manifest("train"))[0]
+        return train, reader.bootstrap_validation(), etags
 
 
 def object_detection_image(region: str) -> str:

@@ -94,7 +94,8 @@ class DetectorEvaluationOperator(SageMakerOperator):
         self.check_text("holdout_version", holdout_version)
         self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
         self.check_text("instance_type", instance_type, INSTANCE_TYPE)
-        self.check_number("max_concurrent_transforms", max_concurrent_transforms, minimum=1)
+        # 100 MB in flight, as SageMaker allows, of images of 6 MB.
+        self.check_number("max_concurrent_transforms", max_concurrent_transforms, minimum=1, maximum=16)
         self.check_number("min_images", min_images, minimum=1)
         self.check_number("min_delta", min_delta, minimum=0, maximum=1)
         self.check_number("max_slice_loss", max_slice_loss, minimum=0, maximum=1)

@@ -151,12 +151,16 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         manifests: tuple[LearnedManifest, ...],
         new_images: int,
     ) -> JobPlan:
-        from secondlook.hooks.training_data import check_hyperparameters, hyperparameters_as_text
         from secondlook.training import ModelCard, TrainingData, write_manifest
+        from secondlook.training.hyperparameters import check_hyperparameters
 
         given = dict(parent.hyperparameters) | {"use_pretrained_model": "0"}
-        given |= hyperparameters_as_text(dict(self.hyperparameters))  # type: ignore[arg-type]
-        hyperparameters = check_hyperparameters(given, train, parent, len(parent.labels))
+        hyperparameters = check_hyperparameters(
+            given | self.checked_hyperparameters(parent.image),
+            *(train, parent, len(parent.labels)),
+            validation=validation,
+            image=parent.image,
+        )
         data = {"train": write_manifest(train), "validation": write_manifest(validation)}
         base_name = names.training_job_name(
             prefix,

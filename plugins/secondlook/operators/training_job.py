@@ -81,6 +81,19 @@ class TrainingOperator(SageMakerOperator):
         self.check_number("volume_size_gb", volume_size_gb, minimum=1)
         self.check_number("max_runtime_seconds", max_runtime_seconds, minimum=1, maximum=28 * 86400)
 
+    def checked_hyperparameters(self, image: str) -> dict[str, str]:
+        """Return the operator's hyperparameters as SageMaker takes them.
+
+        Raises
+        ------
+        HyperparameterError
+            One that the algorithm of ``image`` would refuse.
+        """
+        from secondlook.training.hyperparameters import checked_hyperparameters
+
+        key = f"Task {self.task_id}: hyperparameters"
+        return checked_hyperparameters(dict(self.hyperparameters), key=key, image=image)  # type: ignore[arg-type]
+
     def plan(
         self,
         base_name: str,
