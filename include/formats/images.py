@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from PIL import Image
 
+from .png import without_metadata
+
 # What InvokeEndpoint takes (SageMaker Runtime API Reference, InvokeEndpoint, Body), and what the detector
 # decodes.
 MAX_IMAGE_BYTES = 6 * 1024 * 1024
@@ -36,8 +38,6 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "PDF"),
 )
 TAKEN_KINDS = ("JPEG", "PNG")
-_PNG_START = 8
-_PNG_METADATA = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
 _DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -165,20 +165,9 @@ def _decoded(data: bytes) -> ImageFacts:
 def _decoded_without_metadata(data: bytes) -> ImageFacts:
     """Pillow refuses a PNG with much text or a large colour profile, which every viewer shows."""
     try:
-        return _decoded(_without_metadata(data))
+        return _decoded(without_metadata(data))
     except _DECODER_ERRORS as error:
         raise _unreadable(error) from error
-
-
-def _without_metadata(png: bytes) -> bytes:
-    kept, start = [png[:_PNG_START]], _PNG_START
-    while start + 8 <= len(png):
-        length = int.from_bytes(png[start : start + 4], "big")
-        end = start + 12 + length
-        if png[start + 4 : start + 8] not in _PNG_METADATA:
-            kept.append(png[start:end])
-        start = end
-    return b"".join(kept)
 
 
 def _orientation(image: Image.Image) -> int:

@@ -45,5 +45,10 @@ def is_plain(text: str) -> bool:
 
 
 def normal(text: str) -> str:
-    """One of the spellings of a name that look the same: composed (NFC), single spaces, none at the ends."""
-    return unicodedata.normalize("NFC", " ".join(text.split()))
+    """One of the spellings of a name that look the same.
+
+    Composed (NFC), with single plain spaces, none at the ends, and without characters that nobody sees:
+    zero-width spaces and joiners, soft hyphens, marks of direction (Unicode category Cf).
+    """
+    seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
+    return unicodedata.normalize("NFC", " ".join(seen.split()))

@@ -246,10 +246,20 @@ class Settings(_Section):
     @field_validator("labels")
     @classmethod
     def _labels_are_distinct(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+        from include.formats.text import normal
+
         if len(set(labels)) != len(labels):
             raise ValueError("labels must be distinct, because a label's place in the list is its class id")
-        if any(not label.strip() for label in labels):
-            raise ValueError("a label must not be empty")
+        spellings: dict[str, int] = {}
+        for place, label in enumerate(labels):
+            if not normal(label):
+                raise ValueError("a label must not be empty")
+            first = spellings.setdefault(normal(label), place)
+            if first != place:
+                raise ValueError(
+                    f"labels {first + 1} and {place + 1} ({labels[first]!r} and {label!r}) look the same: "
+                    "they differ only by spaces, invisible characters or the Unicode form; keep one"
+                )
         return labels
 
     @field_validator("training", "bootstrap")

@@ -62,6 +62,15 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"execution_role_arn": "mine"}, "execution_role_arn = 'mine' is not the ARN of an IAM role"),
         ({"labels": ["a", "a"]}, "labels must be distinct"),
         ({"labels": []}, "labels has too few entries: give 1 or more"),
+        ({"labels": ["\u200b"]}, "a label must not be empty"),
+        (
+            {"labels": ["RBC", "x", "RBC "]},
+            "labels 1 and 3 ('RBC' and 'RBC ') look the same: they differ",
+        ),
+        ({"labels": ["red cell", "red\u00a0cell"]}, "labels 1 and 2 ('red cell' and 'red\\xa0cell') look"),
+        ({"labels": ["red cell", "red  cell"]}, "look the same"),
+        ({"labels": ["Z\u00e4hler", "Za\u0308hler"]}, "look the same"),
+        ({"labels": ["RBC", "R\u200bBC"]}, "labels 1 and 2 ('RBC' and 'R\\u200bBC') look the same"),
         ({"buckett": "x"}, "buckett is not a known setting"),
         ({"review": {"audit_share": 2}}, "review.audit_share = 2: input should be less than or equal to 1."),
         ({"serving": {"instance_type": "m5"}}, "serving.instance_type = 'm5' does not have the form"),
@@ -121,6 +130,11 @@ def test_every_region_that_botocore_knows_is_accepted() -> None:
     assert "eusc-de-east-1" in regions
     for region in regions:
         assert parse_settings(merge(GOOD, {"region": region}), "mine.toml").region == region
+
+
+def test_labels_that_differ_in_what_a_person_sees_are_labels() -> None:
+    for labels in (["a", "A"], ["m2", "m\u00b2"], ["cell", "cells"], ["\u00e9", "e"]):
+        assert parse_settings(merge(GOOD, {"labels": labels}), "mine.toml").labels == tuple(labels)
 
 
 def test_an_algorithm_of_ones_own_takes_hyperparameters_of_its_own() -> None:

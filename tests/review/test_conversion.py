@@ -234,3 +234,19 @@ def test_output_of_any_other_form_is_a_rejection(data):
 )
 def test_documents_with_the_right_members_and_wrong_contents_are_rejections(document):
     assert isinstance(settled(make_ledger_line(), json.dumps(document).encode()), Rejection)
+
+
+@pytest.mark.parametrize(
+    "spelling", ["Za\u0308hler rot", "Z\u00e4hler\u00a0rot", " Z\u00e4hler  rot", "Z\u00e4\u200bhler rot"]
+)
+def test_a_label_in_another_spelling_of_the_same_letters_is_the_label(line, body, spelling):
+    labels = ("RBC", "Z\u00e4hler rot")
+    answers = body([drawn(10, 20, 30, 40, spelling)], [drawn(10, 20, 30, 40, labels[1])])
+    result = settle(line, ended(line), answers, labels, NIGHT)
+    # Both reviewers mean the same label, so they agree on it.
+    assert [(a.class_id, a.confidence) for a in result.annotations] == [(1, 1.0)]
+    assert result.labels == labels
+
+
+def test_a_label_in_another_case_is_another_label(line, body):
+    assert settled(line, body([drawn(10, 20, 30, 40, "rbc")])).code == "unknown-label"

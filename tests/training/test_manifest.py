@@ -157,6 +157,14 @@ def test_a_manifest_whose_lines_share_a_fault_is_refused_with_its_cause(boxes, c
     assert (len(read.lines), len(read.faults)) == (17, 2)
 
 
+def test_a_class_map_may_spell_the_same_letters_another_way():
+    record = broken("cells-metadata", "class-map", "0", value="Za\u0308hler\u00a0rot")
+    read = read_manifest(
+        jsonl.encode([record]), source="m", labels=("Z\u00e4hler rot", *LABELS[1:]), attribute="cells"
+    )
+    assert read.faults == ()
+
+
 def test_images_without_boxes_are_left_out_however_many():
     empty = [with_boxes(number) for number in range(9)]
     read = read_manifest(jsonl.encode(empty), source="m", labels=LABELS, attribute="cells")

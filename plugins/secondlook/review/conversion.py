@@ -96,7 +96,8 @@ def convert(
     """Turn the answers of one loop into a manifest line or a rejection.
 
     Boxes are cut to the image (touching the border is fine); boxes without area, outside or without numbers
-    are dropped and counted; an unknown label, another image or another image size rejects the line.
+    are dropped and counted; an unknown label, another image or another image size rejects the line. A label
+    that differs from a known one only by spaces or its Unicode form is that one.
     """
     notes: Counter[str] = Counter({"answer-unreadable": len(output.faults)})
     result = _mismatch(line, output) or _labelled(line, output.answers, tuple(labels), night, notes)
@@ -132,14 +133,13 @@ def _size_sentence(line: LedgerLine, shown: tuple[int, int]) -> str:
 def _labelled(
     line: LedgerLine, answers: Sequence[Answer], labels: tuple[str, ...], night: str, notes: Counter[str]
 ) -> ManifestLine | Rejection:
-    unknown = sorted(
-        {repr(box.label) for answer in answers for box in answer.boxes if box.label not in labels}
-    )
+    spelled = {text: _as_listed(text, labels) for answer in answers for text in _texts(answer)}
+    unknown = sorted(repr(text) for text, label in spelled.items() if label is None)
     if unknown:
         quoted = ", ".join(label[:_QUOTED_CHARACTERS] for label in unknown[:_QUOTED_LABELS])
         sentence = f"The label {quoted} is not among {', '.join(labels)}; correct the worker template."
         return _rejected(line, "unknown-label", sentence)
-    cleaned = [_clean(answer, line, notes) for answer in answers]
+    cleaned = [_clean(answer, line, spelled, notes) for answer in answers]
     consensus = consolidate(cleaned)
     notes["minority-box"] += consensus.minority
     annotations = [
@@ -162,16 +162,32 @@ def _labelled(
     )
 
 
-def _clean(answer: Answer, line: LedgerLine, notes: Counter[str]) -> list[LabelledBox]:
-    """Return the usable boxes of one answer, cut to the image."""
+def _texts(answer: Answer) -> set[str | None]:
+    return {box.label for box in answer.boxes}
+
+
+def _as_listed(text: str | None, labels: tuple[str, ...]) -> str | None:
+    """Return the label as the settings spell it; spaces and the Unicode form do not count. None: no label."""
+    if text is None or text in labels:
+        return text
+    from include.formats.text import normal
+
+    return next((label for label in labels if normal(label) == normal(text)), None)
+
+
+def _clean(
+    answer: Answer, line: LedgerLine, spelled: dict[str | None, str | None], notes: Counter[str]
+) -> list[LabelledBox]:
+    """Return the usable boxes of one answer, cut to the image, labels as the settings spell them."""
     notes["box-malformed"] += answer.bad_boxes
     usable = []
     for drawn in answer.boxes:
         box, note = _usable_box(drawn, line)
         if note is not None:
             notes[note] += 1
-        if box is not None and drawn.label is not None:
-            usable.append(LabelledBox(box, drawn.label))
+        label = spelled[drawn.label]
+        if box is not None and label is not None:
+            usable.append(LabelledBox(box, label))
     return usable
 
 

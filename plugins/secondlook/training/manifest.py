@@ -319,10 +319,12 @@ def _pixels(box: Mapping[str, Any], name: str, default: int | None = None) -> in
 
 
 def _check_class_map(class_map: Mapping[str, Any], labels: tuple[str, ...]) -> None:
+    from include.formats.text import normal
+
     for class_id, label in class_map.items():
         index = int(class_id)
         expected = labels[index] if 0 <= index < len(labels) else None
-        if label != expected:
+        if expected is None or normal(str(label)) != normal(expected):
             meant = f"the labels say {expected!r}" if expected else f"there are {len(labels)} labels"
             raise ManifestError(
                 f"its class map calls class {class_id} {label!r}, but {meant}; map the classes first."
