@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import json
 import os
-import tarfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import mxnet as mx
+
+from include.formats import archive as archives
 
 from .anchors import TargetRules
 from .errors import ArtifactError
@@ -28,7 +29,6 @@ PREFIX = "model_algo_1"
 SYMBOL_FILE = f"{PREFIX}-symbol.json"
 PARAMETERS_FILE = f"{PREFIX}-0000.params"
 HYPERPARAMETERS_FILE = "hyperparams.json"
-MAX_MEMBER_BYTES = 2 * 1024**3
 _DEFAULT_SIDE = 300
 
 
@@ -150,23 +150,19 @@ def load(directory: Path) -> SsdModel:
 def unpack(archive: Path, directory: Path) -> None:
     """Take the model's files out of ``model.tar.gz``, by their base names; everything else stays inside.
 
-    :raises ArtifactError: when the archive is damaged
+    :raises ArtifactError: when the archive is damaged, or holds what :mod:`include.formats.archive` refuses
     """
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            for member in tar:
-                name = os.path.basename(member.name)
-                wanted = name == HYPERPARAMETERS_FILE or name.endswith((".params", "-symbol.json"))
-                if not (member.isreg() and wanted):
-                    continue
-                if member.size > MAX_MEMBER_BYTES:
-                    raise ArtifactError(
-                        f"{name} in {archive.name} has {member.size} bytes, which no model has."
-                    )
-                member.name = name
-                tar.extract(member, directory, set_attrs=False, filter="data")
-    except (OSError, EOFError, tarfile.TarError) as error:
+        archives.unpack(archive, directory, _wanted)
+    except (OSError, archives.ArchiveError) as error:
         raise ArtifactError(f"{archive.name} of the model is no usable tar.gz archive: {error}.") from error
+
+
+def _wanted(member: str) -> str | None:
+    name = os.path.basename(member)
+    # macOS packs a file "._name" with each file's attributes.
+    is_models = name == HYPERPARAMETERS_FILE or name.endswith((".params", "-symbol.json"))
+    return name if is_models and not name.startswith("._") else None
 
 
 def _only(directory: Path, pattern: str) -> Path:

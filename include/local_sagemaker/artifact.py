@@ -6,6 +6,7 @@ import gzip
 import tarfile
 from typing import TYPE_CHECKING
 
+from include.formats import archive as archives
 from include.local_sagemaker.errors import JobError
 
 if TYPE_CHECKING:
@@ -13,13 +14,27 @@ if TYPE_CHECKING:
 
 
 def pack(folder: Path, archive: Path) -> None:
-    """Pack the content of a folder: sorted, without times, owners or a file name in the gzip header."""
+    """Pack the content of a folder: sorted, without times, owners or a file name in the gzip header.
+
+    A link to a file is packed as that file: :func:`unpack` takes no links.
+
+    Raises
+    ------
+    JobError
+        When a link leads to a folder or nowhere.
+    """
+    paths = sorted(folder.rglob("*"))
+    lost = [path for path in paths if path.is_symlink() and not path.is_file()]
+    if lost:
+        raise JobError(
+            f"{lost[0].relative_to(folder)} is a link that leads to no file; write the file itself."
+        )
     with (
         archive.open("wb") as file,
         gzip.GzipFile("", "wb", mtime=0, fileobj=file) as zipped,
-        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT) as tar,
+        tarfile.open(fileobj=zipped, mode="w", format=tarfile.PAX_FORMAT, dereference=True) as tar,
     ):
-        for path in sorted(folder.rglob("*")):
+        for path in paths:
             tar.add(path, str(path.relative_to(folder)), recursive=False, filter=_anonymous)
 
 
@@ -29,13 +44,11 @@ def unpack(archive: Path, folder: Path, source: str) -> None:
     Raises
     ------
     JobError
-        When it is not a gzip-compressed tar file, or holds a path that leads out of the folder.
+        When it is damaged, or holds what no model does: links, paths that lead out of the folder, too much.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tarfile.open(archive, "r:gz") as tar:
-            tar.extractall(folder, filter="data")
-    except (tarfile.TarError, OSError, EOFError) as error:
+        archives.unpack(archive, folder)
+    except (OSError, archives.ArchiveError) as error:
         raise JobError(f"{source} is not a usable model.tar.gz: {error}.") from error
 
 

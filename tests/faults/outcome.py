@@ -6,9 +6,9 @@ import gzip
 import io
 import json
 import re
-import tarfile
 from typing import TYPE_CHECKING
 
+from include.formats import archive
 from tests.faults.calls import neutral
 from tests.faults.invariants import DUPLICATE, LOSS, Violation
 
@@ -53,8 +53,8 @@ def differences(night: dict[str, bytes], faultless: dict[str, bytes]) -> list[Vi
 
 def _content(key: str, data: bytes, deployment: Deployment) -> bytes:
     if key.endswith("model.tar.gz"):
-        with tarfile.open(fileobj=io.BytesIO(data)) as archive:
-            return json.dumps({name: _member(archive, name) for name in sorted(archive.getnames())}).encode()
+        files = archive.contents(io.BytesIO(data))
+        return json.dumps({name: files[name].decode() for name in sorted(files)}).encode()
     if key.endswith(".gz"):
         data = gzip.decompress(data)
     text = _neutral(data.decode(), deployment)
@@ -69,11 +69,6 @@ def _content(key: str, data: bytes, deployment: Deployment) -> bytes:
     if key.startswith("training/"):
         text = "\n".join(sorted(text.splitlines()))
     return text.encode()
-
-
-def _member(archive: tarfile.TarFile, name: str) -> str:
-    file = archive.extractfile(name)
-    return file.read().decode() if file is not None else ""
 
 
 def _neutral(text: str, deployment: Deployment) -> str:

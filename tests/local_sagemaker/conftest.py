@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from include.formats.archive import contents
+
 STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
 
 
@@ -136,8 +138,7 @@ def artifact(s3: Any) -> Callable[[str], dict[str, bytes]]:
     def read(uri: str) -> dict[str, bytes]:
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-        with tarfile.open(fileobj=io.BytesIO(body), mode="r:gz") as tar:
-            return {member.name: tar.extractfile(member).read() for member in tar if member.isfile()}
+        return contents(io.BytesIO(body))
 
     return read
 
