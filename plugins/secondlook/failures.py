@@ -42,8 +42,9 @@ _BY_CLASS: dict[str, Cause] = {
     ),
     "ParamValidationError": Cause.INVALID,
     "ValidationError": Cause.INVALID,
-    # What a VOC folder holds is wrong (include/formats/voc).
-    "VocError": Cause.INVALID,
+    # What a VOC folder, a box, an image file or a RecordIO file holds is wrong (include/formats,
+    # include/detector).
+    **dict.fromkeys(("VocError", "BoxRefusedError", "UnusableImageError", "DetectorError"), Cause.INVALID),
     **dict.fromkeys(
         (
             *("BotoCoreError", "AirflowNotFoundException", "SSLCertVerificationError"),
