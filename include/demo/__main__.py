@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = Options(
         folder=(options.state or ROOT / "build" / options.command).resolve(),
         seed=options.seed,
-        data=options.data,
+        data=options.data and options.data.expanduser(),
         for_me=options.reviewers == "me",
     )
     try:

@@ -40,7 +40,8 @@ class HoldoutImage:
 class Archive:
     """Everything the demo plays with. Keys are relative to the prefix in S3, and to `root` on disk.
 
-    `truth` has no entry for a picture that nobody can open.
+    `truth` has no entry for a picture that nobody can open. `left_out` has a sentence for everything of a
+    person's folder that is not in the archive.
     """
 
     root: Path
@@ -48,6 +49,7 @@ class Archive:
     nights: tuple[str, ...]
     truth: dict[str, tuple[TrueBox, ...]] = field(default_factory=dict)
     holdout: list[HoldoutImage] = field(default_factory=list)
+    left_out: tuple[str, ...] = ()
 
     def files(self) -> list[Path]:
         """Every file to upload, in a stable order."""

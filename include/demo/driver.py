@@ -54,8 +54,7 @@ class Options:
 
 def demo(options: Options, progress: Progress) -> None:
     """Play three nights on a clean state folder and write the report."""
-    if options.data is not None and not options.data.is_dir():
-        raise DemoError(f"DATA={options.data} is not a folder; give a PASCAL VOC folder.")
+    check_data(options.data)
     with only_one(options.folder), stoppable():
         remove_state(options.folder)
         state = open_state(options.folder)
@@ -81,6 +80,7 @@ def demo(options: Options, progress: Progress) -> None:
 
 def up(options: Options, progress: Progress) -> None:
     """Start everything on a state folder that is kept, and stay until interrupted."""
+    check_data(options.data)
     with only_one(options.folder), stoppable():
         state = open_state(options.folder)
         with Supervisor(state.logs) as supervisor:
@@ -97,6 +97,21 @@ def up(options: Options, progress: Progress) -> None:
             while True:
                 supervisor.check()
                 time.sleep(IDLE_SECONDS)
+
+
+def check_data(data: Path | None) -> None:
+    """Refuse what cannot be a data set before anything is started; raises `DemoError`."""
+    if data is None:
+        return
+    try:
+        is_folder = data.is_dir()
+        names = [path.name for path in data.iterdir()] if is_folder else []
+    except OSError as error:
+        raise DemoError(f"DATA={data} cannot be read: {error.strerror}; make it readable.") from error
+    if not is_folder:
+        raise DemoError(f"DATA={data} is not a folder; give a PASCAL VOC folder.")
+    if not names:
+        raise DemoError(f"DATA={data} is empty; give a PASCAL VOC folder.")
 
 
 def set_up_models_and_reviews(stack: Stack) -> None:
@@ -150,12 +165,14 @@ def _write_report(stack: Stack, archive: Archive, seconds: Seconds) -> None:
     state, progress = stack.state, stack.progress
     s3 = s3_client(state)
     statuses = [_status(state, service) for service in ("sagemaker", "desk")]
-    report = build_report(s3, LAYOUT, archive.nights, seconds, statuses)
+    report = build_report(s3, LAYOUT, archive.nights, seconds, statuses, archive.left_out)
     json_path, page_path = state.folder / "report.json", state.folder / "report.html"
     json_path.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     write_page(page_path, report, s3, LAYOUT, archive.labels)
     progress.plain()
     progress.plain(result_table(report))
+    if archive.left_out:
+        progress.plain(f"\n{len(archive.left_out)} left out of DATA, each with its reason in the report.")
     progress.plain()
     progress.plain(f"{page_path}\n{json_path}")
 

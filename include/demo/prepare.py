@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.demo.archive import Archive, ArchiveError, HoldoutImage
+from include.demo.demo_settings import PHOTOS, demo_settings
 from include.demo.drawn import DrawnSizes, draw_archive
 from include.demo.scenes import TrueBox
 from include.demo.voc_folder import deal_folder
+from include.formats.voc import VocError
+from secondlook.errors import SettingsError
+from secondlook.settings import EvaluationSettings, parse_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
+
+    from include.demo.voc_folder import Dealt
+
+# So many sentences fit on a screen.
+SHOWN = 20
 
 
 def save_index(path: Path, archive: Archive, notes: Sequence[str]) -> None:
@@ -29,6 +38,7 @@ def save_index(path: Path, archive: Archive, notes: Sequence[str]) -> None:
         "nights": archive.nights,
         "truth": {key: [asdict(box) for box in boxes] for key, boxes in archive.truth.items()},
         "holdout": [asdict(image) for image in archive.holdout],
+        "left_out": list(archive.left_out),
         "notes": list(notes),
     }
     part = path.with_suffix(".part")
@@ -46,6 +56,8 @@ def load_index(path: Path) -> tuple[Archive, list[str]]:
         nights=tuple(index["nights"]),
         truth={key: tuple(TrueBox(**box) for box in boxes) for key, boxes in index["truth"].items()},
         holdout=[HoldoutImage(**image) for image in index["holdout"]],
+        # An archive of an earlier version has none.
+        left_out=tuple(index.get("left_out", ())),
     )
     return archive, index["notes"]
 
@@ -65,13 +77,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         archive, dealt = deal_folder(options.data, options.archive, options.seed)
-    except ArchiveError as error:
-        print(error, flush=True)
+        # What the settings refuse of the labels is better said now than by every task.
+        parse_settings(demo_settings(archive.labels, PHOTOS), f"The labels of {options.data}")
+    except (ArchiveError, VocError, SettingsError, OSError) as error:
+        print(str(error).encode("utf-8", "backslashreplace").decode(), flush=True)
         return 1
-    nights = ", ".join(map(str, dealt.nights))
-    summary = f"{dealt.bootstrap} pictures to begin with, nights of {nights}, {dealt.holdout} held out"
-    save_index(options.index, archive, (summary, *(f"left out: {reason}" for reason in dealt.left_out)))
+    save_index(options.index, archive, [*_told(dealt)])
     return 0
+
+
+def _told(dealt: Dealt) -> Iterator[str]:
+    """What a person wants to know of their folder, in few lines."""
+    nights = ", ".join(map(str, dealt.nights))
+    yield f"{dealt.bootstrap} pictures to begin with, nights of {nights}, {dealt.holdout} held out"
+    needed = EvaluationSettings().min_images
+    if dealt.holdout < needed:
+        yield f"no model will be promoted: {dealt.holdout} pictures are held out, and the rule wants {needed}"
+    yield from dealt.notes
+    if dealt.left_out:
+        yield f"{len(dealt.left_out)} left out"
+        yield from (f"left out: {reason}" for reason in dealt.left_out[:SHOWN])
+    if len(dealt.left_out) > SHOWN:
+        yield f"left out: {len(dealt.left_out) - SHOWN} more, all of them in the report"
 
 
 if __name__ == "__main__":

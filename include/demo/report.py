@@ -81,12 +81,18 @@ class Records:
 
 
 def build_report(
-    s3: Any, layout: Layout, nights: Sequence[str], seconds: Seconds, statuses: Sequence[Mapping[str, Any]]
+    s3: Any,
+    layout: Layout,
+    nights: Sequence[str],
+    seconds: Seconds,
+    statuses: Sequence[Mapping[str, Any]],
+    left_out: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return the contents of `report.json`.
 
     :param nights: the nights that were played, in order
     :param statuses: the answers of the services' `/_status`
+    :param left_out: a sentence for everything of a person's own folder that was not played with
     :raises ReportError: when a night or a model left no record
     """
     records = Records(s3, layout)
@@ -99,6 +105,7 @@ def build_report(
         "nights": [_night(records, night, models) for night in nights],
         "models": models,
         "api_calls": dict(sorted(calls.items())),
+        **({"left_out": list(left_out)} if left_out else {}),
     }
 
 

@@ -45,6 +45,7 @@ def render_page(
             _accuracy(report["models"]),
             _nights(report, samples, labels),
             _quarantine(report["nights"]),
+            _left_out(report.get("left_out", ())),
             _effort(report),
         )
     )
@@ -221,6 +222,17 @@ def _quarantine(nights: Sequence[Mapping[str, Any]]) -> str:
     return (
         '<section aria-labelledby="aside">\n<h2 id="aside">Set aside</h2>\n'
         f'<div class="card">{table}</div>\n</section>'
+    )
+
+
+def _left_out(reasons: Sequence[str]) -> str:
+    if not reasons:
+        return ""
+    items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
+    return (
+        '<section aria-labelledby="left-out">\n<h2 id="left-out">Left out of DATA</h2>\n'
+        f"<details><summary>{_plural(len(reasons), 'reason')}</summary><ul>{items}</ul></details>"
+        "\n</section>"
     )
 
 

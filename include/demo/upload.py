@@ -6,6 +6,7 @@ import mimetypes
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from include.demo.archive import HOLDOUT_VERSION
 from include.demo.state import BUCKET, PREFIX
 from secondlook.jsonl import encode
 from secondlook.layout import Layout
@@ -31,9 +32,8 @@ def upload_archive(s3: Any, archive: Archive) -> int:
     files = archive.files()
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(put, files))
-    version = archive.holdout[0].key.split("/")[1]
     manifest = encode(holdout_line(archive, image) for image in archive.holdout)
-    s3.put_object(Bucket=BUCKET, Key=LAYOUT.holdout_manifest(version), Body=manifest)
+    s3.put_object(Bucket=BUCKET, Key=LAYOUT.holdout_manifest(HOLDOUT_VERSION), Body=manifest)
     return len(files) + 1
 
 

@@ -1,8 +1,9 @@
 """A person's own PASCAL VOC folder, dealt into a bootstrap set, three nights and a holdout.
 
-`ImageSets/Main/test.txt`, where present, is the holdout and `trainval.txt` is dealt; otherwise every fifth
-picture, by a hash of its name, is held out. Faulty labels stay as they are: living with them is the
-pipeline's job.
+The folder is read as `pack` reads one. Its lists to test with, where it has some, name the holdout, and what
+its lists to train and validate with name is dealt; without them every fifth picture, by a hash of its name,
+is held out, and everything else is dealt. Boxes that cannot be used stay as they are in the annotations:
+living with them is the pipeline's job. A picture without any box goes to a night, where nobody needs one.
 """
 
 from __future__ import annotations
@@ -11,42 +12,62 @@ import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree
-
-from PIL import Image
 
 from include.demo.archive import HOLDOUT_VERSION, Archive, ArchiveError, HoldoutImage, night_names
+from include.demo.disk_folder import DiskFolder
 from include.demo.scenes import TrueBox
-from include.formats.voc import VocError, parse_annotation
+from include.formats.voc import VocError, VocFault, VocFolder, annotation_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+    from include.formats.images import ImageFacts
+    from include.formats.voc import Entry, Splits, VocItem, VocObject
+
 HOLDOUT_SHARE = 5
 BOOTSTRAP_SHARE = 3
 VALIDATION_SHARE = 6
+# Of 40, 8 are held out, 10 are the bootstrap set, and 8 of these are one batch to train with.
 FEWEST_IMAGES = 40
+FEWEST_DEALT = 30
 
 
 @dataclass(frozen=True)
 class _Source:
-    """One annotated picture of the folder."""
+    """One annotated picture; its paths are below the folder."""
 
     stem: str
-    image: Path
-    annotation: Path
+    image: str
+    annotation: str
+    facts: ImageFacts
+    objects: tuple[VocObject, ...]
+
+    @property
+    def key(self) -> str:
+        """The picture's path below its folder of images."""
+        return self.image.partition("/")[2]
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """All usable pictures, those held out, the others that may be dealt, and what is left out."""
+
+    sources: list[_Source]
+    holdout: list[_Source]
+    rest: list[_Source]
+    left_out: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Dealt:
-    """How many pictures went where, and which could not be used, one sentence each."""
+    """How many pictures went where, what could not be used, one sentence each, and what else to know."""
 
     bootstrap: int
     nights: tuple[int, ...]
     holdout: int
     left_out: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def deal_folder(folder: Path, root: Path, seed: int) -> tuple[Archive, Dealt]:
@@ -54,78 +75,63 @@ def deal_folder(folder: Path, root: Path, seed: int) -> tuple[Archive, Dealt]:
 
     Raises `ArchiveError` when the folder is no VOC folder or holds too few annotated pictures.
     """
-    sources, left_out = _sources(folder)
-    labels = _labels(sources)
-    archive = Archive(root, labels, night_names())
-    holdout, rest = _split(folder, sources, seed)
-    bootstrap, nights = _deal(rest, len(archive.nights), seed)
+    disk = DiskFolder(folder)
+    labels = _labels(disk, folder)
+    reader = VocFolder(disk, labels)
+    try:
+        splits = reader.splits()
+    except VocError as error:
+        raise ArchiveError(f"{folder}: {error}") from error
+    parts = _split(*_sources(disk, reader), splits, seed)
+    wrong = reader.tally.cause()
+    if wrong:
+        raise ArchiveError(f"{folder}: {wrong}")
+    wrong = _check_sizes(parts, bool(splits.test))
+    if wrong:
+        raise ArchiveError(f"{folder} {wrong}.{_example(parts.left_out)}")
+    archive = Archive(root, labels, night_names(), left_out=parts.left_out)
+    bootstrap, nights = _deal(parts.rest, len(archive.nights), seed)
     for source in bootstrap:
-        _copy(archive, source, f"bootstrap/voc/JPEGImages/{source.image.name}")
-        archive.write(f"bootstrap/voc/Annotations/{source.stem}.xml", source.annotation.read_bytes())
+        _copy(archive, disk, source, f"bootstrap/voc/JPEGImages/{source.key}")
+        archive.write(f"bootstrap/voc/Annotations/{source.stem}.xml", disk.read(source.annotation))
     held = [source.stem for source in bootstrap[::VALIDATION_SHARE]]
     archive.write_image_sets([s.stem for s in bootstrap if s.stem not in set(held)], held)
     for night, arrived in zip(archive.nights, nights, strict=True):
         for source in arrived:
-            _copy(archive, source, f"images/{night}/{source.image.name}")
-    for source in holdout:
-        key = f"holdout/{HOLDOUT_VERSION}/images/{source.image.name}"
-        _copy(archive, source, key)
-        with Image.open(source.image) as image:
-            archive.holdout.append(HoldoutImage(key, "clean", *image.size, len(image.getbands())))
-    dealt = Dealt(len(bootstrap), tuple(len(arrived) for arrived in nights), len(holdout), tuple(left_out))
+            _copy(archive, disk, source, f"images/{night}/{source.key}")
+    for source in parts.holdout:
+        key = f"holdout/{HOLDOUT_VERSION}/images/{source.key}"
+        _copy(archive, disk, source, key)
+        facts = source.facts
+        archive.holdout.append(HoldoutImage(key, "clean", facts.width, facts.height, facts.depth))
+    notes = (*reader.notes(), *splits.notes)
+    dealt = Dealt(len(bootstrap), tuple(map(len, nights)), len(parts.holdout), parts.left_out, notes)
     return archive, dealt
 
 
-def _sources(folder: Path) -> tuple[list[_Source], list[str]]:
-    for name in ("JPEGImages", "Annotations"):
-        if not (folder / name).is_dir():
+def _example(left_out: tuple[str, ...]) -> str:
+    return f" Left out are {len(left_out)}, for example: {left_out[0]}" if left_out else ""
+
+
+def _labels(disk: DiskFolder, folder: Path) -> tuple[str, ...]:
+    """Every label in the annotations, the most frequent first (then by name)."""
+    contents = VocFolder(disk, ()).contents
+    disk.left_out.clear()
+    entries = contents.entries.values()
+    for name, found in (
+        ("JPEGImages", any(entry.images for entry in entries)),
+        ("Annotations", any(entry.annotations for entry in entries)),
+    ):
+        if not found:
+            inside = {path for file in contents.others if (path := file.path.partition("/JPEGImages/"))[1]}
+            hint = f"; DATA={folder / min(inside)[0]} has one" if inside else ""
             raise ArchiveError(
-                f"{folder} is not a PASCAL VOC folder: it has no {name} folder; give one that has both."
+                f"{folder} is not a PASCAL VOC folder: it has no {name} folder with files in it{hint}; give "
+                "one that has both."
             )
-    images = {path.stem: path for path in sorted((folder / "JPEGImages").iterdir()) if _is_image(path)}
-    sources, left_out = [], []
-    for stem, image in images.items():
-        annotation = folder / "Annotations" / f"{stem}.xml"
-        fault = _fault(image, annotation)
-        if fault:
-            left_out.append(fault)
-        else:
-            sources.append(_Source(stem, image, annotation))
-    if len(sources) < FEWEST_IMAGES:
-        raise ArchiveError(
-            f"{folder} holds {len(sources)} annotated pictures; the demo needs at least {FEWEST_IMAGES} to "
-            "deal a bootstrap set, three nights and a holdout from them."
-        )
-    return sources, left_out
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in IMAGE_SUFFIXES
-
-
-def _fault(image: Path, annotation: Path) -> str | None:
-    """Why nobody can say what is in this picture, or None."""
-    if not annotation.is_file():
-        return f"{image.name} has no annotation."
-    try:
-        parse_annotation(annotation.read_bytes(), (), annotation.name)
-        with Image.open(image) as opened:
-            opened.verify()
-    except VocError as error:
-        return str(error)
-    except (OSError, SyntaxError) as error:
-        return f"{image.name} cannot be opened: {error}."
-    return None
-
-
-def _labels(sources: list[_Source]) -> tuple[str, ...]:
-    """Every label in the annotations, as spelled there, the most frequent first (then by name)."""
     counts: Counter[str] = Counter()
-    for source in sources:
-        root = ElementTree.fromstring(source.annotation.read_bytes())
-        counts.update(
-            name for item in root.iterfind("object") if (name := (item.findtext("name") or "").strip())
-        )
+    for entry in entries:
+        counts.update(label for label in _labels_of(disk, entry))
     if not counts:
         raise ArchiveError(
             "No annotation of the folder holds an object with a name; there is nothing to learn from."
@@ -133,30 +139,78 @@ def _labels(sources: list[_Source]) -> tuple[str, ...]:
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
 
-def _split(folder: Path, sources: list[_Source], seed: int) -> tuple[list[_Source], list[_Source]]:
-    """(holdout, rest): by the folder's own lists when it has a test list, else by a hash of the name."""
-    test = _listed(folder, "test")
-    if test is not None:
-        dealt = _listed(folder, "trainval")
-        holdout = [source for source in sources if source.stem in test]
-        rest = [s for s in sources if s.stem not in test and (dealt is None or s.stem in dealt)]
-        return holdout, rest
-    ranked = _shuffled(sources, seed, "holdout")
-    count = len(ranked) // HOLDOUT_SHARE
-    return ranked[:count], ranked[count:]
+def _labels_of(disk: DiskFolder, entry: Entry) -> Iterator[str]:
+    if not entry.images:
+        return
+    for file in entry.annotations:
+        try:
+            yield from annotation_labels(disk.read(file.path), file.path)
+        except VocError:
+            continue  # told when its picture is read
 
 
-def _listed(folder: Path, name: str) -> set[str] | None:
-    path = folder / "ImageSets" / "Main" / f"{name}.txt"
-    if not path.is_file():
-        return None
-    return {line.split()[0] for line in path.read_text(encoding="utf-8").splitlines() if line.strip()}
+def _sources(disk: DiskFolder, reader: VocFolder) -> tuple[list[_Source], list[str]]:
+    """The usable pictures in the order of their names, and a sentence for everything else."""
+    sources, left_out = [], [*disk.left_out, *(fault.reason for fault in reader.not_read())]
+    for name in reader.entries:
+        for item in reader.read(name):
+            if not isinstance(item, VocFault):
+                sources.append(_source(item))
+            elif item.of_image:
+                left_out.append(item.reason)
+    return sources, left_out
+
+
+def _source(item: VocItem) -> _Source:
+    return _Source(item.name, item.path, item.paths[1], item.facts, item.annotation.objects)
+
+
+def _split(sources: list[_Source], left_out: list[str], splits: Splits, seed: int) -> _Parts:
+    """By the folder's own lists when it has one to test with, else by a hash of the name."""
+    tested = set(splits.test)
+    listed = {*splits.train, *splits.validation} if splits.train else {s.stem for s in sources} - tested
+    left_out += [
+        f"{text} is in {its_list} but there is no picture of it." for text, its_list in splits.unknown
+    ]
+    unlisted = [source for source in sources if source.stem not in listed | tested]
+    left_out += [f"{source.image} is in no list that is read." for source in unlisted]
+    rest = [source for source in sources if source.stem in listed]
+    if tested:
+        holdout = [source for source in sources if source.stem in tested]
+    else:
+        ranked = _shuffled(rest, seed, "holdout")
+        count = len(ranked) // HOLDOUT_SHARE
+        holdout, rest = ranked[:count], ranked[count:]
+    empty = [source for source in holdout if not source.objects]
+    left_out += [f"{source.image} has no box to judge a model by and is not held out." for source in empty]
+    holdout = [source for source in holdout if source.objects]
+    return _Parts(sources, holdout, rest, tuple(left_out))
+
+
+def _check_sizes(parts: _Parts, has_test_list: bool) -> str | None:
+    """What is wrong with the numbers of pictures, as the rest of a sentence about the folder; or None."""
+    usable, held, dealt = len(parts.sources), len(parts.holdout), len(parts.rest)
+    if not has_test_list and usable < FEWEST_IMAGES:
+        return f"holds {usable} annotated pictures; the demo needs at least {FEWEST_IMAGES}"
+    if not held:
+        return (
+            "has no usable picture in its lists to test with, and models are judged by these; correct the "
+            "list, or remove it and a fifth of all pictures is held out"
+        )
+    if dealt < FEWEST_DEALT:
+        return f"holds {dealt} annotated pictures besides the {held} held out; the demo needs {FEWEST_DEALT}"
+    with_boxes = sum(bool(source.objects) for source in parts.rest)
+    if with_boxes < FEWEST_DEALT // BOOTSTRAP_SHARE:
+        return f"holds {with_boxes} pictures with boxes besides the {held} held out; annotate more"
+    return None
 
 
 def _deal(rest: list[_Source], nights: int, seed: int) -> tuple[list[_Source], list[list[_Source]]]:
     ranked = _shuffled(rest, seed, "deal")
-    count = len(ranked) // BOOTSTRAP_SHARE
-    return ranked[:count], [ranked[count + night :: nights] for night in range(nights)]
+    bootstrap = [source for source in ranked if source.objects][: len(ranked) // BOOTSTRAP_SHARE]
+    taken = {source.stem for source in bootstrap}
+    later = [source for source in ranked if source.stem not in taken]
+    return bootstrap, [later[night::nights] for night in range(nights)]
 
 
 def _shuffled(sources: list[_Source], seed: int, purpose: str) -> list[_Source]:
@@ -168,13 +222,13 @@ def _shuffled(sources: list[_Source], seed: int, purpose: str) -> list[_Source]:
     return sorted(sources, key=rank)
 
 
-def _copy(archive: Archive, source: _Source, key: str) -> None:
-    archive.write(key, source.image.read_bytes())
-    archive.truth[key] = tuple(_boxes(source, archive.labels))
+def _copy(archive: Archive, disk: DiskFolder, source: _Source, key: str) -> None:
+    archive.write(key, disk.read(source.image))
+    archive.truth[key] = tuple(_boxes(source))
 
 
-def _boxes(source: _Source, labels: tuple[str, ...]) -> Iterator[TrueBox]:
-    for found in parse_annotation(source.annotation.read_bytes(), labels, source.annotation.name).objects:
+def _boxes(source: _Source) -> Iterator[TrueBox]:
+    for found in source.objects:
         left, top = round(found.xmin), round(found.ymin)
         width, height = round(found.xmax) - left, round(found.ymax) - top
         if width > 0 and height > 0:

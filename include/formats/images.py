@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import struct
 import warnings
 import zlib
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from .png import without_metadata
+from .png import SIGNATURE, without_metadata
 
 # What InvokeEndpoint takes (SageMaker Runtime API Reference, InvokeEndpoint, Body), and what the detector
 # decodes.
@@ -22,7 +23,7 @@ _UPRIGHT = 1
 # Kinds that people take for photographs, by the first bytes; the number is where these bytes begin.
 _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "JPEG"),
-    (0, b"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, SIGNATURE, "PNG"),
     (8, b"WEBP", "WebP"),
     (0, b"GIF8", "GIF"),
     (0, b"BM", "BMP"),
@@ -139,9 +140,11 @@ def inspect_image(data: bytes) -> ImageFacts:
     except UnusableImageError:
         raise
     except Image.DecompressionBombError as error:
-        raise _too_many_pixels("far more") from error
+        # Pillow says the number before anybody can ask for the size.
+        found = re.search(r"\d+", str(error))
+        raise _too_many_pixels(int(found[0]) if found else MAX_IMAGE_PIXELS + 1) from error
     except _DECODER_ERRORS as error:
-        if data.startswith(b"\x89PNG"):
+        if data.startswith(SIGNATURE):
             return _decoded_without_metadata(data)
         raise _unreadable(error) from error
 
@@ -153,7 +156,7 @@ def _decoded(data: bytes) -> ImageFacts:
         with Image.open(io.BytesIO(data), formats=TAKEN_KINDS) as image:
             width, height = image.size
             if width * height > MAX_IMAGE_PIXELS:
-                raise _too_many_pixels(f"{width}x{height}")
+                raise _too_many_pixels(width * height)
             depth = len(image.getbands())
             orientation = _orientation(image)
             # A JPEG is decoded at a fraction of its size: every byte is looked at, in a fraction of the time.
@@ -178,10 +181,10 @@ def _orientation(image: Image.Image) -> int:
     return found if isinstance(found, int) and _UPRIGHT <= found <= 8 else _UPRIGHT
 
 
-def _too_many_pixels(size: str) -> UnusableImageError:
+def _too_many_pixels(pixels: int) -> UnusableImageError:
     return UnusableImageError(
         "too-large",
-        f"has too many pixels ({size}) and a model takes at most {MAX_IMAGE_PIXELS}: save a smaller version",
+        f"has {pixels} pixels and a model takes at most {MAX_IMAGE_PIXELS}: save a smaller version",
     )
 
 

@@ -142,12 +142,13 @@ class BoxTally:
     def cause(self) -> str | None:
         """Return what is wrong with most boxes of the set and what to do, None when most can be used.
 
-        A label that is not wanted is no fault of the set, unless no box has a label that is.
+        A label that is not wanted is no fault of the set, unless no box has a label that is; where no box can
+        be used at all, the most frequent fault is told.
         """
         total = self.used + self.faults.total()
         for fault, count in self.faults.most_common():
-            alike = count > _SHARE_ALIKE * total and (count >= _FEWEST_ALIKE or not self.used)
-            if alike and (fault is not BoxFault.LABEL or not self.used):
+            alike = count >= _FEWEST_ALIKE and count > _SHARE_ALIKE * total
+            if not self.used or (alike and fault is not BoxFault.LABEL):
                 boxes = f"{count} of {total} boxes" if total > 1 else "the only box"
                 return f"{boxes} cannot be used for the same reason: {fault.value}."
         return None
