@@ -104,7 +104,7 @@ def deal_folder(folder: Path, root: Path, seed: int) -> tuple[Archive, Dealt]:
         _copy(archive, disk, source, key)
         facts = source.facts
         archive.holdout.append(HoldoutImage(key, "clean", facts.width, facts.height, facts.depth))
-    notes = (*reader.notes(), *splits.notes)
+    notes = (*reader.notes(), *(fault.reason for fault in reader.not_read()), *splits.notes)
     dealt = Dealt(len(bootstrap), tuple(map(len, nights)), len(parts.holdout), parts.left_out, notes)
     return archive, dealt
 
@@ -151,7 +151,7 @@ def _labels_of(disk: DiskFolder, entry: Entry) -> Iterator[str]:
 
 def _sources(disk: DiskFolder, reader: VocFolder) -> tuple[list[_Source], list[str]]:
     """The usable pictures in the order of their names, and a sentence for everything else."""
-    sources, left_out = [], [*disk.left_out, *(fault.reason for fault in reader.not_read())]
+    sources, left_out = [], [*disk.left_out]
     for name in reader.entries:
         for item in reader.read(name):
             if not isinstance(item, VocFault):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tomllib
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,7 @@ from include.demo.archive import Archive
 from include.demo.dag_runs import task_log_tail
 from include.demo.demo_settings import DRAWN, PHOTOS, batch_size, demo_settings, write_settings
 from include.demo.deployment import Deployment
+from include.demo.driver import DemoError, check_data
 from include.demo.executor import PRELOADED
 from include.demo.processes import Supervisor
 from include.demo.progress import Progress
@@ -136,3 +138,24 @@ def test_a_supervisor_that_never_started_anything_stops(tmp_path):
 
 def test_what_the_demos_executor_loads_beforehand_is_there():
     assert [import_module(name).__name__ for name in PRELOADED] == list(PRELOADED)
+
+
+@pytest.mark.parametrize("command", ["demo", "up"])
+@pytest.mark.parametrize(("kind", "sentence"), [("a file", "is not a folder"), ("empty", "is empty")])
+def test_data_that_cannot_be_a_data_set_is_refused_before_anything_starts(
+    tmp_path, capsys, command, kind, sentence
+):
+    data = tmp_path / "data"
+    data.write_text("images") if kind == "a file" else data.mkdir()
+    assert main([command, "--data", str(data), "--state", str(tmp_path / "state")]) == 1
+    assert f"DATA={data} {sentence}; give a PASCAL VOC folder." in capsys.readouterr().out
+    assert not (tmp_path / "state").exists()
+
+
+def test_data_that_may_not_be_read_is_one_sentence(tmp_path, capsys, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    with pytest.raises(DemoError, match="cannot be read: Permission denied; make it readable"):
+        check_data(tmp_path)

@@ -216,3 +216,13 @@ def test_the_page_is_self_contained_and_tells_what_happened(aws_clients, layout,
         for tag, attributes in page.tags
         if tag == "svg"
     )
+
+
+def test_what_was_left_out_of_a_persons_folder_is_in_the_report(aws_clients, layout, tmp_path):
+    s3, reasons = aws_clients("s3"), ("JPEGImages/<a>.jpg is a WebP file.", "b is in no list that is read.")
+    report = build_report(s3, layout, [NIGHT], SECONDS, STATUSES, reasons)
+    assert report["left_out"] == list(reasons)
+    write_page(tmp_path / "report.html", report, s3, layout, LABELS)
+    page = Page((tmp_path / "report.html").read_text())
+    assert "Left out of DATA" in page.text
+    assert all(reason in page.text for reason in reasons)
