@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import threading
 from collections.abc import Callable
@@ -11,11 +12,16 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
-from secondlook.hooks.training_data import TrainingDataError
+from include.detector.recordio import pack
+from secondlook.errors import TrainingDataError
+from secondlook.failures import fault_of
+from secondlook.operators.base import ArgumentError
 from secondlook.operators.evaluate import HoldoutLeakError, NoHoldoutError
 from secondlook.operators.job_user import JobStoppedError
 from secondlook.operators.waiting import JobFailedError
+from secondlook.training.hyperparameters import HyperparameterError
 from tests.operators.conftest import TaskInstance
+from tests.operators.shapes import draw
 
 NIGHT = "2026-11-20"
 
@@ -129,6 +135,43 @@ def test_what_the_algorithm_would_refuse_late_is_refused_early(ready: Any, conte
         ready.train(hyperparameters={"base_network": "resnet-50"}).execute(context)
     with pytest.raises(TrainingDataError, match="at least one batch of 512"):
         ready.train(hyperparameters={"mini_batch_size": 512}).execute(context)
+
+
+def test_hyperparameters_are_checked_before_any_job_is_made(ready: Any, context: dict[str, Any]) -> None:
+    ready.answer_night(range(3000, 3012))
+    jobs = ready.calls("CreateTrainingJob")
+    for given, sentence in (
+        ({"epochs": 10.0}, r"^Task train: hyperparameters\.epochs = 10\.0: .*; write 10\.$"),
+        ({"epoch": 3}, r"^Task train: hyperparameters\.epoch is no .*: did you mean epochs\?$"),
+        ({"num_classes": "2"}, r"hyperparameters\.num_classes is the number of labels and cannot be set"),
+    ):
+        with pytest.raises(HyperparameterError, match=sentence) as caught:
+            ready.train(hyperparameters=given).execute(context)
+        assert not fault_of(caught.value).passing
+    with pytest.raises(ArgumentError, match="hyperparameters must be a mapping, not 'epochs=3'"):
+        ready.train(hyperparameters="epochs=3").execute(context)
+    # A night's training validates with the bootstrap's 13 images and a share of its own.
+    with pytest.raises(TrainingDataError, match=r"There are 13 validation images .* batch of 20: .* mini_"):
+        ready.train(min_new_answers=1, validation_share=0, hyperparameters={"mini_batch_size": 20}).execute(
+            context
+        )
+    assert ready.calls("CreateTrainingJob") == jobs
+
+
+def test_boxes_that_cannot_be_right_fail_the_training_at_the_first_try(
+    project: Any, context: dict[str, Any]
+) -> None:
+    """A .rec in pixels once trained to a model that finds nothing, and was Completed."""
+    project.upload_voc(project.layout.bootstrap_voc(), range(48))
+    project.pack().execute(context)
+    picture = draw(1)
+    stream = io.BytesIO()
+    left, top, width, height = picture.boxes[0][1:]
+    pack([([(0, left, top, left + width, top + height)], picture.data)] * 38, stream)
+    project.put(project.layout.bootstrap_recordio("train"), stream.getvalue())
+    with pytest.raises(JobFailedError, match="they look like pixels, but RecordIO takes ratios") as caught:
+        project.bootstrap().execute(context)
+    assert not fault_of(caught.value).passing
 
 
 def test_a_holdout_image_is_never_trained_on_and_a_leak_is_refused(

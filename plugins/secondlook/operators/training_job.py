@@ -86,13 +86,17 @@ class TrainingOperator(SageMakerOperator):
 
         Raises
         ------
+        ArgumentError
+            They are no mapping.
         HyperparameterError
             One that the algorithm of ``image`` would refuse.
         """
         from secondlook.training.hyperparameters import checked_hyperparameters
 
+        if not isinstance(self.hyperparameters, dict):
+            raise self.wrong("hyperparameters", f"must be a mapping, not {self.hyperparameters!r}")
         key = f"Task {self.task_id}: hyperparameters"
-        return checked_hyperparameters(dict(self.hyperparameters), key=key, image=image)  # type: ignore[arg-type]
+        return checked_hyperparameters(self.hyperparameters, key=key, image=image)
 
     def plan(
         self,

@@ -57,7 +57,7 @@ def faults_of(given: Mapping[str, Any], *, key: str, image: str | None = None) -
         The container image; None is Amazon's own.
     """
     known = is_object_detection(image)
-    faults = [fault for name, value in given.items() if (fault := _fault(name, value, known))]
+    faults = [fault for name, value in given.items() if (fault := _fault(str(name), value, known))]
     shape = _shape_fault(given) if known and not faults else None
     return [f"{key}.{fault}" for fault in (*faults, *([shape] if shape else []))]
 
