@@ -42,9 +42,11 @@ _BY_CLASS: dict[str, Cause] = {
     ),
     "ParamValidationError": Cause.INVALID,
     "ValidationError": Cause.INVALID,
-    # What a VOC folder, a box, an image file or a RecordIO file holds is wrong (include/formats,
+    # What a VOC folder, a box, an image, an archive or a RecordIO file holds is wrong (include/formats,
     # include/detector).
-    **dict.fromkeys(("VocError", "BoxRefusedError", "UnusableImageError", "DetectorError"), Cause.INVALID),
+    **dict.fromkeys(
+        ("VocError", "BoxRefusedError", "UnusableImageError", "ArchiveError", "DetectorError"), Cause.INVALID
+    ),
     **dict.fromkeys(
         (
             *("BotoCoreError", "AirflowNotFoundException", "SSLCertVerificationError"),
