@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowRefused
 from include.demo.dag_runs import RunFailed
-from include.demo.driver import DemoError, Options, demo, up
+from include.demo.driver import DemoError, Options, demo
 from include.demo.processes import ServiceFailed
 from include.demo.progress import Progress
 from include.demo.report import ReportError
 from include.demo.state import ROOT
+from include.demo.up import up
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -59,6 +59,11 @@ class AirflowApi:
         body = {"logical_date": logical_date, "conf": conf}
         return str(self._must("POST", f"/api/v2/dags/{dag_id}/dagRuns", body)["dag_run_id"])
 
+    def latest_run(self, dag_id: str) -> tuple[str, str] | None:
+        """Run id and state of the run that was made last, or None."""
+        runs = self._must("GET", f"/api/v2/dags/{dag_id}/dagRuns?order_by=-id&limit=1")["dag_runs"]
+        return (str(runs[0]["dag_run_id"]), str(runs[0]["state"])) if runs else None
+
     def run_state(self, dag_id: str, run_id: str) -> str:
         """`queued`, `running`, `success` or `failed`."""
         return str(self._must("GET", f"/api/v2/dags/{dag_id}/dagRuns/{run_id}")["state"])

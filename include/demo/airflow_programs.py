@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.demo import node
-from include.demo.processes import LOOPBACK, Program, clean_environment
+from include.demo.machine import LOOPBACK, clean_environment
+from include.demo.processes import Program
 from include.demo.state import REGION, ROOT
 
 if TYPE_CHECKING:
@@ -53,7 +54,13 @@ def component_program(state: State, component: str) -> Program:
     """One of `COMPONENTS`."""
     options = ["--skip-serve-logs"] if component in WITHOUT_LOG_SERVER else []
     command = [airflow_command(), component, *options]
-    return Program(f"airflow-{component}", command, airflow_environment(state), ROOT)
+    return Program(
+        f"airflow-{component}",
+        command,
+        airflow_environment(state),
+        ROOT,
+        may_start=state.deployment.database_answers,
+    )
 
 
 def celery_worker_program(state: State, name: str, slots: int) -> Program:

@@ -75,11 +75,11 @@ class BackfillOptions:
 
 def backfill(options: BackfillOptions, progress: Progress) -> None:
     """Run all nights twice on a clean state folder and write the report; raises unless it is as promised."""
-    with only_one(options.folder), stoppable():
+    with only_one(options.folder) as lock, stoppable():
         remove_state(options.folder)
         state = open_state(options.folder, options.deployment)
         nights = _draw(state, options, progress)
-        with Supervisor(state.logs) as supervisor:
+        with Supervisor(state.logs, lock=lock) as supervisor:
             stack = Stack(state, supervisor, progress)
             archive = stack.start(options.seed, None)
             write_settings(state.settings_file, _settings(archive.labels, options.nights))

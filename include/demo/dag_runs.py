@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +92,9 @@ def follow(runs: list[DagRun], progress: Progress, supervisor: Supervisor, timeo
     running = list(runs)
     while running:
         supervisor.check()
-        running = [run for run in running if not run.poll(progress)]
+        # On a busy machine an answer may take too long: the next one tells as much.
+        with suppress(OSError):
+            running = [run for run in running if not run.poll(progress)]
         if running and time.monotonic() > deadline:
             raise RunFailed(
                 f"{running[0].name}: the run {running[0].run_id} is not over after {timeout_seconds:.0f} s."

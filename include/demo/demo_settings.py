@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+import tomllib
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from include.demo.archive import HOLDOUT_VERSION
@@ -62,6 +63,76 @@ def for_person(schedule: Schedule) -> Schedule:
         min_new_answers=4,
         review_timeout_seconds=24 * 3600,
     )
+
+
+# What `for_person` changes, by its place in the settings file.
+PLACES = {
+    "review_limit": ("review", "limit"),
+    "review_timeout_seconds": ("review", "timeout_seconds"),
+    "replay_ratio": ("training", "replay_ratio"),
+    "min_new_answers": ("training", "min_new_answers"),
+}
+
+
+@dataclass(frozen=True)
+class Follower:
+    """Keeps a settings file in step with who reviews, start by start.
+
+    `file` remembers what was written, so that a value which a user changed by hand is told from ours and
+    stays.
+    """
+
+    settings: Path
+    file: Path
+
+    def begin(self, base: Schedule, for_me: bool, values: dict[str, Any]) -> None:
+        """Remember the schedule that the first `values` were made with."""
+        write_settings(self.settings, values)
+        self._remember(base, for_me)
+
+    def follow(self, for_me: bool) -> list[str]:
+        """Write what this start's reviewers need; returns the settings that a user chose and that stay."""
+        base, written = self._remembered()
+        wanted = for_person(base) if for_me else base
+        found = tomllib.loads(self.settings.read_text(encoding="utf-8"))
+        text, kept = self.settings.read_text(encoding="utf-8"), []
+        for name, (table, key) in PLACES.items():
+            value = found.get(table, {}).get(key)
+            if written is not None and value != getattr(written, name):
+                kept.append(f"[{table}] {key} = {value}")
+            else:
+                text = _with_value(text, table, key, getattr(wanted, name))
+        part = self.settings.with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(self.settings)
+        self._remember(base, for_me)
+        return kept
+
+    def _remember(self, base: Schedule, for_me: bool) -> None:
+        part = self.file.with_suffix(".part")
+        part.write_text(json.dumps({"base": asdict(base), "for_me": for_me}), encoding="utf-8")
+        part.replace(self.file)
+
+    def _remembered(self) -> tuple[Schedule, Schedule | None]:
+        """The first start's schedule, and the last one written; an older folder remembers neither."""
+        if not self.file.exists():
+            values = tomllib.loads(self.settings.read_text(encoding="utf-8"))
+            shape = values["bootstrap"]["hyperparameters"]["image_shape"]
+            return (PHOTOS if shape == PHOTOS.image_shape else DRAWN), None
+        known = json.loads(self.file.read_text(encoding="utf-8"))
+        base = Schedule(**known["base"])
+        return base, for_person(base) if known["for_me"] else base
+
+
+def _with_value(text: str, table: str, key: str, value: object) -> str:
+    """The TOML text with one value of a table replaced, all other lines as they are."""
+    lines, inside = text.splitlines(keepends=True), False
+    for number, line in enumerate(lines):
+        if line.startswith("["):
+            inside = line.split("#")[0].strip() == f"[{table}]"
+        elif inside and line.split("=")[0].strip() == key:
+            lines[number] = f"{key} = {json.dumps(value)}\n"
+    return "".join(lines)
 
 
 def write_settings(path: Path, values: dict[str, Any]) -> None:

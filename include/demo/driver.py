@@ -1,17 +1,18 @@
-"""What `make demo` and `make up` do, from the first process to the report."""
+"""What `make demo` does, from the first process to the report."""
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import signal
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TextIO
 
-from include.demo.airflow_programs import ADMIN
 from include.demo.dag_runs import DagRun, follow
 from include.demo.person import NIGHT_SECONDS as PERSON_NIGHT_SECONDS
 from include.demo.person import Person
@@ -20,12 +21,11 @@ from include.demo.report import Seconds, build_report, result_table
 from include.demo.report_page import write_page
 from include.demo.services import s3_client
 from include.demo.stack import Stack
-from include.demo.state import PERSON, REVIEWERS, open_state
+from include.demo.state import open_state
 from include.demo.upload import LAYOUT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from include.demo.archive import Archive
     from include.demo.progress import Progress
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
 BOOTSTRAP_SECONDS = 3600.0
 NIGHT_SECONDS = 3600.0
-IDLE_SECONDS = 1.0
+# How long a start waits for the processes of an earlier one that was killed: their guards end them.
+EARLIER_SECONDS = 30.0
 # SIGINT too: a shell starts background jobs with it ignored.
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -55,10 +56,10 @@ class Options:
 def demo(options: Options, progress: Progress) -> None:
     """Play three nights on a clean state folder and write the report."""
     check_data(options.data)
-    with only_one(options.folder), stoppable():
+    with only_one(options.folder) as lock, stoppable():
         remove_state(options.folder)
         state = open_state(options.folder)
-        with Supervisor(state.logs) as supervisor:
+        with Supervisor(state.logs, lock=lock) as supervisor:
             stack = Stack(state, supervisor, progress, options.for_me)
             archive = stack.start(options.seed, options.data)
             person = _invite_reviewers(stack, options, len(archive.nights))
@@ -76,27 +77,6 @@ def demo(options: Options, progress: Progress) -> None:
             )
             _write_report(stack, archive, seconds)
             progress.say("stopping all processes")
-
-
-def up(options: Options, progress: Progress) -> None:
-    """Start everything on a state folder that is kept, and stay until interrupted."""
-    check_data(options.data)
-    with only_one(options.folder), stoppable():
-        state = open_state(options.folder)
-        with Supervisor(state.logs) as supervisor:
-            stack = Stack(state, supervisor, progress, options.for_me)
-            archive = stack.start(options.seed, options.data)
-            if not options.for_me:
-                stack.start_reviewers(options.seed)
-            _print_addresses(stack)
-            if not _has_champion(state):
-                set_up_models_and_reviews(stack)
-            progress.plain()
-            progress.plain(f"Trigger nightly_detection in Airflow with night = {', '.join(archive.nights)}.")
-            progress.plain("Ctrl-C stops everything; `make up` goes on from here.")
-            while True:
-                supervisor.check()
-                time.sleep(IDLE_SECONDS)
 
 
 def check_data(data: Path | None) -> None:
@@ -183,31 +163,6 @@ def _status(state: State, service: str) -> dict[str, object]:
     return dict(JsonClient(state.url(service)).call("GET", "/_status")[1])
 
 
-def _print_addresses(stack: Stack) -> None:
-    secrets, url = stack.state.secrets, stack.state.url
-    who = (
-        "all reviews wait for you"
-        if stack.for_me
-        else f"simulated: {', '.join(REVIEWERS)}; make up REVIEWERS=me leaves all reviews to you"
-    )
-    for line in (
-        "",
-        f"Airflow       {url('airflow')}   log in as {ADMIN} / {secrets.admin_password}",
-        f"Review Desk   {url('desk')}   log in as {PERSON} / {secrets.reviewers[PERSON]} ({who})",
-        f"S3            {url('s3')}   bucket {LAYOUT.bucket}",
-        f"SageMaker     {url('sagemaker')}",
-        f"Settings      {stack.state.settings_file}",
-        f"Logs          {stack.state.logs}",
-        "",
-    ):
-        stack.progress.plain(line)
-
-
-def _has_champion(state: State) -> bool:
-    found = s3_client(state).list_objects_v2(Bucket=LAYOUT.bucket, Prefix=LAYOUT.champion())
-    return int(found["KeyCount"]) > 0
-
-
 def remove_state(folder: Path) -> None:
     """Begin clean, but delete nothing that is not a demo's."""
     if not folder.exists():
@@ -218,17 +173,35 @@ def remove_state(folder: Path) -> None:
 
 
 @contextmanager
-def only_one(folder: Path) -> Iterator[None]:
-    """Two demos in one folder would take each other's ports and files."""
+def only_one(folder: Path) -> Iterator[int]:
+    """Keep others out of a folder: two demos would take each other's ports and files.
+
+    Yields the lock's file descriptor, for the guards: what a killed demo leaves behind holds the lock until
+    it has ended.
+    """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / f".{folder.name}.lock").open("w") as lock:
+    with (folder.parent / f".{folder.name}.lock").open("a+") as lock:
+        _take(lock, folder)
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield lock.fileno()
+
+
+def _take(lock: TextIO, folder: Path) -> None:
+    deadline = time.monotonic() + EARLIER_SECONDS
+    while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise DemoError(
-                f"Something already runs in {folder}; stop it first or name another folder with --state."
-            ) from None
-        yield
+            lock.seek(0)
+            owner = lock.read().strip()
+            if Path(f"/proc/{owner}").is_dir() or time.monotonic() > deadline:
+                raise DemoError(
+                    f"Something already runs in {folder} (process {owner}); stop it first or name another "
+                    "folder with --state."
+                ) from None
+            time.sleep(0.1)
 
 
 @contextmanager

@@ -19,11 +19,13 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from include.demo.http_json import JsonClient
+from include.demo.sessions import Sessions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -116,6 +118,7 @@ class Reviewer:
     password: str
     skill: Skill
     desk: JsonClient
+    sessions: Sessions | None = None
 
     def log_in(self) -> None:
         """Open a session; also used again when the Desk forgot the last one."""
@@ -126,6 +129,8 @@ class Reviewer:
         if status != 200:
             raise ReviewerError(f"The Review Desk did not let {self.name} in: {status} {session}.")
         self.desk.headers["Authorization"] = f"Bearer {session['token']}"
+        if self.sessions is not None:
+            self.sessions.keep(self.name, session["token"])
 
     def next_task(self) -> dict[str, Any] | None:
         """The oldest open task for this person, or None when there is none."""
@@ -215,9 +220,12 @@ def read_truth(path: Path) -> dict[str, list[Box]]:
     return {entry["image"]: entry["boxes"] for entry in map(json.loads, lines)}
 
 
-def work(room: ReviewRoom, tally: Path | None, idle_seconds: float = IDLE_SECONDS) -> None:
-    """Review until the process is told to stop; a Desk that is restarting is waited for."""
-    while True:
+def work(
+    room: ReviewRoom, tally: Path | None, idle_seconds: float = IDLE_SECONDS, stop: Event | None = None
+) -> None:
+    """Review until `stop` is set, the image in hand to its end; a Desk that is restarting is waited for."""
+    stop = stop or Event()
+    while not stop.is_set():
         try:
             busy = room.work_once()
         except OSError as error:
@@ -228,7 +236,17 @@ def work(room: ReviewRoom, tally: Path | None, idle_seconds: float = IDLE_SECOND
             part.write_text(json.dumps(room.tally))
             os.replace(part, tally)
         if not busy:
-            time.sleep(idle_seconds)
+            stop.wait(idle_seconds)
+
+
+def _make_room(sessions: Sessions, desk: str, stop: Event) -> None:
+    """Hand back what reviewers held who were killed."""
+    while not stop.is_set():
+        try:
+            return sessions.give_back(desk)
+        except OSError as error:
+            print(f"The Review Desk does not answer ({error}); trying again.", flush=True)
+            stop.wait(IDLE_SECONDS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -242,6 +260,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--team", required=True, type=Path, help='JSON object {"name": "password", ...}')
     parser.add_argument("--truth", required=True, type=Path, help="JSON Lines, one image and its boxes each")
     parser.add_argument("--tally", type=Path, help="JSON file to keep the number of answers per night in")
+    parser.add_argument("--sessions", type=Path, help="file to keep the open sessions in")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument(
         "--skill", choices=sorted(SKILLS), default="trained", help="whose numbers to start from"
@@ -260,11 +279,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     }
     skill = Skill(**{**base.__dict__, **given})
     team = json.loads(options.team.read_text(encoding="utf-8"))
+    stop = Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    sessions = None if options.sessions is None else Sessions(options.sessions)
+    if sessions is not None:
+        _make_room(sessions, options.desk, stop)
     reviewers = [
-        Reviewer(name, password, skill, JsonClient(options.desk)) for name, password in sorted(team.items())
+        Reviewer(name, password, skill, JsonClient(options.desk), sessions)
+        for name, password in sorted(team.items())
     ]
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    work(ReviewRoom(reviewers, read_truth(options.truth), options.seed), options.tally, options.idle_seconds)
+    room = ReviewRoom(reviewers, read_truth(options.truth), options.seed)
+    work(room, options.tally, options.idle_seconds, stop)
     return 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -12,7 +13,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.demo.http_json import JsonClient
-from include.demo.processes import LOOPBACK, Program, ServiceFailed, clean_environment
+from include.demo.machine import LOOPBACK, clean_environment
+from include.demo.processes import Program, ServiceFailed
 from include.demo.state import ACCOUNT_ID, BUCKET, REGION, REVIEWERS, ROLE_ARN, ROOT, TEAM
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ def s3_program(state: State) -> Program:
         # Otherwise it would also listen for MQTT devices, on every interface.
         "IOT_MTLS_ENABLED": "0",
     }
-    return Program("s3", [str(ROOT / "build" / "venv" / "bin" / "ministack")], environment, ROOT)
+    command = [str(Path(sys.executable).parent / "ministack")]
+    return Program("s3", command, environment, ROOT, stops_last=True)
 
 
 def sagemaker_program(state: State) -> Program:
@@ -82,6 +85,7 @@ def reviewers_program(state: State, seed: int, *options: str) -> Program:
         *("--team", str(state.write_private("team.json", team))),
         *("--truth", str(state.truth_file)),
         *("--tally", str(state.tally_file)),
+        *("--sessions", str(state.sessions_file)),
         *("--seed", str(seed)),
         *options,
     ]

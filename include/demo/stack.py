@@ -13,14 +13,15 @@ from include.demo.demo_settings import (
     DRAWN,
     PHOTOS,
     POOLS_FILE,
+    Follower,
     batch_size,
     demo_settings,
     for_person,
-    write_settings,
 )
 from include.demo.drawn import DrawnSizes
+from include.demo.machine import clean_environment
 from include.demo.prepare import load_index
-from include.demo.processes import Program, ServiceFailed, clean_environment
+from include.demo.processes import Program, ServiceFailed
 from include.demo.services import (
     START_SECONDS,
     add_workers,
@@ -116,13 +117,16 @@ class Stack:
         for note in notes:
             self.progress.say(f"archive: {note}")
         uploaded = self.state.folder / "uploaded"
-        if not uploaded.exists():
+        follower = Follower(self.state.settings_file, self.state.schedule_file)
+        if uploaded.exists():
+            for kept in follower.follow(self.for_me):
+                self.progress.say(f"settings: {kept} stays as you set it")
+        else:
             self.state.truth_file.write_bytes(truth_lines(archive))
-            schedule = DRAWN if data is None else PHOTOS
-            if self.for_me:
-                schedule = for_person(schedule)
+            base = DRAWN if data is None else PHOTOS
+            schedule = for_person(base) if self.for_me else base
             batch = batch_size(archive.validation_images())
-            write_settings(self.state.settings_file, demo_settings(archive.labels, schedule, batch))
+            follower.begin(base, self.for_me, demo_settings(archive.labels, schedule, batch))
             count = upload_archive(s3_client(self.state), archive)
             uploaded.touch()
             self.progress.say(

@@ -7,11 +7,11 @@ import json
 import os
 import secrets
 import string
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from include.demo.deployment import ONE_MACHINE, Deployment
-from include.demo.processes import LOOPBACK, free_ports, is_free
+from include.demo.machine import LOOPBACK, free_ports, is_free
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
@@ -21,6 +21,7 @@ BUCKET = "second-look-demo"
 PREFIX = "second-look"
 TEAM = "second-look"
 SERVICES = ("s3", "sagemaker", "desk", "airflow")
+PORTS = (*SERVICES, "postgres")
 REVIEWERS = ("reviewer-1", "reviewer-2", "reviewer-3")
 PERSON = "reviewer"
 
@@ -35,6 +36,7 @@ class Secrets:
     jwt_secret: str
     api_secret: str
     fernet_key: str
+    database_password: str
     reviewers: dict[str, str]
     ports: dict[str, int]
 
@@ -68,6 +70,16 @@ class State:
         return self.folder / "truth.jsonl"
 
     @property
+    def schedule_file(self) -> Path:
+        """Whose schedule the settings follow."""
+        return self.folder / "schedule.json"
+
+    @property
+    def sessions_file(self) -> Path:
+        """The simulated reviewers' open sessions; readable by this user alone."""
+        return self.folder / "sessions.json"
+
+    @property
     def tally_file(self) -> Path:
         """Answers given so far, per night."""
         return self.folder / "answers.json"
@@ -93,10 +105,14 @@ def open_state(folder: Path, deployment: Deployment = ONE_MACHINE) -> State:
     if not path.exists():
         kept = _generate()
     else:
-        kept = Secrets(**json.loads(path.read_text(encoding="utf-8")))
-        spare = free_ports(len(SERVICES))
-        ports = {name: port if is_free(port) else spare.pop() for name, port in kept.ports.items()}
-        kept = Secrets(**{**asdict(kept), "ports": ports})
+        new, known = asdict(_generate()), json.loads(path.read_text(encoding="utf-8"))
+        # An older folder lacks what came later; whatever is not known any more stays behind.
+        kept = Secrets(**{name: known.get(name, value) for name, value in new.items()})
+        ports = {
+            name: known["ports"].get(name, port) if is_free(known["ports"].get(name, port)) else port
+            for name, port in new["ports"].items()
+        }
+        kept = replace(kept, ports=ports)
     _write_private(path, asdict(kept))
     return State(folder.resolve(), kept, deployment)
 
@@ -110,8 +126,9 @@ def _generate() -> Secrets:
         jwt_secret=secrets.token_urlsafe(48),
         api_secret=secrets.token_urlsafe(32),
         fernet_key=base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+        database_password=secrets.token_urlsafe(24),
         reviewers={name: secrets.token_urlsafe(12) for name in (*REVIEWERS, PERSON)},
-        ports=dict(zip(SERVICES, free_ports(len(SERVICES)), strict=True)),
+        ports=dict(zip(PORTS, free_ports(len(PORTS)), strict=True)),
     )
 
 

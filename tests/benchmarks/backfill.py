@@ -17,7 +17,8 @@ from include.demo.backfill import BackfillFailed, BackfillOptions, backfill
 from include.demo.dag_runs import RunFailed
 from include.demo.deployment import Deployment
 from include.demo.driver import DemoError
-from include.demo.processes import ServiceFailed, free_ports
+from include.demo.machine import free_ports
+from include.demo.processes import ServiceFailed
 from include.demo.progress import Progress
 from include.demo.state import ROOT
 

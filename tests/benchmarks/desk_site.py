@@ -17,7 +17,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from include.demo.processes import LOOPBACK, Program, Supervisor, clean_environment, free_ports
+from include.demo.machine import LOOPBACK, clean_environment, free_ports
+from include.demo.processes import Program, Supervisor
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.database import open_database

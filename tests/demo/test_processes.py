@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from include.demo.guard import descendants
-from include.demo.processes import Program, ServiceFailed, Supervisor, free_ports, is_free
+from include.demo.machine import free_ports, is_free
+from include.demo.processes import Program, ServiceFailed, Supervisor
 
 ROOT = Path(__file__).resolve().parents[2]
 # A service that starts a child of its own, which ignores SIGTERM, and leaves both process ids in a file.

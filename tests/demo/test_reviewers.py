@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from include.demo.http_json import JsonClient
 from include.demo.reviewers import CROWD, TRAINED, Reviewer, ReviewRoom, Skill, answer_boxes
+from include.demo.sessions import Sessions
 
 ROOT = Path(__file__).resolve().parents[2]
 LABELS = ["RBC", "WBC"]
@@ -149,3 +150,34 @@ def test_reviewers_take_turns_and_their_answers_arrive_in_s3(
         boxes = answer["answerContent"]["annotatedResult"]["boundingBoxes"]
         assert boxes == answer_boxes(TRUTH, labels=LABELS, size_px=SIZE, skill=TRAINED, key=(3, image, 0))
     assert client.describe_human_loop(HumanLoopName=loops[unseen])["HumanLoopStatus"] == "InProgress"
+
+
+def test_what_a_killed_reviewer_held_goes_to_the_next_start(
+    tmp_path, aws_clients, bucket, flow, desk_server, desk_workers
+):
+    image = f"s3://{bucket}/images/held.jpg"
+    aws_clients("s3").put_object(Bucket=bucket, Key="images/held.jpg", Body=b"pixels")
+    start_loop(aws_clients("sagemaker-a2i-runtime"), flow, image)
+    sessions = Sessions(tmp_path / "sessions.json")
+
+    def team(kept):
+        people = sorted(desk_workers.items())
+        return [Reviewer(*person, TRAINED, JsonClient(desk_server), kept) for person in people]
+
+    def taken(reviewers):
+        for reviewer in reviewers:
+            while task := reviewer.next_task():
+                if task["input"]["taskObject"] == image:
+                    return True
+                reviewer.decline(task["task"], "another test's")
+        return False
+
+    assert taken(team(sessions))
+    assert sessions.file.stat().st_mode & 0o777 == 0o600
+    # Killed here, without a word: its image waits for nobody else, nor for its next session.
+    assert not taken(team(None))
+    Sessions(sessions.file).give_back(desk_server)
+    assert not sessions.file.exists()
+    assert taken(team(None))
+    # A start without an earlier one has nothing to give back.
+    Sessions(sessions.file).give_back(desk_server)

@@ -17,7 +17,7 @@ import pytest
 import redis
 from sqlalchemy import make_url
 
-from include.demo.processes import LOOPBACK, clean_environment, free_ports
+from include.demo.machine import LOOPBACK, clean_environment, free_ports
 
 from .compose_file import DEPLOY, ROOT
 

@@ -16,7 +16,8 @@ from include.demo.airflow_programs import ADMIN, celery_worker_program, componen
 from include.demo.demo_settings import Schedule, demo_settings, write_settings
 from include.demo.deployment import Deployment
 from include.demo.drawn import DrawnSizes
-from include.demo.processes import Supervisor, clean_environment
+from include.demo.machine import clean_environment
+from include.demo.processes import Supervisor
 from include.demo.services import START_SECONDS, s3_client
 from include.demo.stack import Stack
 from include.demo.state import REGION, ROOT, open_state

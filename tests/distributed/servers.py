@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 import redis
 
-from include.demo.processes import LOOPBACK, Program, clean_environment, free_ports
+from include.demo.machine import LOOPBACK, clean_environment, free_ports
+from include.demo.processes import Program
 from include.demo.state import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "review_desk"))
