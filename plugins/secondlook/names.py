@@ -69,8 +69,8 @@ def human_task_ui_name(prefix: str, *contents: object) -> str:
     return _a2i_name("human task UI", prefix, contents)
 
 
-def human_loop_name(flow: str, image: str, etag: str, round: int, *, prefix: str = "second-look") -> str:
-    """Name the human loop that asks for one review of one image version.
+def human_loop_name(flow: str, image: str, sha256: str, round: int, *, prefix: str = "second-look") -> str:
+    """Name the human loop that asks for one review of one image: the same bytes uploaded again are the same.
 
     Parameters
     ----------
@@ -78,10 +78,10 @@ def human_loop_name(flow: str, image: str, etag: str, round: int, *, prefix: str
         Name or ARN of the flow definition.
     image
         Address of the image, ``s3://bucket/key``.
-    etag
-        Version of the image's bytes, without quotes.
+    sha256
+        Of the image's bytes. No ETag: equal bytes may have several.
     round
-        1 for the first review of this version; a higher number asks, and pays, again on purpose.
+        1 for the first review of this content; a higher number asks, and pays, again on purpose.
     prefix
         Start of the name; IAM policies can be limited to it.
     """
@@ -89,7 +89,7 @@ def human_loop_name(flow: str, image: str, etag: str, round: int, *, prefix: str
         raise ResourceNameError(
             f"The review round of {image} is {round}, but rounds count from 1; pass 1 or more."
         )
-    name = f"{prefix}-{digest(flow, image, etag, round, length=40)}"
+    name = f"{prefix}-{digest(flow, image, sha256, round, length=40)}"
     return _checked("human loop", name, _A2I_PATTERN, "lower-case letters, digits and inner hyphens")
 
 

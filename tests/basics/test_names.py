@@ -26,11 +26,11 @@ text = st.text(max_size=40)
 
 
 @given(text, text, text, st.integers(1, 99))
-def test_every_human_loop_name_is_one_that_a2i_accepts(flow, image, etag, review_round):
-    name = names.human_loop_name(flow, image, etag, review_round)
+def test_every_human_loop_name_is_one_that_a2i_accepts(flow, image, sha256, review_round):
+    name = names.human_loop_name(flow, image, sha256, review_round)
     assert accepted(A2I.shape_for("HumanLoopName"), name)
-    assert name == names.human_loop_name(flow, image, etag, review_round)
-    assert name != names.human_loop_name(flow, image, etag, review_round + 1)
+    assert name == names.human_loop_name(flow, image, sha256, review_round)
+    assert name != names.human_loop_name(flow, image, sha256, review_round + 1)
 
 
 @pytest.mark.parametrize(

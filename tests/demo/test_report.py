@@ -63,7 +63,7 @@ def card(model, parent, created_by, manifests=(), verdict=None):
             "train_images": 90,
             "new_images": 40 if parent else 0,
             "replayed_images": 50 if parent else 0,
-            "manifests": [{"uri": uri, "etag": "e", "lines": 2} for uri in manifests],
+            "manifests": [{"uri": uri, "etag": "e", "sha256": "0" * 64, "lines": 2} for uri in manifests],
         },
     }
 

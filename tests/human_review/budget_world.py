@@ -8,6 +8,7 @@ take seconds: waking a thread costs more than all that a launch does between two
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator
 from copy import copy
 from datetime import UTC, datetime
@@ -326,4 +327,6 @@ class World:
 
 def prediction(night: str, number: int) -> Prediction:
     detection = Detection(0, 0.5, Box(10.0, 10.0, 20.0, 20.0))
-    return Prediction(LAYOUT.uri(f"p/images/{night}/{number}.jpg"), "e", 100, 100, 3, MODEL, (detection,))
+    image = LAYOUT.uri(f"p/images/{night}/{number}.jpg")
+    sha256 = hashlib.sha256(image.encode()).hexdigest()
+    return Prediction(image, "e", 100, 100, 3, MODEL, (detection,), sha256)

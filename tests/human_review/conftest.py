@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import urllib.request
 import uuid
@@ -165,6 +166,7 @@ class Project:
             3,
             MODEL,
             tuple(sorted(detections, key=Detection.sort_key)),
+            hashlib.sha256(image.encode()).hexdigest(),
         )
 
     def make_flow(self, human_task_ui_arn: str, **loop_config: Any) -> None:

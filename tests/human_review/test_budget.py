@@ -14,7 +14,7 @@ from tests.human_review.conftest import NIGHT, TaskInstance
 NIGHTS = ["2026-11-20", "2026-11-21"]
 LINE = [
     *("depth", "etag", "height", "image", "input_sha256", "loop", "model", "policy", "predrawn", "priority"),
-    *("rank", "reason", "round", "width"),
+    *("rank", "reason", "round", "sha256", "width"),
 ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,7 @@ from secondlook.errors import LabelError, ReviewInputError, ReviewPolicyError
 from secondlook.hooks.human_loops import ReviewSetupError
 from secondlook.hooks.store import StoreError
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.review_choice import NothingScoredError
+from secondlook.operators.review_choice import ChosenImageError, NothingScoredError
 from tests.human_review.conftest import MODEL, NIGHT, TaskInstance
 
 
@@ -220,3 +221,58 @@ def test_a_note_that_cannot_be_written_keeps_nobody_from_being_asked(
     logged = capsys.readouterr().out
     assert f"The task's note could not be written: {reason}" in logged
     assert "secret-of-nobody" not in logged
+
+
+def unread(project, night):
+    """The night as a batch transform leaves it: the images are there and their content is not known."""
+    for prediction in night:
+        key = project.layout.key_of(prediction.image)
+        project.s3.put_object(Bucket=project.bucket, Key=key, Body=prediction.image.encode())
+    etags = [
+        project.s3.head_object(Bucket=project.bucket, Key=project.layout.key_of(p.image))["ETag"].strip('"')
+        for p in night
+    ]
+    return [replace(p, sha256=None, etag=etag) for p, etag in zip(night, etags, strict=True)]
+
+
+def test_the_images_of_a_transformed_night_are_read_when_they_are_chosen(ready, context):
+    night = a_night(ready)
+    transformed = unread(ready, night)
+    ready.score([replace(p, sha256=known.sha256) for p, known in zip(transformed, night, strict=True)])
+    ready.launch(review_limit=5).execute(context)
+    by_endpoint = ready.lines(ready.layout.ledger(NIGHT))
+    # What scoring by endpoint read is what a launch reads: the reviews are the same.
+    for key in (ready.layout.ledger(NIGHT), ready.layout.launch_summary(NIGHT)):
+        ready.s3.delete_object(Bucket=ready.bucket, Key=key)
+    ready.score(transformed)
+    result = ready.launch(review_limit=5).execute(context)
+    assert (result["started"], result["adopted"]) == (0, 5)
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    assert [(line["loop"], line["sha256"]) for line in ledger] == [
+        (line["loop"], line["sha256"]) for line in by_endpoint
+    ]
+
+
+def test_copies_in_a_transformed_night_are_seen_once(ready, context):
+    night = unread(ready, a_night(ready))
+    first, *others = (ready.layout.key_of(prediction.image) for prediction in night[:3])
+    for key in others:
+        source = {"Bucket": ready.bucket, "Key": first}
+        ready.s3.copy_object(Bucket=ready.bucket, Key=key, CopySource=source)
+    copies = [replace(p, etag=night[0].etag) for p in night[1:3]]
+    ready.score([night[0], *copies, *night[3:]])
+    result = ready.launch(review_limit=12, audit_share=0).execute(context)
+    ledger = ready.lines(ready.layout.ledger(NIGHT))
+    assert result["selected"] == len(ledger) == len({line["sha256"] for line in ledger})
+    assert [line["rank"] for line in ledger] == list(range(1, len(ledger) + 1))
+    assert sum(line["image"] in {p.image for p in (night[0], *copies)} for line in ledger) == 1
+
+
+def test_an_image_that_was_replaced_since_it_was_scored_is_not_asked_about(ready, context):
+    night = unread(ready, a_night(ready, 3))
+    ready.score(night)
+    key = ready.layout.key_of(night[0].image)
+    ready.s3.put_object(Bucket=ready.bucket, Key=key, Body=b"another picture")
+    with pytest.raises(ChosenImageError, match=r"1 of the images .*image-00\.jpg is no longer the version"):
+        ready.launch(review_limit=3).execute(context)
+    assert not ready.launch().records.has_ledger()

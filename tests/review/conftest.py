@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 
@@ -21,13 +22,17 @@ NIGHT = "2026-11-22"
 WIDTH, HEIGHT = 640, 480
 
 
-def make_prediction(name: str, *scores: float, class_id: int = 0, etag: str = "e1") -> Prediction:
+def make_prediction(
+    name: str, *scores: float, class_id: int = 0, etag: str = "e1", content: int = 1
+) -> Prediction:
     """An image whose detections have the given scores, side by side."""
     detections = sorted(
         (Detection(class_id, s, Box.from_size(20.0 * i, 10.0, 15.0, 12.0)) for i, s in enumerate(scores)),
         key=Detection.sort_key,
     )
-    return Prediction(f"s3://b/images/{NIGHT}/{name}", etag, WIDTH, HEIGHT, 3, "m-1", tuple(detections))
+    image = f"s3://b/images/{NIGHT}/{name}"
+    sha256 = hashlib.sha256(f"{name} {content}".encode()).hexdigest()
+    return Prediction(image, etag, WIDTH, HEIGHT, 3, "m-1", tuple(detections), sha256)
 
 
 def make_ledger_line(prediction: Prediction | None = None) -> LedgerLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import Counter
 
@@ -51,6 +52,7 @@ def test_one_answer_becomes_one_line(line, body):
             "type": "groundtruth/object-detection",
         },
         "etag": "e1",
+        "sha256": line.sha256,
     }
 
 
@@ -137,9 +139,7 @@ def test_output_about_another_image_is_rejected(line, body):
 
 def test_grey_scale_image_keeps_its_depth(body):
     prediction = make_prediction("a.jpg", 0.9)
-    line = make_ledger_line(
-        type(prediction)(prediction.image, "e1", WIDTH, HEIGHT, 1, "m-1", prediction.detections)
-    )
+    line = make_ledger_line(dataclasses.replace(prediction, depth=1))
     result = settled(line, json.dumps(make_output(line, [drawn(1, 1, 5, 5)])).encode())
     assert result.depth == 1
 

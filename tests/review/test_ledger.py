@@ -22,20 +22,23 @@ def test_line_survives_its_file_and_names_the_loop_after_what_it_asks(line):
     assert LedgerLine.from_record(jsonl.decode(jsonl.encode([line.to_record()]))[0]) == line
     assert line == make_ledger_line()
     assert line.loop.startswith("second-look-")
-    assert make_ledger_line(make_prediction("a.jpg", 0.9, 0.4, etag="e2")).loop != line.loop
+    assert make_ledger_line(make_prediction("a.jpg", 0.9, 0.4, content=2)).loop != line.loop
+    # Nor are the same bytes, uploaded again.
+    assert make_ledger_line(make_prediction("a.jpg", 0.9, 0.4, etag="e2")).loop == line.loop
     # Another model's opinion about the same image version is no reason to pay twice.
     assert make_ledger_line(make_prediction("a.jpg", 0.3)).loop == line.loop
 
 
 def test_a_line_without_a_budget_has_the_bytes_it_always_had(line):
-    loop = "second-look-1e74843de112f1be2883fe09a0eb5ac2e0c6743d"
+    loop = "second-look-e7a80ea77f26e6a67fe2229a4829ac44a97d28f7"
     content = "cf17476f0368821a040d87a9de392ee757c6a4b90bba5db551e5a3214186030f"
     written = (
         '{"depth":3,"etag":"e1","height":480,"image":"s3://b/images/2026-11-22/a.jpg",'
         f'"input_sha256":"{content}","loop":"{loop}","model":"m-1","policy":"uncertainty_sum",'
         '"predrawn":[{"height":12,"label":"RBC","left":0,"top":10,"width":15},'
         '{"height":12,"label":"RBC","left":20,"top":10,"width":15}],'
-        '"priority":0.33,"rank":1,"reason":"policy","round":1,"width":640}\n'
+        '"priority":0.33,"rank":1,"reason":"policy","round":1,'
+        f'"sha256":"{line.sha256}","width":640}}\n'
     )
     assert jsonl.encode([line.to_record()]) == written.encode()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import weakref
 from collections import Counter
 from dataclasses import fields
@@ -147,8 +148,27 @@ def test_random_policy_draws_every_image_about_equally_often():
 
 
 def test_a_new_version_of_an_image_is_another_image():
-    night = [make_prediction("a.jpg", 0.4, etag="e1"), make_prediction("a.jpg", 0.4, etag="e2")]
+    night = [make_prediction("a.jpg", 0.4), make_prediction("a.jpg", 0.4, etag="e2", content=2)]
     assert len(select(night, resolve_policy("top_score"), 10, 0, 0, NIGHT)) == 2
+    # As long as nobody has read the bytes, the version is all there is to tell.
+    unread = [dataclasses.replace(prediction, sha256=None) for prediction in night]
+    assert len(select(unread, resolve_policy("top_score"), 10, 0, 0, NIGHT)) == 2
+
+
+@given(nights(), policies, st.integers(0, 30), shares, st.data())
+def test_people_see_copies_of_an_image_once_and_all_that_the_limit_allows(night, policy, limit, share, data):
+    """As if all but one copy of each image were not there."""
+    copies = data.draw(st.lists(st.sampled_from(night), max_size=60)) if night else []
+    copied = [
+        dataclasses.replace(p, image=f"{p.image}-{number}", etag=f"copy-{number}")
+        for number, p in enumerate(copies)
+    ]
+    chosen = select([*night, *copied], policy, limit, share, 0, NIGHT)
+    contents = {selection.prediction.sha256 for selection in chosen}
+    assert len(contents) == len(chosen)
+    assert len(chosen) == len(select(night, policy, limit, share, 0, NIGHT))
+    shuffled = data.draw(st.permutations([*night, *copied]))
+    assert select(shuffled, policy, limit, share, 0, NIGHT) == chosen
 
 
 @pytest.mark.parametrize(("limit", "share"), [(-1, 0.1), (5, -0.1), (5, 1.1), (5, float("nan"))])

@@ -20,7 +20,7 @@ CARD = ModelCard(
         train_images=80,
         new_images=40,
         replayed_images=40,
-        manifests=(LearnedManifest("s3://b/manifests/2026-11-22/reviewed.manifest", "e1", 40),),
+        manifests=(LearnedManifest("s3://b/manifests/2026-11-22/reviewed.manifest", "e1", "0" * 64, 40),),
         learned_manifests=("s3://b/manifests/2026-11-21/reviewed.manifest",),
         train_manifest="s3://b/training/job/train.manifest",
     ),

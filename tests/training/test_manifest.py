@@ -46,7 +46,9 @@ def lines(draw):
         confidence = draw(st.sampled_from([1.0, 0.6667]))
         boxes.append(Annotation(left, top, width, height, draw(st.integers(0, 2)), confidence))
     part = draw(st.sampled_from([None, "clean"]))
-    return ManifestLine("s3://b/ä b.jpg", 640, 480, 3, tuple(boxes), LABELS, NIGHT, "a2i/x", "etag", part)
+    return ManifestLine(
+        "s3://b/ä b.jpg", 640, 480, 3, tuple(boxes), LABELS, NIGHT, "a2i/x", "etag", part, "0" * 64
+    )
 
 
 @given(lines(), st.randoms())

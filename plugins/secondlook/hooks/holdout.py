@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from secondlook.layout import Layout
     from secondlook.training import ManifestLine
 
-HOLDOUT_ETAG = "holdout-etag"
+# Metadata of predictions: SHA-256 of the manifest of the holdout that they are about.
+HOLDOUT_CONTENT = "holdout-sha256"
 
 
 def transform_manifest(lines: Sequence[ManifestLine]) -> bytes:
@@ -54,9 +55,11 @@ def _common_folder(addresses: Sequence[str]) -> str:
 
 
 def collect(
-    store: ObjectStore, layout: Layout, version: str, model: str, lines: Sequence[ManifestLine], etag: str
+    store: ObjectStore, layout: Layout, version: str, model: str, lines: Sequence[ManifestLine], content: str
 ) -> None:
     """Gather a transform's ``<key>.out`` files into one predictions file.
+
+    ``content`` is the SHA-256 of the holdout's manifest.
 
     Raises
     ------
@@ -76,21 +79,22 @@ def collect(
                 f"The batch transform of {model} wrote nothing for {line.image} below {store.uri(folder)}: "
                 "check that the image exists, then make a new holdout version."
             ) from error
-        records.append(Prediction.from_response(line.image, line.etag or "", model, body).to_record())
+        prediction = Prediction.from_response(line.image, line.etag or "", model, body, sha256=line.sha256)
+        records.append(prediction.to_record())
     store.write(
         layout.evaluation_predictions(version, model),
         jsonl.encode_gzip(records),
-        metadata={HOLDOUT_ETAG: etag},
+        metadata={HOLDOUT_CONTENT: content},
     )
 
 
 def stored_predictions(
-    store: ObjectStore, layout: Layout, version: str, model: str, etag: str
+    store: ObjectStore, layout: Layout, version: str, model: str, content: str
 ) -> list[Prediction] | None:
     """Predictions of an earlier evaluation on exactly this holdout, or None."""
     key = layout.evaluation_predictions(version, model)
     head = store.head(key)
-    if head is None or head.metadata.get(HOLDOUT_ETAG) != etag:
+    if head is None or head.metadata.get(HOLDOUT_CONTENT) != content:
         return None
     records, _ = store.read_jsonl(key)
     return [Prediction.from_record(record) for record in records]

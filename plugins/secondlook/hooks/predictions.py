@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from secondlook.shards import Shard
 
 # Part of the hash of a part's inputs: a change of the record's form makes finished parts stale.
-RECORD_FORM = "prediction-1"
+RECORD_FORM = "prediction-2"
 _INPUTS = "inputs"
 
 

@@ -29,6 +29,9 @@ _CHANGED = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 CONFLICT_ATTEMPTS = 6
 LONGEST_PAUSE_SECONDS = 1.0
+PIECE_BYTES = 1024 * 1024
+# Metadata of a large file: what its content is, for those who would not read all of it to find out.
+SHA256 = "sha256"
 
 
 class StoreError(SecondLookError):
@@ -92,7 +95,12 @@ class ObjectStore:
     ) -> None:
         self.bucket = bucket
         self.aws_conn_id = aws_conn_id
+        self.region_name = region_name
         self._client = S3ClientHook(aws_conn_id, region_name).client
+
+    def of_bucket(self, bucket: str) -> ObjectStore:
+        """Return what reads another bucket by the same connection."""
+        return self if bucket == self.bucket else ObjectStore(bucket, self.aws_conn_id, self.region_name)
 
     def list_objects(self, prefix: str, *, after: str | None = None) -> Iterator[StoredObject]:
         """Objects whose key starts with ``prefix``, in key order; folder markers are left out.
@@ -149,6 +157,17 @@ class ObjectStore:
         except ClientError as error:
             raise self._explain(error, key) from error
 
+    def sha256(self, key: str) -> str:
+        """SHA-256 of an object of any size, which is read in pieces. Raises like :meth:`read`."""
+        digest = hashlib.sha256()
+        try:
+            body = self._client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            for piece in body.iter_chunks(PIECE_BYTES):
+                digest.update(piece)
+        except ClientError as error:
+            raise self._explain(error, key) from error
+        return digest.hexdigest()
+
     def read_start(self, key: str, count: int) -> bytes:
         """The first ``count`` bytes of an object that is not empty. Raises like :meth:`read`."""
         return self._read_range(key, f"bytes=0-{count - 1}")[:count]
@@ -200,10 +219,10 @@ class ObjectStore:
         """
         return self._put(key, data, None, IfMatch=f'"{expected_etag}"')
 
-    def upload(self, key: str, file: BinaryIO) -> None:
+    def upload(self, key: str, file: BinaryIO, *, metadata: dict[str, str] | None = None) -> None:
         """Write a large file, in several parts if need be."""
         try:
-            self._client.upload_fileobj(file, self.bucket, key)
+            self._client.upload_fileobj(file, self.bucket, key, ExtraArgs={"Metadata": metadata or {}})
         except (ClientError, S3UploadFailedError) as error:
             cause = error if isinstance(error, ClientError) else error.__context__
             if isinstance(cause, ClientError):

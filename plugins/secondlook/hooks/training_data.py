@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from secondlook.errors import SecondLookError
 from secondlook.errors import TrainingDataError as TrainingDataError
+from secondlook.hooks.content import with_content
 from secondlook.hooks.models import lineage
 from secondlook.hooks.store import ObjectMissingError
-from secondlook.training import LearnedManifest, ManifestLine, read_manifest
+from secondlook.training import (
+    NO_IMAGES,
+    ImageIdentities,
+    LearnedManifest,
+    ManifestLine,
+    latest,
+    named_images,
+    read_manifest,
+)
 from secondlook.training.hyperparameters import check_hyperparameters as check_hyperparameters
 from secondlook.training.hyperparameters import checked_hyperparameters as checked_hyperparameters
 from secondlook.training.hyperparameters import hyperparameters_as_text as hyperparameters_as_text
@@ -35,25 +45,23 @@ class Answers:
     manifests: tuple[LearnedManifest, ...]
 
 
-@dataclass(frozen=True)
-class ImageIdentities:
-    """Images by address and by content: a copy under another name is the same image."""
+class UnknownImageError(SecondLookError):
+    """What an image of a manifest is cannot be found out, so it cannot be compared with others."""
 
-    addresses: frozenset[str]
-    etags: frozenset[str]
 
-    @classmethod
-    def of(cls, lines: Collection[ManifestLine]) -> ImageIdentities:
-        """Collect the identities of all lines."""
-        etags = frozenset(line.etag for line in lines if line.etag)
-        return cls(frozenset(line.image for line in lines), etags)
+class StoredManifest(NamedTuple):
+    """The usable lines of a manifest, each with its image's SHA-256; version and SHA-256 of the manifest."""
 
-    def __contains__(self, line: ManifestLine) -> bool:
-        return line.image in self.addresses or (line.etag is not None and line.etag in self.etags)
+    lines: tuple[ManifestLine, ...]
+    etag: str
+    sha256: str
 
 
 class TrainingDataReader:
-    """Reads manifests of one deployment; a faulty line is logged with its reason and left out."""
+    """Reads manifests of one deployment; a faulty line is logged with its reason and left out.
+
+    An image whose line does not tell its SHA-256 is read, which takes time: the project's own lines tell it.
+    """
 
     def __init__(self, store: ObjectStore, layout: Layout, labels: tuple[str, ...], log: Log) -> None:
         self._store = store
@@ -61,8 +69,8 @@ class TrainingDataReader:
         self._labels = labels
         self._log = log
 
-    def manifest(self, key: str) -> tuple[tuple[ManifestLine, ...], str]:
-        """Lines and ETag of one manifest.
+    def manifest(self, key: str) -> StoredManifest:
+        """Read one manifest; of lines about copies of one image the first counts.
 
         Raises
         ------
@@ -71,71 +79,115 @@ class TrainingDataReader:
         RecordError
             It is damaged.
         """
-        data, etag = self._store.read(key)
-        read = read_manifest(data, source=self._store.uri(key), labels=self._labels)
-        for fault in read.faults:
+        found, unknown = self._read(key)
+        for fault in unknown:
             self._log.warning("Left out: %s", fault)
-        return read.lines, etag
+        return found
 
-    def holdout(self, version: str) -> tuple[ManifestLine, ...]:
-        """Lines of the frozen holdout; none when there is no holdout (evaluation complains of that)."""
+    def holdout(self, version: str) -> StoredManifest:
+        """Read the frozen holdout; it is empty when there is none (evaluation complains of that).
+
+        Raises
+        ------
+        UnknownImageError
+            An image of it cannot be read and its line does not tell what it is: copies of it could be learned
+            unseen.
+        """
+        key = self._layout.holdout_manifest(version)
         try:
-            return self.manifest(self._layout.holdout_manifest(version))[0]
+            found, unknown = self._read(key)
         except ObjectMissingError:
-            return ()
+            return StoredManifest((), "", "")
+        if unknown:
+            raise UnknownImageError(
+                f"{self._store.uri(key)} does not tell the sha256 of {len(unknown)} images, and they "
+                f"cannot be read: {unknown[0]}"
+            )
+        return found
 
     def new_answers(self, learned: Collection[str], held_out: ImageIdentities) -> Answers:
         """Reviewed manifests that the champion and its ancestors have not learned, in the order of nights.
 
-        An image reviewed twice counts once, with its latest answer. Images of the holdout are left out, or
-        the model could never be evaluated.
+        An image reviewed twice, under whatever names, counts once, with its latest answer. Images of the
+        holdout are left out, or the model could never be evaluated.
         """
         start = self._layout.reviewed_manifest("2000-01-01").removesuffix("2000-01-01/reviewed.manifest")
-        lines: dict[str, ManifestLine] = {}
+        lines: list[ManifestLine] = []
         manifests = []
         for item in self._store.list_objects(start):
             address = self._store.uri(item.key)
             if not item.key.endswith("/reviewed.manifest") or address in learned or item.size == 0:
                 continue
-            found, etag = self.manifest(item.key)
-            lines |= {line.image: line for line in found if line not in held_out}
-            leaked = sum(line in held_out for line in found)
+            found, etag, sha256 = self.manifest(item.key)
+            kept = [line for line in found if line not in held_out]
+            lines += kept
+            leaked = len(found) - len(kept)
             if leaked:
                 self._log.warning(
                     "%d images of %s are in the holdout and are not trained on.", leaked, address
                 )
-            manifests.append(LearnedManifest(address, etag, len(found)))
-        return Answers(tuple(lines.values()), tuple(manifests))
+            manifests.append(LearnedManifest(address, etag, sha256, len(found)))
+        return Answers(latest(lines), tuple(manifests))
 
     def learned(self, learned: Collection[str], held_out: ImageIdentities) -> tuple[ManifestLine, ...]:
         """Everything to replay from: the bootstrap's training images and all answers learned since."""
-        lines, _ = self.manifest(self._layout.bootstrap_manifest("train"))
-        everything = {line.image: line for line in lines}
+        everything = [*self.manifest(self._layout.bootstrap_manifest("train")).lines]
         for address in learned:
-            found, _ = self.manifest(self._layout.key_of(address))
-            everything |= {line.image: line for line in found}
-        return tuple(line for line in everything.values() if line not in held_out)
+            everything += self.manifest(self._layout.key_of(address)).lines
+        return tuple(line for line in latest(everything) if line not in held_out)
 
     def bootstrap_validation(self) -> tuple[ManifestLine, ...]:
         """The bootstrap's validation images."""
-        return self.manifest(self._layout.bootstrap_manifest("validation"))[0]
+        return self.manifest(self._layout.bootstrap_manifest("validation")).lines
+
+    def _read(self, key: str) -> tuple[StoredManifest, list[str]]:
+        """Read a manifest; second, a sentence for each image that is not known by its content."""
+        content = self._store.read(key)
+        source = self._store.uri(key)
+        read = read_manifest(content.data, source=source, labels=self._labels)
+        for fault in read.faults:
+            self._log.warning("Left out: %s", fault)
+        lines, unknown = with_content(self._store, read.lines)
+        once: dict[str, ManifestLine] = {}
+        for line in filter(None, lines):
+            first = once.setdefault(str(line.sha256), line)
+            if first is not line:
+                self._log.warning(
+                    "Left out: %s in %s has the same content as %s.", line.image, source, first.image
+                )
+        return StoredManifest(tuple(once.values()), content.etag, content.sha256), unknown
 
 
-def trained_images(store: ObjectStore, layout: Layout, model: str, log: Log) -> ImageIdentities:
+def trained_images(store: ObjectStore, layout: Layout, model: str) -> ImageIdentities:
     """Every image that a model or one of its ancestors was trained or validated on.
 
     Raises
     ------
+    UnknownImageError
+        A card does not tell what its model learned, or an image has no SHA-256 and cannot be read any more.
     NoCardError, ModelCardError, StoreError
         The lineage cannot be followed, so nobody can say what the model saw.
     """
-    addresses: set[str] = set()
-    etags: set[str] = set()
+    seen = NO_IMAGES
     for card in lineage(store, layout, model):
-        reader = TrainingDataReader(store, layout, card.labels, log)
+        if card.data.train_manifest is None:
+            raise UnknownImageError(
+                f"The card of {card.model} names no train_manifest, so what the model has learned is unknown "
+                "and no comparison with it is fair: add the manifest's address to the card."
+            )
         for address in (card.data.train_manifest, card.data.validation_manifest):
             if address is not None:
-                seen = ImageIdentities.of(reader.manifest(layout.key_of(address))[0])
-                addresses |= seen.addresses
-                etags |= seen.etags
-    return ImageIdentities(frozenset(addresses), frozenset(etags))
+                seen |= _named_in(store, layout.key_of(address))
+    return seen
+
+
+def _named_in(store: ObjectStore, key: str) -> ImageIdentities:
+    source = store.uri(key)
+    # A line that this reader could not use was trained on all the same: nothing is left out here.
+    images, unknown = with_content(store, named_images(store.read(key).data, source=source))
+    if unknown:
+        raise UnknownImageError(
+            f"{source} does not tell the sha256 of {len(unknown)} images, and they cannot be read, so they "
+            f"may be images of the holdout: {unknown[0]}"
+        )
+    return ImageIdentities.of(filter(None, images))

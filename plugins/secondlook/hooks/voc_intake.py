@@ -10,8 +10,8 @@ from secondlook.hooks.voc_folder import VocFault
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from secondlook.hooks.training_data import ImageIdentities
     from secondlook.hooks.voc_folder import VocFolder, VocImage
+    from secondlook.training import ImageIdentities
 
 _SHOWN = 5
 
@@ -52,11 +52,14 @@ class VocIntake:
         names: tuple[str, ...],
         *,
         job_name: str,
+        first_of: dict[str, str],
         part: str | None = None,
         held_out: ImageIdentities | None = None,
     ) -> Iterator[VocImage]:
         """Yield the images of these names; everything else is added to ``rejected``.
 
+        :param first_of: the address of what was used already, by SHA-256: copies of it are left out. What is
+            used now is added.
         :param held_out: images that must not be among them.
         """
         for item in self.folder.read(names, job_name=job_name, part=part):
@@ -65,6 +68,9 @@ class VocIntake:
             elif held_out is not None and item.line in held_out:
                 reason = f"{item.line.image} is in the holdout: never train on it."
                 self._leave_out(VocFault(item.line.image, "in-holdout", reason, item.paths))
+            elif (first := first_of.setdefault(str(item.line.sha256), item.line.image)) != item.line.image:
+                reason = f"{item.line.image} has the same content as {first}, which counts: delete one."
+                self._leave_out(VocFault(item.line.image, "copy", reason, item.paths))
             else:
                 self._used.update(item.paths)
                 yield item

@@ -124,19 +124,21 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
         )
 
     def _packed(self) -> tuple[tuple[ManifestLine, ...], tuple[ManifestLine, ...], list[str]]:
-        """Return the lines to train and to validate with, and the ETags of both RecordIO files."""
+        """Return the lines to train and to validate with, and the SHA-256 of both RecordIO files."""
+        from secondlook.hooks.store import SHA256
         from secondlook.hooks.training_data import TrainingDataReader
 
-        etags = []
+        contents = []
         for name in ("train", "validation"):
             key = self.layout.bootstrap_recordio(name)
             head = self.store.head(key)
             if head is None:
                 raise NotPackedError(f"{self.store.uri(key)} does not exist: run the task pack first.")
-            etags.append(head.etag)
+            # Files that were packed elsewhere do not tell it.
+            contents.append(head.metadata.get(SHA256) or self.store.sha256(key))
         reader = TrainingDataReader(self.store, self.layout, tuple(self.labels), self.log)
-        train = reader.manifest(self.layout.bootstrap_manifest("train"))[0]
-        return train, reader.bootstrap_validation(), etags
+        train = reader.manifest(self.layout.bootstrap_manifest("train")).lines
+        return train, reader.bootstrap_validation(), contents
 
 
 def object_detection_image(region: str) -> str:

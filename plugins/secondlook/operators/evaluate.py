@@ -103,13 +103,11 @@ class DetectorEvaluationOperator(SageMakerOperator):
     def execute(self, context: Context) -> Any:
         """Check that the comparison is fair, then let every model answer."""
         challenger, champion = self._opponents()
-        lines, etag = self._holdout()
+        lines, content = self._holdout()
         models = [challenger.model, champion, *([str(self.control)] if self.control else [])]
         for model in models:
             self._refuse_leak(model, lines)
-        return self.advance(
-            context, {"models": models, "holdout_etag": etag, "jobs": self._plan(models, lines, etag)}
-        )
+        return self.advance(context, {"models": models, "jobs": self._plan(models, lines, content)})
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
         """Start what is not started, wait for what runs, then compare."""
@@ -126,12 +124,12 @@ class DetectorEvaluationOperator(SageMakerOperator):
                     self.log.info("Model %s answers for the holdout in the job %s.", model, jobs[model])
                 TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
                 return self.wait_for_jobs(context, "transform", running, progress)
-            lines, etag = self._holdout()
+            lines, content = self._holdout()
             for model, job in states.items():
                 if job is not None and not job.succeeded:
                     raise self.job_failed("transform", job)
-                collect(self.store, self.layout, version, model, lines, etag)
-            return self._compare(progress["models"], lines, etag)
+                collect(self.store, self.layout, version, model, lines, content)
+            return self._compare(progress["models"], lines, content)
 
     def _opponents(self) -> tuple[ModelCard, str]:
         """Return the challenger's card and the id of the champion that it was trained from."""
@@ -149,28 +147,26 @@ class DetectorEvaluationOperator(SageMakerOperator):
         return card, card.parent
 
     def _holdout(self) -> tuple[tuple[ManifestLine, ...], str]:
+        """Return the holdout's lines, and the SHA-256 of its manifest."""
         from secondlook.hooks.models import read_card
-        from secondlook.hooks.store import ObjectMissingError
         from secondlook.hooks.training_data import TrainingDataReader
 
         key = self.layout.holdout_manifest(str(self.holdout_version))
         labels = read_card(self.store, self.layout, str(self.challenger)).labels
-        try:
-            lines, etag = TrainingDataReader(self.store, self.layout, labels, self.log).manifest(key)
-        except ObjectMissingError:
-            lines, etag = (), ""
+        reader = TrainingDataReader(self.store, self.layout, labels, self.log)
+        lines, _, content = reader.holdout(str(self.holdout_version))
         if not lines:
             raise NoHoldoutError(
                 f"There is no holdout at {self.store.uri(key)}: upload labelled images that no model is "
                 f"trained on to {self.layout.holdout(str(self.holdout_version))}/voc/<slice>/ and run "
                 "bootstrap_detector."
             )
-        return lines, etag
+        return lines, content
 
     def _refuse_leak(self, model: str, lines: tuple[ManifestLine, ...]) -> None:
         from secondlook.hooks.training_data import trained_images
 
-        seen = trained_images(self.store, self.layout, model, self.log)
+        seen = trained_images(self.store, self.layout, model)
         leaked = [line.image for line in lines if line in seen]
         if leaked:
             raise HoldoutLeakError(
@@ -179,20 +175,20 @@ class DetectorEvaluationOperator(SageMakerOperator):
                 "without them."
             )
 
-    def _plan(self, models: list[str], lines: tuple[ManifestLine, ...], etag: str) -> dict[str, str]:
+    def _plan(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, str]:
         """Prepare the transforms that are missing; returns the job's name by model."""
         from secondlook.hooks.holdout import stored_predictions, transform_manifest
 
         version, jobs = str(self.holdout_version), {}
         manifest = transform_manifest(lines)
         for model in models:
-            if stored_predictions(self.store, self.layout, version, model, etag) is not None:
+            if stored_predictions(self.store, self.layout, version, model, content) is not None:
                 self.log.info("Model %s has answered for this holdout before.", model)
                 continue
             self._ensure_model(model)
             self.store.write(self._input_key(model), manifest)
             base_name = names.transform_job_name(
-                NAME_PREFIX, self._resource(model), etag, self._input_key(model), self.bucket
+                NAME_PREFIX, self._resource(model), content, self._input_key(model), self.bucket
             )
             jobs[model] = self.free_job_name("transform", base_name)
         return jobs
@@ -231,14 +227,14 @@ class DetectorEvaluationOperator(SageMakerOperator):
             tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
 
-    def _compare(self, models: list[str], lines: tuple[ManifestLine, ...], etag: str) -> dict[str, Any]:
+    def _compare(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, Any]:
         from secondlook.hooks.holdout import stored_predictions
         from secondlook.hooks.models import read_card
         from secondlook.training import Candidate, PromotionRule, compare
 
         version = str(self.holdout_version)
         candidates = [
-            Candidate(model, stored_predictions(self.store, self.layout, version, model, etag) or ())
+            Candidate(model, stored_predictions(self.store, self.layout, version, model, content) or ())
             for model in models
         ]
         card = read_card(self.store, self.layout, models[0])

@@ -32,7 +32,8 @@ class PackVocOperator(SecondLookOperator):
     VOC folders below ``holdout/<version>/voc/<slice>/`` become ``holdout/<version>/holdout.manifest``,
     once: a holdout that exists is never touched, a larger one needs a new version. What no model takes (more
     than 6 MiB or 64 megapixels, undecodable) is left out, so that it can always be judged with. Images of the
-    holdout, copies under another name included, are left out of training.
+    holdout, copies under another name included, are left out of training. Of copies of one image the first
+    counts.
 
     Returns ``{"train", "validation", "rejected", "holdout"}``, numbers of images.
 
@@ -63,18 +64,19 @@ class PackVocOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Freeze the holdout, then pack what is left."""
-        from secondlook.hooks.training_data import ImageIdentities
         from secondlook.hooks.voc_folder import VocFolder
         from secondlook.hooks.voc_intake import VocIntake
+        from secondlook.training import ImageIdentities
 
         held_out = ImageIdentities.of(self._freeze_holdout())
         address = self.layout.uri(self.layout.bootstrap_voc())
         folder = VocFolder(self.store, self.layout.bootstrap_voc(), tuple(self.labels))
         intake = VocIntake(folder, address, self.log)
         splits, kept_back = self._splits(folder)
+        first_of: dict[str, str] = {}
         counts = {}
         for split, names in splits.items():
-            found = intake.usable(names, job_name="bootstrap/voc", held_out=held_out)
+            found = intake.usable(names, job_name="bootstrap/voc", held_out=held_out, first_of=first_of)
             counts[split] = self._write_split(split, found)
             self.log.info("%d images to %s, %d faults so far.", counts[split], split, len(intake.rejected))
         self._write_rejected(self.layout.bootstrap_rejected(), intake.rejected)
@@ -115,9 +117,11 @@ class PackVocOperator(SecondLookOperator):
 
     def _write_split(self, split: str, images: Iterable[VocImage]) -> int:
         """Write both forms of a split, holding one image at a time; returns their number."""
+        import hashlib
         import tempfile
 
         from include.detector.recordio import RecordWriter, pack_detection_record
+        from secondlook.hooks.store import SHA256
         from secondlook.training import write_manifest
 
         lines = []
@@ -128,7 +132,9 @@ class PackVocOperator(SecondLookOperator):
                 lines.append(image.line)
             file.seek(0)
             if lines:
-                self.store.upload(self.layout.bootstrap_recordio(split), file)
+                metadata = {SHA256: hashlib.file_digest(file, "sha256").hexdigest()}
+                file.seek(0)
+                self.store.upload(self.layout.bootstrap_recordio(split), file, metadata=metadata)
                 self.store.write(self.layout.bootstrap_manifest(split), write_manifest(lines))
         return len(lines)
 
@@ -145,13 +151,14 @@ class PackVocOperator(SecondLookOperator):
         key = self.layout.holdout_manifest(version)
         if self.store.exists(key):
             self.log.info("The holdout %s is frozen already.", self.store.uri(key))
-            return reader.holdout(version)
+            return reader.holdout(version).lines
         lines: list[ManifestLine] = []
         rejected: list[dict[str, Any]] = []
+        first_of: dict[str, str] = {}
         intakes = self._holdout_slices(version, labels)
         for part, intake in intakes.items():
             names = tuple(sorted({*intake.folder.images, *intake.folder.annotations}))
-            found = intake.usable(names, job_name=f"holdout/{version}", part=part)
+            found = intake.usable(names, job_name=f"holdout/{version}", part=part, first_of=first_of)
             lines += [image.line for image in found]
             rejected += intake.rejected
             intake.log_account()
@@ -167,7 +174,7 @@ class PackVocOperator(SecondLookOperator):
         except ObjectChangedError:
             self.log.info("Another run has just frozen the holdout %s.", version)
         self.log.info("Holdout %s is frozen with %d images, %d faults.", version, len(lines), len(rejected))
-        return reader.holdout(version)
+        return reader.holdout(version).lines
 
     def _tell_of_no_holdout(self, version: str, uploaded: bool) -> None:
         """Warn that no model can be promoted; fail when images were uploaded and none can be used."""

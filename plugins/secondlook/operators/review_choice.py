@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from secondlook.detection import Prediction
 from secondlook.errors import ReviewInputError, SecondLookError
+from secondlook.hooks.content import with_content
 from secondlook.hooks.reviews import ReviewRecords
 from secondlook.hooks.store import ObjectChangedError
 from secondlook.operators.base import is_template
@@ -17,9 +19,15 @@ from secondlook.review import LedgerLine, ScoredNight, resolve_policy, select
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from secondlook.review.selection import Selection
+
 
 class NothingScoredError(SecondLookError):
     """There are no predictions of the night."""
+
+
+class ChosenImageError(SecondLookError):
+    """An image that was chosen for review is gone, or replaced since it was scored."""
 
 
 class ReviewChoiceOperator(BudgetedReviewsOperator):
@@ -148,8 +156,15 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
     def _choose(self, predictions: ScoredNight) -> list[LedgerLine]:
         params = self.policy_params if isinstance(self.policy_params, dict) else {}
         policy = resolve_policy(self.review_policy, **params)
-        selections = select(
-            predictions, policy, int(self.review_limit), float(self.audit_share), int(self.seed), self.night
+        selections = self._identified(
+            select(
+                predictions,
+                policy,
+                int(self.review_limit),
+                float(self.audit_share),
+                int(self.seed),
+                self.night,
+            )
         )
         return [
             LedgerLine.from_selection(
@@ -163,6 +178,31 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             )
             for selection in selections
         ]
+
+    def _identified(self, selections: list[Selection]) -> list[Selection]:
+        """Return the choice with every image's SHA-256, each content once.
+
+        A batch transform does not send the images through here: those that it answered about, and that
+        people are to see, are read now.
+        """
+        chosen, unknown = with_content(self.store, [selection.prediction for selection in selections])
+        if unknown:
+            raise ChosenImageError(
+                f"{len(unknown)} of the images chosen for review are no longer those that were scored, for "
+                f"example: {unknown[0]} Or clear the task that scores the night, and what follows."
+            )
+        found = {prediction.sha256: prediction for prediction in reversed(chosen) if prediction}
+        kept = [
+            replace(selection, prediction=prediction)
+            for selection, prediction in zip(selections, chosen, strict=True)
+            if prediction is not None and found[prediction.sha256] is prediction
+        ]
+        if len(kept) < len(selections):
+            self.log.info(
+                "%d of the images chosen are copies of others: people see each once.",
+                len(selections) - len(kept),
+            )
+        return [replace(selection, rank=rank) for rank, selection in enumerate(kept, start=1)]
 
     def _existing_ledger(self) -> list[LedgerLine]:
         lines = self.records.lines()

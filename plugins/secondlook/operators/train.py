@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from secondlook.hooks.requests import TrainingSpec
     from secondlook.hooks.training_data import Answers
     from secondlook.operators.training_job import JobPlan
-    from secondlook.training import LearnedManifest, ManifestLine, ModelCard
+    from secondlook.training import ImageIdentities, LearnedManifest, ManifestLine, ModelCard
 
 SHUFFLE_SEED = 1
 
@@ -110,20 +110,22 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         AirflowSkipException
             There are too few answers that the champion has not learned.
         """
-        from secondlook.hooks.training_data import ImageIdentities, TrainingDataReader
-        from secondlook.training import control_mix, mix_replay, split_validation
+        from secondlook.hooks.training_data import TrainingDataReader
+        from secondlook.training import ImageIdentities, control_mix, latest, mix_replay, split_validation
 
         reader = TrainingDataReader(self.store, self.layout, parent.labels, self.log)
-        held_out = ImageIdentities.of(reader.holdout(str(self.holdout_version)))
+        held_out = ImageIdentities.of(reader.holdout(str(self.holdout_version)).lines)
         answers = reader.new_answers(parent.data.learned_manifests, held_out)
         self._skip_if_too_few(answers)
         share = float(self.validation_share)
         new, validation_new = split_validation(answers.lines, share)
         learned = reader.learned(parent.data.learned_manifests, held_out)
         bootstrap_validation = reader.bootstrap_validation()
-        old, validation_old = _split_old(learned, bootstrap_validation, share)
-        mix = mix_replay(new, old, float(self.replay_ratio))
-        validation = _unique((*bootstrap_validation, *validation_old, *validation_new))
+        old, validation_old = _split_old(learned, share)
+        validation = latest((*bootstrap_validation, *validation_old, *validation_new))
+        validating = ImageIdentities.of(validation)
+        old = _without(old, validating)
+        mix = mix_replay(_without(new, validating), old, float(self.replay_ratio))
         self.log.info(
             "Night %s: %d new answers of %d nights, %d replayed old images, %d images for validation.",
             check_night(str(self.night)), mix.new, len(answers.manifests), mix.replayed, len(validation),
@@ -151,7 +153,7 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         manifests: tuple[LearnedManifest, ...],
         new_images: int,
     ) -> JobPlan:
-        from secondlook.training import ModelCard, TrainingData, write_manifest
+        from secondlook.training import ModelCard, TrainingData, what_is_learned, write_manifest
         from secondlook.training.hyperparameters import check_hyperparameters
 
         given = dict(parent.hyperparameters) | {"use_pretrained_model": "0"}
@@ -167,8 +169,8 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
             parent.artifact,
             parent.image,
             jsonl.canonical(hyperparameters),
-            data["train"],
-            data["validation"],
+            what_is_learned(train),
+            what_is_learned(validation),
             *(self.execution_role_arn, self.instance_type, self.layout.uri(self.layout.models())),
         )
 
@@ -224,18 +226,16 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
 
 
 def _split_old(
-    learned: tuple[ManifestLine, ...], bootstrap_validation: tuple[ManifestLine, ...], share: float
+    learned: tuple[ManifestLine, ...], share: float
 ) -> tuple[tuple[ManifestLine, ...], tuple[ManifestLine, ...]]:
     """Split old answers as when they were new; bootstrap images keep the bootstrap's split."""
     from secondlook.training import split_validation
 
-    validating = {line.image for line in bootstrap_validation}
     answered = [line for line in learned if line.job_name.startswith("a2i/")]
     bootstrap = [line for line in learned if not line.job_name.startswith("a2i/")]
     train, validation = split_validation(answered, share)
-    old = tuple(line for line in (*bootstrap, *train) if line.image not in validating)
-    return old, validation
+    return (*bootstrap, *train), validation
 
 
-def _unique(lines: tuple[ManifestLine, ...]) -> tuple[ManifestLine, ...]:
-    return tuple({line.image: line for line in lines}.values())
+def _without(lines: tuple[ManifestLine, ...], images: ImageIdentities) -> tuple[ManifestLine, ...]:
+    return tuple(line for line in lines if line not in images)

@@ -159,6 +159,7 @@ def _labelled(
         night=night,
         job_name=f"a2i/{line.loop}",
         etag=line.etag,
+        sha256=line.sha256,
     )
 
 

@@ -46,14 +46,16 @@ class PredrawnBox:
 class LedgerLine:
     """One image selected for review, and everything that its human loop is made of.
 
-    ``width`` and ``height`` are pixels of the file as stored, ``depth`` its channels, ``rank`` counts from 1,
-    ``round`` from 1, ``input_sha256`` is the hash of the loop's InputContent. A ``deferred`` line has no loop
+    ``etag`` is the version of the image's key, ``sha256`` that of its bytes; ``width`` and ``height`` are
+    pixels of the file as stored, ``depth`` its channels, ``rank`` counts from 1, ``round`` from 1,
+    ``input_sha256`` is the hash of the loop's InputContent. A ``deferred`` line has no loop
     yet, ``state_reason`` says why; ``from_night`` is the earlier night that deferred the image, None for an
     image of the ledger's own night.
     """
 
     image: str
     etag: str
+    sha256: str
     width: int
     height: int
     depth: int
@@ -99,9 +101,18 @@ class LedgerLine:
         predraw_score
             Detections from this score on are drawn for the reviewer.
         round
-            1 for the first review of this image version.
+            1 for the first review of this content.
+
+        Raises
+        ------
+        ReviewInputError
+            The image's content is unknown, and with it which loop asks about it.
         """
         prediction = selection.prediction
+        if prediction.sha256 is None:
+            raise ReviewInputError(
+                f"The SHA-256 of {prediction.image} is unknown, and its review is named by it: read it."
+            )
         boxes = predrawn_boxes(prediction, labels, predraw_score)
         content = input_content(
             image=prediction.image,
@@ -116,6 +127,7 @@ class LedgerLine:
         return cls(
             image=prediction.image,
             etag=prediction.etag,
+            sha256=prediction.sha256,
             width=prediction.width,
             height=prediction.height,
             depth=prediction.depth,
@@ -125,7 +137,7 @@ class LedgerLine:
             rank=selection.rank,
             priority=selection.priority,
             round=round,
-            loop=human_loop_name(flow, prediction.image, prediction.etag, round),
+            loop=human_loop_name(flow, prediction.image, prediction.sha256, round),
             predrawn=boxes,
             input_sha256=_sha256(content),
         )

@@ -49,7 +49,8 @@ def select(
     Parameters
     ----------
     predictions
-        All scored images of the night, read once; a repeated image version counts once.
+        All scored images of the night, read once; a repeated image counts once, and so do copies of it under
+        other names as far as their content is known.
     policy
         Ranks the images; see ``ReviewPolicy``.
     limit
@@ -74,7 +75,7 @@ def select(
     # Whatever the policy picks is out of the draw, so as many more have to be drawn.
     drawn = _First(limit)
     for prediction in predictions:
-        version = _version(prediction)
+        version = prediction.image, prediction.etag
         lot = (digest("select", seed, night, *version, length=32), *version)
         priority = priority_of(policy, prediction)
         pair = (prediction, priority or 0.0)
@@ -85,8 +86,8 @@ def select(
         if isinstance(policy, EmptyAwarePolicy) and policy.finds_nothing(prediction):
             empty.offer((-priority, *lot), pair)
     picked = _policy_picks(ranked.in_order(), empty.in_order(), slots)
-    taken = {_version(prediction) for prediction, _ in picked}
-    audited = [pair for pair in drawn.in_order() if _version(pair[0]) not in taken]
+    taken = {_identity(prediction) for prediction, _ in picked}
+    audited = [pair for pair in drawn.in_order() if _identity(pair[0]) not in taken]
     chosen: list[tuple[Ranked, Reason]] = [(pair, "policy") for pair in picked]
     chosen += [(pair, "audit") for pair in audited[:audit_slots]]
     return [
@@ -96,18 +97,27 @@ def select(
 
 
 class _First:
-    """The ``size`` first images of a stream by a key that no two share; keeps little more than those."""
+    """The ``size`` first images of a stream by a key that no two share; keeps little more than those.
+
+    Of images with the same content the first by its key stays.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._kept: dict[tuple[Any, ...], Ranked] = {}
+        self._key_of: dict[tuple[str, ...], tuple[Any, ...]] = {}
         self._last: tuple[Any, ...] | None = None
 
     def offer(self, key: tuple[Any, ...], pair: Ranked) -> None:
-        """Take the next image of the stream; one that is repeated has the same key and counts once."""
+        """Take the next image of the stream; one that is repeated, or a copy, counts once."""
         if self._size == 0 or (self._last is not None and key > self._last):
             return
-        self._kept[key] = pair
+        image = _identity(pair[0])
+        before = self._key_of.get(image, key)
+        if before < key:
+            return
+        self._kept.pop(before, None)
+        self._kept[key], self._key_of[image] = pair, key
         if len(self._kept) > 2 * self._size + _SPARE:
             self._forget_the_rest()
 
@@ -119,13 +129,14 @@ class _First:
     def _forget_the_rest(self) -> None:
         keys = sorted(self._kept)[: self._size]
         self._kept = {key: self._kept[key] for key in keys}
+        self._key_of = {_identity(pair[0]): key for key, pair in self._kept.items()}
         if len(keys) == self._size and keys:
             self._last = keys[-1]
 
 
 def _policy_picks(ranked: list[Ranked], empty: list[Ranked], slots: int) -> list[Ranked]:
-    kept = {_version(prediction) for prediction, _ in empty}
-    others = [pair for pair in ranked if _version(pair[0]) not in kept]
+    kept = {_identity(prediction) for prediction, _ in empty}
+    others = [pair for pair in ranked if _identity(pair[0]) not in kept]
     # Stable: among equal priorities the order of the lots stays.
     return sorted(others[: slots - len(empty)] + empty, key=lambda pair: -pair[1])
 
@@ -135,5 +146,6 @@ def _slots_for_empty(policy: ReviewPolicy, slots: int) -> int:
     return math.floor(slots * policy.empty_share + 0.5) if isinstance(policy, EmptyAwarePolicy) else 0
 
 
-def _version(prediction: Prediction) -> tuple[str, str]:
-    return prediction.image, prediction.etag
+def _identity(prediction: Prediction) -> tuple[str, ...]:
+    """What predictions about one image share: its content or, if that is unknown, its version."""
+    return (prediction.sha256,) if prediction.sha256 else (prediction.image, prediction.etag)

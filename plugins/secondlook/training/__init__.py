@@ -12,6 +12,13 @@ from secondlook.training.card import (
     is_rejected_by_a_person,
 )
 from secondlook.training.comparison import Candidate, Comparison, compare
+from secondlook.training.identity import (
+    NO_IMAGES,
+    ImageIdentities,
+    NamedImage,
+    latest,
+    named_images,
+)
 from secondlook.training.manifest import (
     ATTRIBUTE_NAMES,
     LABEL_ATTRIBUTE,
@@ -19,6 +26,7 @@ from secondlook.training.manifest import (
     ManifestLine,
     ManifestRead,
     read_manifest,
+    what_is_learned,
     write_manifest,
 )
 from secondlook.training.replay import ReplayMix, control_mix, mix_replay, split_validation
@@ -27,16 +35,19 @@ from secondlook.training.rule import PromotionRule, SliceEvidence
 __all__ = [
     "ATTRIBUTE_NAMES",
     "LABEL_ATTRIBUTE",
+    "NO_IMAGES",
     "Annotation",
     "Approval",
     "Candidate",
     "CandidateRecord",
     "Champion",
     "Comparison",
+    "ImageIdentities",
     "LearnedManifest",
     "ManifestLine",
     "ManifestRead",
     "ModelCard",
+    "NamedImage",
     "PromotionRule",
     "ReplayMix",
     "SliceEvidence",
@@ -45,8 +56,11 @@ __all__ = [
     "compare",
     "control_mix",
     "is_rejected_by_a_person",
+    "latest",
     "mix_replay",
+    "named_images",
     "read_manifest",
     "split_validation",
+    "what_is_learned",
     "write_manifest",
 ]

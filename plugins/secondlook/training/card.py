@@ -29,15 +29,16 @@ def is_rejected_by_a_person(verdict: Mapping[str, Any] | None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class LearnedManifest:
-    """A manifest of answers as a training read it: address, version, number of lines."""
+    """A manifest of answers as a training read it: address, version, SHA-256, number of lines."""
 
     uri: str
     etag: str
+    sha256: str
     lines: int
 
     def to_record(self) -> dict[str, Any]:
         """Return the entry of a card."""
-        return {"uri": self.uri, "etag": self.etag, "lines": self.lines}
+        return {"uri": self.uri, "etag": self.etag, "sha256": self.sha256, "lines": self.lines}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ class TrainingData:
             new_images=int(record["new_images"]),
             replayed_images=int(record["replayed_images"]),
             manifests=tuple(
-                LearnedManifest(str(m["uri"]), str(m["etag"]), int(m["lines"])) for m in record["manifests"]
+                LearnedManifest(str(m["uri"]), str(m["etag"]), str(m["sha256"]), int(m["lines"]))
+                for m in record["manifests"]
             ),
             learned_manifests=tuple(map(str, record["learned_manifests"])),
             train_manifest=record.get("train_manifest"),

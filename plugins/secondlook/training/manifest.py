@@ -8,7 +8,7 @@ bytes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
@@ -171,6 +171,14 @@ def write_manifest(lines: Iterable[ManifestLine]) -> bytes:
     return jsonl.encode(line.to_record() for line in lines)
 
 
+def what_is_learned(lines: Iterable[ManifestLine]) -> bytes:
+    """Return what a training learns from lines, by which its job is named: all but the images' versions.
+
+    The same bytes uploaded again are another version and nothing new to learn.
+    """
+    return write_manifest(replace(line, etag=None) for line in lines)
+
+
 @dataclass(frozen=True, slots=True)
 class ManifestRead:
     """The usable lines of a manifest, and a sentence for each line that is not."""
@@ -294,11 +302,18 @@ def _read_line(record: Mapping[str, Any], labels: tuple[str, ...], attribute: st
         job_name=str(metadata.get("job-name", "unknown")),
         etag=None if etag is None else str(etag),
         slice=None if part is None else str(part),
-        sha256=_sha256(record),
+        sha256=sha256_of(record),
     )
 
 
-def _sha256(record: Mapping[str, Any]) -> str | None:
+def sha256_of(record: Mapping[str, Any]) -> str | None:
+    """Return what a line says about the image's content, None when it does not.
+
+    Raises
+    ------
+    ManifestError
+        It is no SHA-256.
+    """
     given = record.get("sha256")
     if given is None:
         return None

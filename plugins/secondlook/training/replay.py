@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from secondlook.errors import ReplayError
 from secondlook.names import digest
+from secondlook.training.identity import latest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +47,8 @@ def mix_replay(
     Parameters
     ----------
     new
-        Images answered since the last training; each image counts once, the last line of it wins.
+        Images answered since the last training; each image counts once, copies included, and its last line
+        wins.
     old
         Images learned before; those that are also in ``new`` are left out.
     ratio
@@ -64,17 +66,17 @@ def mix_replay(
     """
     if not (math.isfinite(ratio) and ratio >= 0):
         raise ReplayError(f"The replay ratio is {ratio}; give 0 or more replayed images per new image.")
-    fresh = {line.image: line for line in new}
-    past = [line for line in _shuffled(_unique(old), seed, "replay") if line.image not in fresh]
+    fresh = latest(new)
+    past = _shuffled(set(latest((*old, *fresh))).difference(fresh), seed, "replay")
     if not fresh or ratio == 0:
-        return ReplayMix(tuple(_shuffled(fresh.values(), seed, "order")), len(fresh), 0)
+        return ReplayMix(tuple(_shuffled(fresh, seed, "order")), len(fresh), 0)
     if not past:
         raise ReplayError(
             f"There is no old image to replay beside {len(fresh)} new ones, and training on new images alone"
             " makes the model forget; add the bootstrap manifest, or set the replay ratio to 0."
         )
     chosen = _stratified(past, math.ceil(ratio * len(fresh)), min_boxes_per_class)
-    lines = _shuffled([*fresh.values(), *chosen], seed, "order")
+    lines = _shuffled([*fresh, *chosen], seed, "order")
     return ReplayMix(tuple(lines), len(fresh), len(chosen))
 
 
@@ -88,7 +90,7 @@ def control_mix(old: Sequence[ManifestLine], size: int, seed: int = 0) -> tuple[
     ReplayError
         When there is no old image.
     """
-    past = list(_shuffled(_unique(old), seed, "control"))
+    past = _shuffled(latest(old), seed, "control")
     if not past:
         raise ReplayError("There is no old image to train a control model on; switch the control arm off.")
     return tuple(past[index % len(past)] for index in range(size))
@@ -137,10 +139,6 @@ def _stratified(past: Sequence[ManifestLine], size: int, min_boxes_per_class: in
             break
         chosen.setdefault(line.image, line)
     return list(chosen.values())
-
-
-def _unique(lines: Iterable[ManifestLine]) -> Iterable[ManifestLine]:
-    return {line.image: line for line in lines}.values()
 
 
 def _shuffled(lines: Iterable[ManifestLine], seed: int, purpose: str) -> list[ManifestLine]:

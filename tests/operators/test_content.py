@@ -1,0 +1,283 @@
+"""Images are known by their bytes, however they came into the bucket: an ETag is no hash of the content."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from secondlook import jsonl
+from secondlook.hooks.content import with_content
+from secondlook.hooks.models import read_card
+from secondlook.hooks.store import SHA256, ObjectMissingError, ObjectStore
+from secondlook.hooks.training_data import UnknownImageError
+from secondlook.operators.evaluate import HoldoutLeakError
+from secondlook.training import NamedImage
+from tests.operators.conftest import NIGHT
+from tests.operators.shapes import annotation_xml, draw
+
+ENCRYPTED = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/images"}
+
+
+def put_in_parts(project: Any, key: str, data: bytes) -> None:
+    """Upload as multipart: the ETag is a hash of hashes, with the number of parts behind it."""
+    place = {"Bucket": project.bucket, "Key": key}
+    upload = {**place, "UploadId": project.s3.create_multipart_upload(**place)["UploadId"]}
+    part = project.s3.upload_part(**upload, PartNumber=1, Body=data)
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+    project.s3.complete_multipart_upload(**upload, MultipartUpload=parts)
+
+
+def put_encrypted(project: Any, key: str, data: bytes) -> None:
+    project.s3.put_object(Bucket=project.bucket, Key=key, Body=data, **ENCRYPTED)
+
+
+def put_by_copying(project: Any, key: str, data: bytes) -> None:
+    project.put("elsewhere", data)
+    source = {"Bucket": project.bucket, "Key": "elsewhere"}
+    project.s3.copy_object(Bucket=project.bucket, Key=key, CopySource=source)
+
+
+def put_plainly(project: Any, key: str, data: bytes) -> None:
+    project.put(key, data)
+
+
+WAYS = (put_in_parts, put_encrypted, put_by_copying, put_plainly)
+
+
+def upload_copies(project: Any, folder: str, seeds: range, *, annotated: bool = True) -> None:
+    """Upload drawn pictures under other names, each in another way than the one before."""
+    for seed in seeds:
+        picture, put = draw(seed), WAYS[seed % len(WAYS)]
+        if not annotated:
+            put(project, f"{folder}/copy{seed}.jpg", picture.data)
+            continue
+        put(project, f"{folder}/JPEGImages/copy{seed}.jpg", picture.data)
+        project.put(f"{folder}/Annotations/copy{seed}.xml", annotation_xml(picture))
+
+
+def etag(project: Any, key: str) -> str:
+    return str(project.s3.head_object(Bucket=project.bucket, Key=key)["ETag"]).strip('"')
+
+
+def contents(lines: list[dict[str, Any]]) -> list[str]:
+    return [line["sha256"] for line in lines]
+
+
+def test_what_is_read_tells_its_sha256_and_the_etag_does_not(project: Any) -> None:
+    data = draw(1).data
+    store = ObjectStore(project.bucket)
+    for put in WAYS:
+        put(project, put.__name__, data)
+        assert (
+            store.read(put.__name__).sha256 == store.sha256(put.__name__) == hashlib.sha256(data).hexdigest()
+        )
+    assert etag(project, "put_in_parts") != etag(project, "put_plainly")
+    with pytest.raises(ObjectMissingError):
+        store.sha256("nothing")
+
+
+def test_only_what_is_not_known_is_read_and_what_is_not_there_is_told(project: Any) -> None:
+    other = f"{project.bucket}-other"
+    project.s3.create_bucket(Bucket=other)
+    project.s3.put_object(Bucket=other, Key="far.jpg", Body=b"far")
+    project.put("old.jpg", b"old")
+    version = etag(project, "old.jpg")
+    project.put("old.jpg", b"new")
+    store = ObjectStore(project.bucket)
+    images = [
+        NamedImage(store.uri("nothing-to-read.jpg"), "e", "0" * 64),
+        NamedImage(f"s3://{other}/far.jpg", None, None),
+        NamedImage(store.uri("old.jpg"), version, None),
+        NamedImage(store.uri("old.jpg"), None, None),
+        NamedImage(store.uri("gone.jpg"), None, None),
+        NamedImage("https://example.com/a.jpg", None, None),
+    ]
+    found, faults = with_content(store, images)
+    assert [image and image.sha256 for image in found] == [
+        "0" * 64,
+        hashlib.sha256(b"far").hexdigest(),
+        None,
+        hashlib.sha256(b"new").hexdigest(),
+        None,
+        None,
+    ]
+    assert len(faults) == 3
+    assert any("old.jpg is no longer the version that is meant" in fault for fault in faults)
+    assert any("gone.jpg does not exist" in fault for fault in faults)
+    assert any("is not an S3 address" in fault for fault in faults)
+
+
+def test_a_holdout_image_is_not_learned_however_its_copy_was_uploaded(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    ready.train_with_stub()
+    upload_copies(ready, f"{ready.layout.holdout('v2')}/voc/clean", range(3000, 3012))
+    ready.pack(holdout_version="v2")._freeze_holdout()
+    held_out = set(contents(ready.lines(ready.layout.holdout_manifest("v2"))))
+    assert len(held_out) == 12
+    # Lines without any identity, as a manifest from elsewhere has them.
+    ready.answer_night(range(3000, 3024))
+
+    trained = ready.train(holdout_version="v2", validation_share=0).execute(context)
+
+    assert trained["new"] == 12
+    lines = ready.lines(ready.layout.training_manifest(trained["model"], "train"))
+    assert not held_out & set(contents(lines))
+    for line in lines:
+        data = ready.s3.get_object(Bucket=ready.bucket, Key=ready.layout.key_of(line["source-ref"]))[
+            "Body"
+        ].read()
+        assert line["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def learned_by(ready: Any, context: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> str:
+    """Train on images whose copies become a holdout afterwards; the lines that tell of it are changed."""
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    model = str(ready.train(validation_share=0).execute(context)["model"])
+    key = ready.layout.training_manifest(model, "train")
+    lines = ready.lines(key)
+    for line in lines:
+        change(line)
+    ready.put(key, jsonl.encode(lines))
+    upload_copies(ready, f"{ready.layout.holdout('v2')}/voc/clean", range(3000, 3012))
+    ready.pack(holdout_version="v2")._freeze_holdout()
+    return model
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_model_that_has_learned_copies_of_the_holdout_is_not_compared(
+    ready: Any, context: dict[str, Any], told: bool
+) -> None:
+    model = learned_by(ready, context, lambda line: told or line.pop("sha256"))
+    with pytest.raises(HoldoutLeakError, match=f"{model} was trained on 12 images of the holdout v2"):
+        ready.evaluate(model, holdout_version="v2").execute(context)
+
+
+def test_what_a_model_has_learned_is_known_or_it_is_not_compared(ready: Any, context: dict[str, Any]) -> None:
+    def is_gone(line: dict[str, Any]) -> None:
+        if line["source-ref"].endswith("3005.jpg"):
+            del line["sha256"]
+            line["source-ref"] += ".gone"
+
+    model = learned_by(ready, context, is_gone)
+    with pytest.raises(UnknownImageError, match=r"not tell the sha256 of 1 images.*3005.jpg.gone does not"):
+        ready.evaluate(model, holdout_version="v1").execute(context)
+    card = ready.read(ready.layout.card(model))
+    card["data"]["train_manifest"] = None
+    ready.put(ready.layout.card(model), json.dumps(card).encode())
+    with pytest.raises(UnknownImageError, match=f"The card of {model} names no train_manifest"):
+        ready.evaluate(model, holdout_version="v1").execute(context)
+
+
+def test_an_image_that_came_twice_is_learned_once_with_its_latest_answer(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    # The next night some of the same pictures arrive again under other names.
+    folder = ready.layout.images("2026-11-21")
+    upload_copies(ready, folder, range(3004, 3020), annotated=False)
+    ready.answer_night(range(3004, 3020), "2026-11-20")
+    again = ready.lines(ready.layout.reviewed_manifest(NIGHT))
+    for line in again:
+        seed = line["source-ref"][-8:-4]
+        line["source-ref"] = ready.layout.uri(f"{folder}/copy{seed}.jpg")
+    ready.put(ready.layout.reviewed_manifest("2026-11-21"), jsonl.encode(again))
+    ready.answer_night(range(3000, 3012))
+
+    trained = ready.train(control_arm=True).execute(context)
+
+    channels = {
+        channel: ready.lines(ready.layout.training_manifest(trained["model"], channel))
+        for channel in ("train", "validation")
+    }
+    known = contents([*channels["train"], *channels["validation"]])
+    assert len(known) == len(set(known))
+    learned = {line["source-ref"] for lines in channels.values() for line in lines}
+    assert {ready.layout.uri(f"{folder}/copy{seed}.jpg") for seed in range(3004, 3020)} <= learned
+    validation = ready.lines(ready.layout.training_manifest(trained["control"]["model"], "validation"))
+    assert validation == channels["validation"]
+
+
+def test_a_copy_of_what_validates_is_not_trained_on(ready: Any, context: dict[str, Any]) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    validating = ready.lines(ready.layout.bootstrap_manifest("validation"))
+    lines = ready.lines(ready.layout.reviewed_manifest(NIGHT))
+    for number, (line, copied) in enumerate(zip(lines[:4], validating, strict=False)):
+        key = f"{ready.layout.images(NIGHT)}/copy{number}.jpg"
+        put_in_parts(ready, key, ready.get(ready.layout.key_of(copied["source-ref"])))
+        line["source-ref"] = ready.layout.uri(key)
+    ready.put(ready.layout.reviewed_manifest(NIGHT), jsonl.encode(lines))
+    trained = ready.train(validation_share=0).execute(context)
+    assert trained["new"] == 8
+    train = ready.lines(ready.layout.training_manifest(trained["model"], "train"))
+    assert not set(contents(train)) & set(contents(validating))
+
+
+def test_copies_in_a_voc_folder_count_once_and_never_on_both_sides(
+    project: Any, context: dict[str, Any]
+) -> None:
+    layout, voc = project.layout, project.layout.bootstrap_voc()
+    project.upload_voc(voc, range(24))
+    upload_copies(project, voc, range(8))
+    project.upload_voc(f"{layout.holdout('v1')}/voc/clean", range(100, 104))
+    upload_copies(project, f"{layout.holdout('v1')}/voc/dusk", range(100, 102))
+    upload_copies(project, f"{layout.holdout('v1')}/voc/dusk", range(20, 24))
+
+    packed = project.pack().execute(context)
+
+    assert packed["holdout"] == 8
+    assert packed["train"] + packed["validation"] == 20
+    assert packed["train"] + packed["validation"] + packed["rejected"] == 32
+    rejected = project.lines(layout.bootstrap_rejected())
+    codes = [line["code"] for line in rejected]
+    assert (codes.count("copy"), codes.count("in-holdout")) == (8, 4)
+    copy = next(line for line in rejected if line["code"] == "copy")
+    assert "has the same content as s3://" in copy["reason"]
+    (one, other) = project.lines(f"{layout.holdout('v1')}/rejected.jsonl")
+    assert one["code"] == other["code"] == "copy"
+    manifests = [layout.bootstrap_manifest("train"), layout.bootstrap_manifest("validation")]
+    known = [c for key in (*manifests, layout.holdout_manifest("v1")) for c in contents(project.lines(key))]
+    assert len(set(known)) == len(known) == 28
+
+
+def test_the_first_training_is_named_by_what_the_packed_files_hold(
+    project: Any, context: dict[str, Any]
+) -> None:
+    project.upload_voc(project.layout.bootstrap_voc(), range(45))
+    project.pack().execute(context)
+    key = project.layout.bootstrap_recordio("train")
+    packed = project.get(key)
+    head = project.s3.head_object(Bucket=project.bucket, Key=key)
+    assert head["Metadata"][SHA256] == hashlib.sha256(packed).hexdigest()
+    name = project.bootstrap()._job().name
+    # Packed again into an encrypted bucket, or uploaded by hand: another ETag, the same training.
+    put_in_parts(project, key, packed)
+    assert etag(project, key) != head["ETag"].strip('"')
+    assert project.bootstrap()._job().name == name
+    project.put(key, packed + packed)
+    assert project.bootstrap()._job().name != name
+
+
+def test_the_same_answers_give_the_same_job_though_the_images_were_uploaded_again(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    parent = ready.read(ready.layout.champion())["model"]
+    names = []
+    for version in ("first", "second"):
+        lines = ready.lines(ready.layout.reviewed_manifest(NIGHT))
+        for line in lines:
+            data = ready.get(ready.layout.key_of(line["source-ref"]))
+            line |= {"etag": version, "sha256": hashlib.sha256(data).hexdigest()}
+        ready.put(ready.layout.reviewed_manifest(NIGHT), jsonl.encode(lines))
+        card = read_card(ready.train().store, ready.layout, parent)
+        names.append([plan.name for plan in ready.train(control_arm=True).plan_jobs(card)])
+    assert names[0] == names[1]
