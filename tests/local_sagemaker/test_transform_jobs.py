@@ -147,3 +147,9 @@ def test_names_and_settings_that_cannot_work(s3, bucket, sagemaker, transform, n
     with pytest.raises(ClientError) as caught:
         sagemaker.describe_transform_job(TransformJobName="nobody")
     assert "Could not find requested job with name: nobody" in str(caught.value)
+
+
+def test_more_than_100_mb_in_flight_is_refused(submit, bucket):
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/in/"}
+    with pytest.raises(ClientError, match=r"MaxPayloadInMB is 102 MB; it must not exceed 100 MB"):
+        submit(source, MaxConcurrentTransforms=17, MaxPayloadInMB=6)
