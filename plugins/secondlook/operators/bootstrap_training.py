@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from secondlook import jsonl, names
 from secondlook.errors import SecondLookError
 from secondlook.operators.training_job import NAME_PREFIX, TrainingOperator
+from secondlook.sdk import object_detection_image
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,10 +19,6 @@ if TYPE_CHECKING:
 
 class NotPackedError(SecondLookError):
     """The RecordIO files of the first training are not there."""
-
-
-class NoImageUriError(SecondLookError):
-    """Nobody knows which container image trains in this Region."""
 
 
 class SageMakerBootstrapTrainingOperator(TrainingOperator):
@@ -139,22 +136,3 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
         reader = TrainingDataReader(self.store, self.layout, tuple(self.labels), self.log)
         train = reader.manifest(self.layout.bootstrap_manifest("train")).lines
         return train, reader.bootstrap_validation(), contents
-
-
-def object_detection_image(region: str) -> str:
-    """Return the address of Amazon's built-in Object Detection image in a Region.
-
-    Raises
-    ------
-    NoImageUriError
-        The Region has none.
-    """
-    from sagemaker.core import image_uris  # type: ignore[import-untyped]
-
-    try:
-        return str(image_uris.retrieve("object-detection", region))
-    except ValueError as error:
-        raise NoImageUriError(
-            f"Amazon's Object Detection image is not known for the Region {region} "
-            f"({str(error).split('.')[0]}): give the setting image_uri."
-        ) from None
