@@ -1,14 +1,16 @@
 # Airflow with Second Look's DAGs, operators and services, and the detector in an environment of its own.
-FROM apache/airflow:3.3.2-python3.11
+# The slim image: the full one brings providers (Google's, for one) that contradict our pins.
+FROM apache/airflow:slim-3.3.2-python3.11
 
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 
-# MXNet's wheel expects these two from the distribution. Debian keeps only the newest build of a package,
-# so pinning a version here would break the build at the next security update.
+# MXNet's wheel expects two libraries from the distribution, and the health checks expect curl. All else comes
+# as wheels with their libraries in them. Debian keeps only the newest build of a package, so pinning a version
+# here would break the build at the next security update.
 USER 0
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends libgomp1 libquadmath0 \
+    && apt-get install -y --no-install-recommends curl libgomp1 libquadmath0 \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o airflow -g 0 -m 0775 /opt/detector /opt/second-look /var/lib/second-look
 
