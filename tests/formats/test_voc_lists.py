@@ -35,6 +35,10 @@ ABCD = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
         ("train", "val.lst", "test.txt.txt"),
         ("training.txt", "Val.list", "testing.txt"),
         ("cell_train.txt", "cell_val.txt", "cell_test.txt"),
+        ("train.txt", "val.txt", "test_set.txt"),
+        ("train.txt", "val.txt", "test2007.txt"),
+        ("train.txt", "val.txt", "My Test (1).txt"),
+        ("train.txt", "val.txt", "holdout.txt"),
     ],
 )
 def test_a_list_is_known_by_its_name_in_any_case(names):
@@ -157,9 +161,9 @@ def test_lists_elsewhere_are_read_where_main_has_none_and_named_where_it_has():
     assert splits({"train.txt": "a", "fold1/train.txt": "b"}, *ABCD).train == ("a",)
     assert splits({"fold1/train.txt": "b"}, *ABCD).train == ("b",)
     assert splits({"Segmentation/train.txt": "b"}, *ABCD).train == ()
-    paths = ("Main/train.txt", "Main/trn.txt", "Main/notes.csv", "fold1/train.txt")
+    paths = ("Main/train.txt", "Main/latest.txt", "Main/notes.csv", "fold1/train.txt")
     sentence = unread(paths, lists_to_read(paths))
-    assert sentence.startswith("Not read, 3 of the files in ImageSets: ImageSets/Main/notes.csv, ImageSets/")
+    assert sentence.startswith("Not read, 3 of the files in ImageSets: ImageSets/Main/latest.txt, ")
     assert unread(paths[:1], lists_to_read(paths[:1])) is None
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from include.formats.boxes import Row
 
 MAX_SIDE_PX = 100_000
+MAX_LABEL = 80
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class VocAnnotation:
     """What one annotation file says of one image.
 
     ``faults`` holds one sentence for each object that was left out or clamped, ``left_out`` why each of the
-    former was.
+    former was, ``unknown_labels`` the labels that are none of those asked for.
     """
 
     filename: str
@@ -35,6 +36,7 @@ class VocAnnotation:
     objects: tuple[VocObject, ...]
     faults: tuple[str, ...]
     left_out: tuple[BoxFault, ...]
+    unknown_labels: tuple[str, ...] = ()
 
     def rows(self) -> list[Row]:
         """Return the objects as rows of a detection record: class id and ratios of the image."""
@@ -60,11 +62,12 @@ def parse_annotation(xml: bytes, labels: Sequence[str], source: str) -> VocAnnot
     """
     root = _annotation(xml, source)
     width, height, depth = _image_size(root, source)
-    objects: list[VocObject] = []
+    objects: dict[VocObject, None] = {}
     faults: list[str] = []
     left_out: list[BoxFault] = []
+    unknown: list[str] = []
     for count, element in enumerate(root.iterfind("object"), start=1):
-        name = f"{source}: object {count} ({_text(element, 'name')[:80] or 'no name'!r})"
+        name = f"{source}: object {count} ({_text(element, 'name')[:MAX_LABEL] or 'no name'!r})"
         try:
             found, clamped = _parse_object(element, labels, (width, height))
             if found in objects:
@@ -72,12 +75,21 @@ def parse_annotation(xml: bytes, labels: Sequence[str], source: str) -> VocAnnot
         except BoxRefusedError as error:
             faults.append(f"{name} {error}.")
             left_out.append(error.fault)
+            if error.fault is BoxFault.LABEL:
+                unknown.append(_text(element, "name")[:MAX_LABEL])
             continue
-        objects.append(found)
+        objects[found] = None
         if clamped:
             faults.append(f"{name} reaches beyond the image of {width}x{height} px and was clamped to it.")
     return VocAnnotation(
-        _text(root, "filename"), width, height, depth, tuple(objects), tuple(faults), tuple(left_out)
+        filename=_text(root, "filename"),
+        width=width,
+        height=height,
+        depth=depth,
+        objects=tuple(objects),
+        faults=tuple(faults),
+        left_out=tuple(left_out),
+        unknown_labels=tuple(unknown),
     )
 
 

@@ -20,7 +20,9 @@ from typing import TYPE_CHECKING
 from include.formats.text import normal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
+
+    from .annotation import VocAnnotation
 
 Corners = tuple[float, float, float, float]
 
@@ -33,6 +35,7 @@ _NUMBER = re.compile(
 # From this many boxes on, and beyond this share of all, one kind of fault is the set's, not the boxes'.
 _FEWEST_ALIKE = 3
 _SHARE_ALIKE = 0.5
+_SHOWN = 5
 
 
 class BoxFault(Enum):
@@ -133,11 +136,21 @@ class BoxTally:
 
     used: int = 0
     faults: Counter[BoxFault] = field(default_factory=Counter)
+    unknown_labels: Counter[str] = field(default_factory=Counter)
 
-    def add(self, used: int, faults: Iterable[BoxFault]) -> None:
+    def add(self, annotation: VocAnnotation) -> None:
         """Count the boxes of one annotation."""
-        self.used += used
-        self.faults.update(faults)
+        self.used += len(annotation.objects)
+        self.faults.update(annotation.left_out)
+        self.unknown_labels.update(annotation.unknown_labels)
+
+    def labels_note(self) -> str | None:
+        """Return the sentence about boxes whose label nobody asked for, None without any."""
+        if not self.unknown_labels:
+            return None
+        shown = ", ".join(f"{label!r} ({count})" for label, count in self.unknown_labels.most_common(_SHOWN))
+        more = ", ..." if len(self.unknown_labels) > _SHOWN else ""
+        return f"Boxes of labels that are not in the settings are left out: {shown}{more}."
 
     def cause(self) -> str | None:
         """Return what is wrong with most boxes of the set and what to do, None when most can be used.
@@ -150,5 +163,6 @@ class BoxTally:
             alike = count >= _FEWEST_ALIKE and count > _SHARE_ALIKE * total
             if not self.used or (alike and fault is not BoxFault.LABEL):
                 boxes = f"{count} of {total} boxes" if total > 1 else "the only box"
-                return f"{boxes} cannot be used for the same reason: {fault.value}."
+                labels = f" {self.labels_note()}" if fault is BoxFault.LABEL else ""
+                return f"{boxes} cannot be used for the same reason: {fault.value}.{labels}"
         return None

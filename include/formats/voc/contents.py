@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .leftovers import leftover
+from .lists import ImageList
 from .names import ANNOTATION_SUFFIX, annotation_key, folded, pairing_keys, without_image_suffix
 
 if TYPE_CHECKING:
@@ -129,6 +130,8 @@ class Contents:
             what = f"{place}, {len(paths)} of its files ({suffix})" if suffix else place
             if place.lower() == ANNOTATIONS.lower():
                 rule = "an annotation is a PASCAL VOC XML file (.xml)"
+            elif ImageList.of(paths[0]).use:
+                rule = f"lists of images lie in {SETS}/Main"
             else:
                 rule = f"a data set is {IMAGES}, {ANNOTATIONS} and {SETS}/Main"
             yield place, f"{what}: not read; {rule}.", tuple(paths)

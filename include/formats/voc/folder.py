@@ -193,7 +193,7 @@ class VocFolder:
         except VocError as error:
             yield VocFault(address, "bad-annotation", str(error), paths)
             return
-        self.tally.add(len(annotation.objects), annotation.left_out)
+        self.tally.add(annotation)
         for fault in annotation.faults:
             yield VocFault(address, "box", fault)
         try:

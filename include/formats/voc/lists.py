@@ -3,8 +3,8 @@
 One image a line. A list's name says what it is for, in any case: ``train``, ``val`` (``valid``,
 ``validation``), ``test``, and ``trainval`` or CVAT's ``default`` for what is still to be split.
 ``<class>_train`` and the like are VOC's lists of one class, with 1, 0 (difficult) or -1 (not in the image)
-behind each name; they count where there is no list for all classes. Images of a test list are never trained
-on, whichever list names them.
+behind each name; they count where there is no list for all classes. Any list with ``test`` as a word of its
+name is one to test with. Its images are never trained on, whichever list names them.
 """
 
 from __future__ import annotations
@@ -50,6 +50,10 @@ _USES = {
     **dict.fromkeys(("test", "testing"), Use.TEST),
     **dict.fromkeys(("trainval", "trainvalid", "train_val", "train-val", "default"), Use.POOL),
 }
+# A list that has test in its name is kept back, whatever else its name says.
+_OF_A_TEST = re.compile(
+    r"(.*[^a-z])?(tests?|testset|testing|testdata|holdout|held[_-]?out)([^a-z].*)?", re.DOTALL
+)
 _OF_ONE_CLASS = re.compile(r".+[_-](" + "|".join(sorted(_USES, key=len, reverse=True)) + ")", re.DOTALL)
 
 
@@ -70,7 +74,9 @@ class ImageList:
         if stem in _USES:
             return cls(path, _USES[stem], False)
         found = _OF_ONE_CLASS.fullmatch(stem)
-        return cls(path, _USES[found[1]] if found else None, found is not None)
+        if found:
+            return cls(path, _USES[found[1]], True)
+        return cls(path, Use.TEST if _OF_A_TEST.fullmatch(stem) else None, False)
 
     @property
     def source(self) -> str:
