@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # UTF-32 first: its mark for little-endian begins with that of UTF-16.
 _MARKS = (
@@ -13,6 +17,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_SHOWN = 5
 _PLAIN_CONTROLS = "\t\n\r\f\x1a"
 
 
@@ -52,3 +57,8 @@ def normal(text: str) -> str:
     """
     seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")
     return unicodedata.normalize("NFC", " ".join(seen.split()))
+
+
+def some(names: Sequence[str]) -> str:
+    """Enumerate names for a sentence, the first few of many."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")

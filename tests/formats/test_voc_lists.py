@@ -95,7 +95,7 @@ def test_images_in_folders_are_found_by_their_path_or_by_the_only_name_that_fits
     assert splits({"train.txt": "b"}, *images).train == ("cam2/b",)
     # Nobody can say which is meant: none of them is trained on.
     assert splits({"test.txt": "a"}, *images).test == ("cam1/a", "cam2/a")
-    with pytest.raises(VocError, match="line 1: 'a' may be cam1/a or cam2/a; write the path"):
+    with pytest.raises(VocError, match="line 1: 'a' may be any of cam1/a, cam2/a; write the path"):
         splits({"train.txt": "a"}, *images)
 
 

@@ -116,6 +116,9 @@ def test_the_holdout_takes_nothing_that_no_model_takes(project: Any, context: di
         stem = name.removesuffix(".jpg")
         project.put(f"{holdout}/JPEGImages/{name}", data)
         project.put(f"{holdout}/Annotations/{stem}.xml", annotation_xml(draw(1)))
+    bare = project.get(f"{holdout}/JPEGImages/shape0020.jpg")
+    project.s3.delete_object(Bucket=project.bucket, Key=f"{holdout}/JPEGImages/shape0020.jpg")
+    project.put(f"{holdout}/JPEGImages/shape0020", bare)
     project.put(f"{holdout}/JPEGImages/web.webp", b"RIFF\0\0\0\0WEBPVP8 ")
     project.put(f"{holdout}/Annotations/web.xml", annotation_xml(draw(1)))
     project.put(f"{layout.holdout('v1')}/voc/.DS_Store", b"x")
@@ -126,6 +129,11 @@ def test_the_holdout_takes_nothing_that_no_model_takes(project: Any, context: di
         "pixels.jpg": "too-large",
         "web.webp": "not-an-image",
     }
+    frozen = project.lines(layout.holdout_manifest("v1"))
+    assert len(frozen) == 4
+    for line in frozen:
+        head = project.s3.head_object(Bucket=project.bucket, Key=layout.key_of(line["source-ref"]))
+        assert line["etag"] == head["ETag"].strip('"')
 
 
 def test_a_holdout_that_gives_nothing_is_no_silent_matter(project: Any, context: dict[str, Any]) -> None:

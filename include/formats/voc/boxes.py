@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from include.formats.text import normal
+from include.formats.text import normal, some
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +35,6 @@ _NUMBER = re.compile(
 # From this many boxes on, and beyond this share of all, one kind of fault is the set's, not the boxes'.
 _FEWEST_ALIKE = 3
 _SHARE_ALIKE = 0.5
-_SHOWN = 5
 
 
 class BoxFault(Enum):
@@ -148,9 +147,8 @@ class BoxTally:
         """Return the sentence about boxes whose label nobody asked for, None without any."""
         if not self.unknown_labels:
             return None
-        shown = ", ".join(f"{label!r} ({count})" for label, count in self.unknown_labels.most_common(_SHOWN))
-        more = ", ..." if len(self.unknown_labels) > _SHOWN else ""
-        return f"Boxes of labels that are not in the settings are left out: {shown}{more}."
+        shown = some([f"{label!r} ({count})" for label, count in self.unknown_labels.most_common()])
+        return f"Boxes of labels that are not in the settings are left out: {shown}."
 
     def cause(self) -> str | None:
         """Return what is wrong with most boxes of the set and what to do, None when most can be used.

@@ -16,7 +16,7 @@ from enum import Enum
 from itertools import product
 from typing import TYPE_CHECKING
 
-from include.formats.text import decode_text, is_plain
+from include.formats.text import decode_text, is_plain, some
 
 from .errors import VocError
 
@@ -29,7 +29,6 @@ MAX_LIST_BYTES = 64 * 1024 * 1024
 # What S3 allows for a key.
 MAX_NAME_LENGTH = 1024
 _SUFFIXES = (".txt", ".lst", ".list")
-_SHOWN = 5
 _FLAG = re.compile(r"(.*\S)\s+(-1|\+?1|0)", re.DOTALL)
 _QUOTED = re.compile(r'"([^"]+)"(?:\s+(-1|\+?1|0))?')
 _LINE = re.compile(r"\r\n|\r|\n")
@@ -174,8 +173,8 @@ def read_splits(lists: Sequence[ImageList], read: Callable[[str], bytes], index:
             "from every other image would be trained on: correct the name, or add ImageSets/Main/train.txt."
         )
     if lost:
-        shown = ", ".join(text for text, _ in lost[:_SHOWN])
-        notes.append(f"{len(lost)} names of lists to test with have no image: {some(shown, len(lost))}.")
+        shown = some([text for text, _ in lost])
+        notes.append(f"{len(lost)} names of lists to test with have no image: {shown}.")
     return Splits(
         tuple(train),
         tuple(validation),
@@ -184,11 +183,6 @@ def read_splits(lists: Sequence[ImageList], read: Callable[[str], bytes], index:
         tuple(unknown),
         tuple(notes),
     )
-
-
-def some(shown: str, count: int) -> str:
-    """End an enumeration of which only the first are shown."""
-    return shown + (", ..." if count > _SHOWN else "")
 
 
 class _Lines:
@@ -217,8 +211,9 @@ class _Lines:
             if before == 0 == len(listed[found.use].all):
                 notes.append(f"{found.source} names no image.")
         if spare:
-            shown = some(", ".join(spare[:_SHOWN]), len(spare))
-            notes.append(f"{len(spare)} lists of one class are not needed beside the list of all: {shown}.")
+            notes.append(
+                f"{len(spare)} lists of one class are not needed beside the list of all: {some(spare)}."
+            )
         return listed, list(self._unknown.items()), notes
 
     def _add(self, found: ImageList, listed: _Listed) -> None:
@@ -245,8 +240,9 @@ class _Lines:
         for loosely, (name, flag) in product((False, True), readings):
             images = self._index.find(name, loosely=loosely) if len(name) <= MAX_NAME_LENGTH else ()
             if len(images) > 1 and found.use is not Use.TEST:
-                several = " or ".join(images[:_SHOWN])
-                raise VocError(f"{where}: {name!r} may be {several}; write the path below JPEGImages.")
+                raise VocError(
+                    f"{where}: {name!r} may be any of {some(images)}; write the path below JPEGImages."
+                )
             if images:
                 return images, flag != "-1"
         if text.startswith("#"):
@@ -286,7 +282,7 @@ def unread(paths: Collection[str], read: Sequence[ImageList]) -> str | None:
     others = sorted(set(paths) - {found.path for found in read})
     if not others:
         return None
-    shown = some(", ".join(f"ImageSets/{path}" for path in others[:_SHOWN]), len(others))
+    shown = some([f"ImageSets/{path}" for path in others])
     return (
         f"Not read, {len(others)} of the files in ImageSets: {shown}; lists that count lie in "
         "ImageSets/Main and are called train, val, trainval, test or default (.txt)."

@@ -35,19 +35,19 @@ class VocImage:
 
 
 class _FolderInS3:
-    """One key's folder as the reader wants it. Remembers the version of what was read last."""
+    """One key's folder as the reader wants it; `etags` are the versions of what was read."""
 
     def __init__(self, store: ObjectStore, folder: str) -> None:
         self._store = store
         self._start = f"{folder}/"
-        self.etag = ""
+        self.etags: dict[str, str] = {}
 
     def files(self) -> Iterator[FolderFile]:
         for item in self._store.list_objects(self._start):
             yield FolderFile(item.key.removeprefix(self._start), item.size)
 
     def read(self, path: str) -> bytes:
-        data, self.etag = self._store.read(self._start + path)
+        data, self.etags[path] = self._store.read(self._start + path)
         return data
 
     def address(self, path: str) -> str:
@@ -96,6 +96,7 @@ class VocFolder:
         :param part: the holdout's slice, None for training data.
         """
         for name in names:
+            self._source.etags.clear()
             for item in self.reader.read(name):
                 yield self._image(item, job_name, part) if isinstance(item, VocItem) else item
 
@@ -111,8 +112,7 @@ class VocFolder:
                 labels=self._labels,
                 night=NO_NIGHT,
                 job_name=job_name,
-                # An image is the last that is read of its name.
-                etag=self._source.etag,
+                etag=self._source.etags[item.path],
                 slice=part,
                 sha256=hashlib.sha256(item.data).hexdigest(),
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from include.formats.text import some
 from secondlook.errors import VocFolderError
 from secondlook.hooks.voc_folder import VocFault
 
@@ -12,8 +13,6 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.voc_folder import VocFolder, VocImage
     from secondlook.training import ImageIdentities
-
-_SHOWN = 5
 
 
 class Log(Protocol):
@@ -46,6 +45,20 @@ class VocIntake:
             log.info("%s: %s", address, note)
         for fault in folder.reader.not_read():
             self._leave_out(fault)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every name of the folder, whatever its lists say."""
+        return tuple(self.folder.reader.entries)
+
+    def tell_unread_lists(self) -> None:
+        """Name the lists of a folder of which every image counts."""
+        lists = [file.path for file in self.folder.reader.contents.lists.values()]
+        if lists:
+            self._log.warning(
+                "%s: every image of a holdout counts, %d lists are not read: %s.",
+                *(self._address, len(lists), some(lists)),
+            )
 
     def usable(
         self,
@@ -102,13 +115,15 @@ class VocIntake:
         counts = self.account(kept_back)
         told = ", ".join(f"{len(paths)} {what}" for what, paths in counts.items() if paths)
         total = sum(map(len, counts.values()))
+        labels = self.folder.reader.tally.labels_note()
+        if labels:
+            self._log.warning("%s: %s", self._address, labels)
         self._log.info("%s: of %d files %s.", self._address, total, told or "none is of use")
         unlisted = sorted(counts["of images in no list that is read"])
         if unlisted:
-            shown = ", ".join(unlisted[:_SHOWN])
             self._log.warning(
-                "%s: %d files are of images in no list that is read, and were left out: %s%s.",
-                *(self._address, len(unlisted), shown, ", ..." if len(unlisted) > _SHOWN else ""),
+                "%s: %d files are of images in no list that is read, and were left out: %s.",
+                *(self._address, len(unlisted), some(unlisted)),
             )
 
     def account(self, kept_back: frozenset[str] = frozenset()) -> dict[str, set[str]]:

@@ -157,8 +157,8 @@ class PackVocOperator(SecondLookOperator):
         first_of: dict[str, str] = {}
         intakes = self._holdout_slices(version, labels)
         for part, intake in intakes.items():
-            names = tuple(sorted({*intake.folder.images, *intake.folder.annotations}))
-            found = intake.usable(names, job_name=f"holdout/{version}", part=part, first_of=first_of)
+            intake.tell_unread_lists()
+            found = intake.usable(intake.names, job_name=f"holdout/{version}", part=part, first_of=first_of)
             lines += [image.line for image in found]
             rejected += intake.rejected
             intake.log_account()
