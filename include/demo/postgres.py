@@ -1,6 +1,6 @@
 """A PostgreSQL server for Airflow, of the distribution's binaries, with its data in the state folder.
 
-SQLite has one writer: on it Airflow's scheduler keeps a backfill from being created. So `make up` takes
+SQLite has one writer: beside Airflow's scheduler nobody can create a backfill on it. So `make up` takes
 PostgreSQL where it is installed. The server listens on loopback only and asks for a password.
 """
 

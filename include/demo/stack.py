@@ -68,6 +68,7 @@ class Stack:
         self.supervisor = supervisor
         self.progress = progress
         self.airflow = AirflowApi(state)
+        self._told: set[str] = set()
 
     def start(self, seed: int, data: Path | None) -> Archive:
         """Start everything, the archive in S3 included; raises `ServiceFailed` naming what did not start."""
@@ -153,6 +154,12 @@ class Stack:
 
     def _dags_are_parsed(self) -> bool:
         errors = self.airflow.import_errors()
-        if errors:
+        if errors and self.supervisor.restarts is None:
             raise ServiceFailed("Airflow could not read a DAG file.\n" + "\n".join(errors))
+        for error in errors:
+            if error not in self._told:
+                self._told.add(error)
+                self.progress.say(
+                    f"Airflow could not read a DAG file; it reads it again once that is fixed.\n{error}"
+                )
         return self.airflow.knows(DAGS)

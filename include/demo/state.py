@@ -43,11 +43,15 @@ class Secrets:
 
 @dataclass(frozen=True)
 class State:
-    """One state folder; every other path lies below it."""
+    """One state folder; every other path lies below it.
+
+    `moved`: the services whose port another program has taken since the last start.
+    """
 
     folder: Path
     secrets: Secrets
     deployment: Deployment = ONE_MACHINE
+    moved: tuple[str, ...] = ()
 
     @property
     def logs(self) -> Path:
@@ -101,20 +105,18 @@ def open_state(folder: Path, deployment: Deployment = ONE_MACHINE) -> State:
     A kept port that somebody else took meanwhile is replaced by a free one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "secrets.json"
+    path, moved = folder / "secrets.json", ()
     if not path.exists():
         kept = _generate()
     else:
         new, known = asdict(_generate()), json.loads(path.read_text(encoding="utf-8"))
         # An older folder lacks what came later; whatever is not known any more stays behind.
         kept = Secrets(**{name: known.get(name, value) for name, value in new.items()})
-        ports = {
-            name: known["ports"].get(name, port) if is_free(known["ports"].get(name, port)) else port
-            for name, port in new["ports"].items()
-        }
+        ports = new["ports"] | {name: port for name, port in known["ports"].items() if is_free(port)}
+        moved = tuple(name for name, port in known["ports"].items() if port != ports[name])
         kept = replace(kept, ports=ports)
     _write_private(path, asdict(kept))
-    return State(folder.resolve(), kept, deployment)
+    return State(folder.resolve(), kept, deployment, moved)
 
 
 def _generate() -> Secrets:

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from include.demo.state import State
 
 IDLE_SECONDS = 1.0
+UNANSWERED_LOOKS = 30
 FIRST_RUNS = {"bootstrap_detector": "bootstrap", "review_workflow": "review workflow"}
-ON_SQLITE = "Airflow runs on SQLite: a backfill is refused there (503, database is locked)"
+ON_SQLITE = "Airflow runs on SQLite: creating a backfill fails there (503, database is locked)"
 
 
 def up(options: Options, progress: Progress) -> None:
@@ -43,6 +44,10 @@ def up(options: Options, progress: Progress) -> None:
         check_data(options.data)
     with only_one(options.folder) as lock, stoppable():
         state = open_state(options.folder)
+        if state.moved:
+            progress.say(
+                f"another program has taken the port of {', '.join(state.moved)}: the address below is new"
+            )
         with Supervisor(state.logs, RestartPolicy(), progress.say, lock) as supervisor:
             try:
                 _stay(options, progress, state, supervisor)
@@ -94,13 +99,15 @@ def _with_database(state: State, supervisor: Supervisor, progress: Progress) -> 
 class FirstRuns:
     """The first model and the review workflow: started when they are missing, told of until both are there.
 
-    A run that fails stays in Airflow, to be read and cleared there; then it is followed on.
+    A run that fails stays in Airflow, to be read and cleared there; then it is followed on. What cannot be
+    asked for a while is told once: one look may meet a service that is being started again, thirty do not.
     """
 
     stack: Stack
     nights: tuple[str, ...]
     _missing: dict[str, DagRun | None] = field(default_factory=lambda: dict.fromkeys(FIRST_RUNS))
     _failed: set[str] = field(default_factory=set)
+    _unanswered: int = 0
     _ready: bool = False
 
     def look(self) -> None:
@@ -113,9 +120,12 @@ class FirstRuns:
                 self._failed.discard(dag_id)
             except RunFailed as error:
                 self._tell_failure(dag_id, error)
-            except (OSError, AirflowRefused, BotoCoreError, ClientError):
-                # It is being started again; the supervisor has told of it.
-                continue
+            except (OSError, AirflowRefused, BotoCoreError, ClientError) as error:
+                self._unanswered += 1
+                if self._unanswered == UNANSWERED_LOOKS:
+                    self.stack.progress.say(f"{FIRST_RUNS[dag_id]} is not known for now: {error}")
+            else:
+                self._unanswered = 0
         if not self._missing and not self._ready:
             self._ready = True
             self._tell_ready()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import socket
 import stat
 import subprocess
 import sys
@@ -21,6 +22,7 @@ from include.demo.demo_settings import DRAWN, PHOTOS, batch_size, demo_settings,
 from include.demo.deployment import Deployment
 from include.demo.driver import DemoError, check_data
 from include.demo.executor import PRELOADED
+from include.demo.machine import LOOPBACK
 from include.demo.processes import Supervisor
 from include.demo.progress import Progress
 from include.demo.state import open_state
@@ -66,6 +68,18 @@ def test_secrets_are_kept_between_runs_and_from_others(tmp_path):
     assert again.secrets == first.secrets
     for path in (first.folder / "secrets.json", first.write_private("more.json", {})):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_port_that_another_program_took_meanwhile_is_replaced_and_named(tmp_path):
+    first = open_state(tmp_path / "state")
+    assert first.moved == ()
+    with socket.create_server((LOOPBACK, first.secrets.ports["desk"])):
+        again = open_state(tmp_path / "state")
+    assert again.moved == ("desk",)
+    ports = dict(first.secrets.ports), dict(again.secrets.ports)
+    assert ports[0].pop("desk") != ports[1].pop("desk")
+    assert ports[0] == ports[1]
+    assert open_state(tmp_path / "state").moved == ()
 
 
 def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_path, monkeypatch):

@@ -38,7 +38,7 @@ def test_without_postgresql_one_sentence_says_what_will_not_work(tmp_path, said,
     monkeypatch.setattr(postgres, "installed", dict)
     options, sentence = said(open_state(tmp_path / "state"))
     assert options == {}
-    assert "Airflow runs on SQLite: a backfill is refused there" in sentence
+    assert "Airflow runs on SQLite: creating a backfill fails there" in sentence
     assert "PostgreSQL is not installed (Debian: apt-get install postgresql)." in sentence
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -17,7 +18,10 @@ from include.demo.__main__ import main
 from include.demo.driver import only_one
 from include.demo.guard import descendants
 from include.demo.processes import Program, ServiceFailed, Supervisor
+from include.demo.progress import Progress
 from include.demo.restarts import Deaths, RestartPolicy, how_it_ended
+from include.demo.stack import Stack
+from include.demo.state import open_state
 from tests.demo.place import alive
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -230,3 +234,31 @@ def test_what_others_write_to_is_stopped_after_them(tmp_path):
             log = tmp_path / "logs" / f"{name}.log"
             supervisor.wait_until(name, lambda log=log: "ready" in log.read_text(), 20)
     assert ended.read_text() == "ba"
+
+
+class Answers:
+    """What Airflow's API says about its DAG files, look by look."""
+
+    def __init__(self, *looks: tuple[list[str], bool]) -> None:
+        self.looks = list(looks)
+
+    def import_errors(self) -> list[str]:
+        return self.looks[0][0]
+
+    def knows(self, _dag_ids: tuple[str, ...]) -> bool:
+        return self.looks.pop(0)[1]
+
+
+@pytest.mark.parametrize("policy", [None, QUICK])
+def test_a_dag_file_that_cannot_be_read_ends_a_demo_but_not_make_up(tmp_path, policy):
+    stream = io.StringIO()
+    stack = Stack(open_state(tmp_path / "state"), Supervisor(tmp_path, policy), Progress(0, stream))
+    broken = (["mine.py: SyntaxError"], False)
+    stack.airflow = Answers(broken, broken, ([], True))
+    if policy is None:
+        with pytest.raises(ServiceFailed, match="could not read a DAG file"):
+            stack._dags_are_parsed()
+    else:
+        assert [stack._dags_are_parsed() for _ in range(3)] == [False, False, True]
+        assert stream.getvalue().count("could not read a DAG file") == 1
+        assert "mine.py: SyntaxError" in stream.getvalue()

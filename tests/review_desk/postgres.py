@@ -17,6 +17,8 @@ from urllib.parse import quote
 import psycopg
 import pytest
 
+from include.demo.postgres import installed, plain_user
+
 USER = "desk"
 # Every character that could break a URL or slip into a message.
 PASSWORD = "pass/w@rd:?#%-not-a-secret"
@@ -142,21 +144,16 @@ def _runs(pid: str) -> bool:
 
 def postgres_binaries() -> Path:
     """Where initdb and postgres are; skips the test where they are not installed."""
-    found = sorted(
-        (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/postgres")),
-        key=lambda path: int(path.parent.name),
-    )
+    found = installed()
     if not found:
         pytest.skip("PostgreSQL is not installed: run `bash tests/system_packages.sh` as root once.")
-    return found[-1]
+    return found[max(found)]
 
 
 def _plain_user() -> pwd.struct_passwd:
-    for name in ("postgres", "nobody"):
-        try:
-            return pwd.getpwnam(name)
-        except KeyError:
-            continue
+    user = plain_user()
+    if user is not None:
+        return user
     pytest.skip("PostgreSQL does not run as root, and there is neither a user postgres nor nobody.")
 
 
