@@ -126,13 +126,20 @@ class Layout:
         return self._key("predictions", check_night(night), _part("model", model))
 
     def prediction_part(self, night: str, model: str, index: int) -> str:
-        """Return the ``index``-th part (from 0) of the predictions."""
+        """Return the ``index``-th part (from 0) of the predictions.
+
+        Each line tells ``etag``, the version of the image, and ``sha256``, its content: null when the
+        image was not read here, in a night scored by batch transform.
+        """
         if index < 0:
             raise S3UriError(f"Prediction parts count from 0, not {index}; pass the index of the part.")
         return f"{self.predictions(night, model)}/part-{index:05d}.jsonl.gz"
 
     def quarantine(self, night: str, model: str) -> str:
-        """Return the file of images that could not be scored, with the reasons."""
+        """Return the file of images that could not be scored, with the reasons.
+
+        ``etag`` and ``sha256`` as in the predictions; what is refused by its size is not read.
+        """
         return f"{self.predictions(night, model)}/quarantine.jsonl"
 
     def predictions_summary(self, night: str, model: str) -> str:
@@ -155,7 +162,10 @@ class Layout:
     # What people are asked, and what they answered.
 
     def ledger(self, night: str) -> str:
-        """Return the list of images selected for review, written before any loop starts."""
+        """Return the list of images selected for review, written before any loop starts.
+
+        Each line tells the image's ``sha256``: loops are named by it, so the same bytes are asked about once.
+        """
         return self._key("reviews", check_night(night), "ledger.jsonl")
 
     def review_plan(self, night: str, round: int) -> str:
@@ -203,7 +213,7 @@ class Layout:
         return self._key("reviews", "a2i")
 
     def reviewed_manifest(self, night: str) -> str:
-        """Return the augmented manifest of the night's answers."""
+        """Return the augmented manifest of the night's answers, each line with its image's ``sha256``."""
         return self._key("manifests", check_night(night), "reviewed.manifest")
 
     def rejected(self, night: str) -> str:
@@ -221,7 +231,10 @@ class Layout:
         return self._key("bootstrap", "voc")
 
     def bootstrap_recordio(self, name: str) -> str:
-        """Return the RecordIO file ``<name>.rec``; ``name`` is ``train`` or ``validation``."""
+        """Return the RecordIO file ``<name>.rec``; ``name`` is ``train`` or ``validation``.
+
+        Its SHA-256 is in its metadata, that of each image in the manifest of the same images.
+        """
         return self._key("bootstrap", "recordio", f"{_part('RecordIO file', name)}.rec")
 
     def bootstrap_manifest(self, name: str) -> str:
@@ -237,11 +250,14 @@ class Layout:
         return self._key("holdout", _part("holdout version", version))
 
     def holdout_manifest(self, version: str) -> str:
-        """Return the holdout's augmented manifest (each line with its slice)."""
+        """Return the holdout's augmented manifest (each line with its slice and its image's ``sha256``)."""
         return f"{self.holdout(version)}/holdout.manifest"
 
     def training_manifest(self, job: str, channel: str) -> str:
-        """Return exactly what a training job read; ``channel`` is ``train`` or ``validation``."""
+        """Return what a training job learned from; ``channel`` is ``train`` or ``validation``.
+
+        Exactly what it read or, when it read RecordIO, the manifest of the same images.
+        """
         return self._key("training", _part("training job", job), f"{_part('channel', channel)}.manifest")
 
     def candidate(self) -> str:

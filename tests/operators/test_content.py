@@ -13,10 +13,10 @@ from secondlook import jsonl
 from secondlook.hooks.content import with_content
 from secondlook.hooks.models import read_card
 from secondlook.hooks.store import SHA256, ObjectMissingError, ObjectStore
-from secondlook.hooks.training_data import UnknownImageError
+from secondlook.hooks.training_data import UnknownImageError, trained_images
 from secondlook.operators.evaluate import HoldoutLeakError
 from secondlook.training import NamedImage
-from tests.operators.conftest import NIGHT
+from tests.operators.conftest import NIGHT, STUB_IMAGE
 from tests.operators.shapes import annotation_xml, draw
 
 ENCRYPTED = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/images"}
@@ -172,6 +172,25 @@ def test_what_a_model_has_learned_is_known_or_it_is_not_compared(ready: Any, con
     ready.put(ready.layout.card(model), json.dumps(card).encode())
     with pytest.raises(UnknownImageError, match=f"The card of {model} names no train_manifest"):
         ready.evaluate(model, holdout_version="v1").execute(context)
+
+
+def test_packing_again_does_not_change_what_the_first_model_has_learned(
+    project: Any, context: dict[str, Any]
+) -> None:
+    layout, voc = project.layout, project.layout.bootstrap_voc()
+    project.upload_voc(voc, range(45))
+    project.pack().execute(context)
+    model = project.bootstrap(image_uri=STUB_IMAGE).execute(context)["model"]
+    learned = trained_images(ObjectStore(project.bucket), layout, model)
+    assert len(learned.contents) == len(learned.addresses) == 45
+    # Some of the images become a holdout, and the bootstrap is packed without them.
+    for seed in range(10):
+        for key in (f"{voc}/JPEGImages/shape{seed:04d}.jpg", f"{voc}/Annotations/shape{seed:04d}.xml"):
+            project.s3.delete_object(Bucket=project.bucket, Key=key)
+    upload_copies(project, f"{layout.holdout('v1')}/voc/clean", range(10))
+    project.pack().execute(context)
+    assert trained_images(ObjectStore(project.bucket), layout, model) == learned
+    assert set(contents(project.lines(layout.holdout_manifest("v1")))) <= learned.contents
 
 
 def test_an_image_that_came_twice_is_learned_once_with_its_latest_answer(

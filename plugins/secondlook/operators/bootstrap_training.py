@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from secondlook.training import ManifestLine, ModelCard
 
 
+CHANNELS = ("train", "validation")
+
+
 class NotPackedError(SecondLookError):
     """The RecordIO files of the first training are not there."""
 
@@ -94,13 +97,15 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
                     train_images=len(train),
                     new_images=0,
                     replayed_images=0,
-                    train_manifest=self.layout.uri(self.layout.bootstrap_manifest("train")),
-                    validation_manifest=self.layout.uri(self.layout.bootstrap_manifest("validation")),
+                    train_manifest=self.layout.uri(self.layout.training_manifest(name, "train")),
+                    validation_manifest=self.layout.uri(self.layout.training_manifest(name, "validation")),
                 ),
                 labels=labels,
             )
 
-        return self.plan(base_name, lambda _: self._spec(image, hyperparameters), card, {})
+        # Packing again changes the bootstrap's manifests, and not what this model has learned.
+        learned = {name: self.store.read(self.layout.bootstrap_manifest(name)).data for name in CHANNELS}
+        return self.plan(base_name, lambda _: self._spec(image, hyperparameters), card, learned)
 
     def _spec(self, image: str, hyperparameters: dict[str, str]) -> TrainingSpec:
         from secondlook.hooks.requests import Channel, TrainingSpec, project_tags
@@ -111,7 +116,7 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
             hyperparameters=hyperparameters,
             channels=tuple(
                 Channel(name, "recordio", self.layout.uri(self.layout.bootstrap_recordio(name)))
-                for name in ("train", "validation")
+                for name in CHANNELS
             ),
             output_uri=self.layout.uri(self.layout.models()),
             instance_type=self.instance_type,
@@ -126,7 +131,7 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
         from secondlook.hooks.training_data import TrainingDataReader
 
         contents = []
-        for name in ("train", "validation"):
+        for name in CHANNELS:
             key = self.layout.bootstrap_recordio(name)
             head = self.store.head(key)
             if head is None:
