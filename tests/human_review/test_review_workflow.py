@@ -48,6 +48,28 @@ def test_a_broken_template_fails_before_anything_is_created(project, context, tm
         project.control.describe_flow_definition(FlowDefinitionName=project.flow)
 
 
+def test_a_template_that_nobody_could_submit_is_warned_of_in_log_and_result(
+    project, context, tmp_path, capsys
+):
+    template = tmp_path / "refused.liquid.html"
+    template.write_text(
+        "<script src='https://cdn.example.org/uuid.js'></script><crowd-form><crowd-input></crowd-input>"
+        "<crowd-mystery src='{{ task.input.taskObject | grant_read_access }}'></crowd-mystery></crowd-form>"
+    )
+    warnings = project.create(template_path=str(template)).execute(context)["warnings"]
+    script, unnamed, unknown = warnings
+    assert script.startswith("The script https://cdn.example.org/uuid.js is not loaded")
+    assert unnamed == "<crowd-input> has no name: what people enter there would be lost."
+    assert unknown.startswith("<crowd-mystery> is not known to the Review Desk")
+    said = capsys.readouterr().out
+    for warning in warnings:
+        assert f"Reviewers could not submit answers to {template}: {warning}" in said
+
+
+def test_the_projects_own_template_needs_no_warning(project, context):
+    assert project.create().execute(context)["warnings"] == []
+
+
 def test_a_missing_template_is_a_sentence(project, context):
     with pytest.raises(ReviewSetupError, match=r"worker template .* cannot be read"):
         project.create(template_path="include/worker_template/none.html").execute(context)

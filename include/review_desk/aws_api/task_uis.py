@@ -15,11 +15,15 @@ from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse, RenderFailure
 from include.review_desk.storage import schema
 from include.review_desk.strict_json import JsonFault, parse_json
+from include.review_desk.worker_templates.hindrances import find_hindrances
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.review_desk.context import Desk
+
+WOULD_BE_REFUSED = "AnswersWouldBeRefused"
+"""Code of an error that is a warning: the template renders, and nobody could submit an answer."""
 
 _uis = schema.human_task_uis
 _templates = schema.templates
@@ -123,6 +127,8 @@ def template_by_digest(desk: Desk, digest: str) -> str | None:
 def render(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """RenderUiTemplate: a template that does not render is an answer with Errors, not an error.
 
+    Where the page of one that renders would refuse all answers, Errors of the code WOULD_BE_REFUSED say so.
+
     Raises
     ------
     InvalidRequest
@@ -134,7 +140,10 @@ def render(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     content = _template_to_render(desk, params)
     try:
         task_input = parse_json(params["Task"]["Input"])
-        return {"RenderedContent": desk.renderer.render(content, task_input), "Errors": []}
+        html = desk.renderer.render(content, task_input)
+        hindrances = find_hindrances(html, desk.config.image_origins)
+        errors = [{"Code": WOULD_BE_REFUSED, "Message": sentence} for sentence in hindrances]
+        return {"RenderedContent": html, "Errors": errors}
     except JsonFault as fault:
         error = {"Code": "InvalidParameters", "Message": f"Task.Input is not valid JSON: {fault}."}
     except RenderFailure as failure:

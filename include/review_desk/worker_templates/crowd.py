@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
-from typing import Any
+from typing import Any, Literal
 
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
 
 BOUNDING_BOX = "crowd-bounding-box"
 _NATIVE = frozenset({"input", "select", "textarea"})
+# As in static/crowd/kinds.js; a test holds the two together.
+_ANSWERING = frozenset(
+    {
+        BOUNDING_BOX,
+        "crowd-checkbox",
+        "crowd-classifier",
+        "crowd-image-classifier",
+        "crowd-input",
+        "crowd-radio-button",
+        "crowd-slider",
+        "crowd-text-area",
+    }
+)
+_SILENT = frozenset({"crowd-alert", "crowd-button", "crowd-form", "crowd-radio-group"})
+_FURNITURE = re.compile(r"crowd-(?:badge|card|fab|icon.*|instructions|modal|tab|tabs|toast)")
 
 
 @dataclass(frozen=True)
@@ -24,6 +40,15 @@ class CrowdElement:
     name: str
     labels: tuple[str, ...] | None
     initial_value: Any = None
+
+
+def kind_of(tag: str) -> Literal["answers", "silent", "furniture", "unknown"]:
+    """What a crowd element is to an answer; unknown: AWS's that answer, and any other that may."""
+    if tag in _ANSWERING:
+        return "answers"
+    if tag in _SILENT:
+        return "silent"
+    return "furniture" if _FURNITURE.fullmatch(tag) else "unknown"
 
 
 def find_elements(html: str) -> list[CrowdElement]:

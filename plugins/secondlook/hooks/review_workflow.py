@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 MANAGED_BY = {"Key": "managed-by", "Value": "second-look"}
+# What a Review Desk says of a template that renders but whose answers its page would refuse.
+REFUSAL_CODE = "AnswersWouldBeRefused"
 
 # boto3 has no waiter for flow definitions; they become active within seconds.
 FLOW_WAITERS = WaiterModel(
@@ -158,8 +160,10 @@ class ReviewWorkflow:
         scheme = urlsplit(self.service.control.meta.endpoint_url).scheme
         return team["WorkteamArn"], f"{scheme}://{sub_domain}" if sub_domain else None
 
-    def preflight(self, template: str, task_input: str, role_arn: str) -> None:
+    def preflight(self, template: str, task_input: str, role_arn: str) -> list[str]:
         """Let the service render the template with an example, because StartHumanLoop would not check it.
+
+        Returns sentences about what would keep reviewers from submitting; Amazon A2I gives none.
 
         Raises
         ------
@@ -170,11 +174,13 @@ class ReviewWorkflow:
             answer = self.service.control.render_ui_template(
                 UiTemplate={"Content": template}, Task={"Input": task_input}, RoleArn=role_arn
             )
-        if answer["Errors"]:
-            said = "; ".join(f"{error['Code']}: {error['Message']}" for error in answer["Errors"])
+        faults = [error for error in answer["Errors"] if error["Code"] != REFUSAL_CODE]
+        if faults:
+            said = "; ".join(f"{error['Code']}: {error['Message']}" for error in faults)
             raise ReviewSetupError(
                 f"The worker template does not render ({said}): correct the template, then clear this task."
             )
+        return [error["Message"] for error in answer["Errors"]]
 
     def ensure_human_task_ui(self, name: str, template: str) -> str:
         """Return the ARN of the worker template of this name, created unless it exists with this content.

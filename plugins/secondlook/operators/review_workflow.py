@@ -70,8 +70,9 @@ class ReviewWorkflowCreateOperator(ReviewWorkflowOperator):
     A2I can change neither a worker template nor a flow definition. Before anything is created the service
     renders the template with an example, since starting a loop would not reveal a broken one.
 
-    Returns ``{"flow_definition", "flow_definition_arn", "human_task_ui_arn", "workteam_arn", "portal"}``; the
-    portal is where reviewers work.
+    Returns ``{"flow_definition", "flow_definition_arn", "human_task_ui_arn", "workteam_arn", "portal",
+    "warnings"}``; the portal is where reviewers work, and warnings say what in the template would keep them
+    from submitting an answer on a Review Desk.
 
     What it does not do: create the work team (inviting people is a person's decision), the role, or the
     bucket's CORS rules, about which it only warns.
@@ -135,7 +136,9 @@ class ReviewWorkflowCreateOperator(ReviewWorkflowOperator):
         template = self._read_template()
         self._warn_about_cors()
         workteam_arn, portal = self.workflow.workteam(self.workteam_name)
-        self.workflow.preflight(template, self._example(), self.flow_role_arn)
+        warnings = self.workflow.preflight(template, self._example(), self.flow_role_arn)
+        for warning in warnings:
+            self.log.warning("Reviewers could not submit answers to %s: %s", self.template_path, warning)
         ui_arn = self.workflow.ensure_human_task_ui(self.human_task_ui_name(template), template)
         flow_arn = self.workflow.ensure_flow(self._flow(workteam_arn, ui_arn))
         ReviewLink.persist(
@@ -148,6 +151,7 @@ class ReviewWorkflowCreateOperator(ReviewWorkflowOperator):
             "human_task_ui_arn": ui_arn,
             "workteam_arn": workteam_arn,
             "portal": portal,
+            "warnings": warnings,
         }
 
     def _check_arguments(self) -> None:

@@ -131,6 +131,25 @@ def test_render_ui_template_shows_the_page_of_a_template(sagemaker):
     assert (found["RenderedContent"], found["Errors"]) == ("<p>&lt;b&gt;</p>", [])
 
 
+def test_a_page_whose_answers_would_be_refused_is_rendered_with_errors_that_say_so(sagemaker):
+    template = (
+        '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>'
+        '<script src="https://cdn.example.org/a.js"></script><crowd-form><crowd-slider></crowd-slider>'
+        "<crowd-keypoint name='k'></crowd-keypoint><iframe src='https://example.org/page'></iframe>"
+        "<img src='https://pictures.example.org/1.png'></crowd-form>"
+    )
+    found = sagemaker.render_ui_template(UiTemplate={"Content": template}, Task={"Input": "{}"}, RoleArn=ROLE)
+    assert found["RenderedContent"] == template
+    assert {error["Code"] for error in found["Errors"]} == {"AnswersWouldBeRefused"}
+    assert [error["Message"].partition(":")[0] for error in found["Errors"]] == [
+        "The script https",
+        "<crowd-slider> has no name",
+        "<crowd-keypoint> is not known to the Review Desk",
+        "The page embedded with <iframe> is not shown",
+        "<img> would load from pictures.example.org, which is not one of --image-origin",
+    ]
+
+
 def test_an_input_that_does_not_fit_is_an_error_within_the_answer(sagemaker):
     assert errors_of(sagemaker, "{{ task.input.taskObject | grant_read_access }}", "{}") == [
         ("InvalidParameters", '"grant_read_access" input is not a valid S3 URI: "".')

@@ -192,10 +192,13 @@ def test_a_hostile_template_reaches_neither_desk_nor_world(
     assert task.page.url.endswith("/test-portal")
     assert len(task.visit.context.pages) == 1
     assert reviewer.next()["task"] == task.task["task"]
-    # The worker is told, and can still answer.
+    # The worker is told, and keeps what was entered; what the refused scripts had to add would be missing.
     assert task.frame.get_by_text("Left out: an image from 127.0.0.1").count()
     task.frame.get_by_label("Word").fill("still here")
-    assert task.submit() == {"word": "still here"}
+    task.frame.locator("crowd-form").press("Control+Enter")
+    assert "A script from 127.0.0.1" in task.wait_for("invalid")["message"]
+    assert task.said("submit") == []
+    assert task.frame.get_by_label("Word").input_value() == "still here"
 
 
 def test_a_frame_cannot_be_led_elsewhere(site: Site, make_flow: Any, open_frame: Any, outside: Outside):

@@ -35,6 +35,9 @@ const styles = sheet(`
   summary { min-height: 40px; padding: 8px 0; color: var(--crowd-accent); cursor: pointer; }
 `);
 
+// What there is to see without a text.
+const SEEN = "img, picture, svg, canvas, video, audio, iframe, object, embed, input, textarea, select";
+
 class Classifier extends CrowdElement {
   build(shadow) {
     shadow.adoptedStyleSheets.push(styles);
@@ -74,7 +77,7 @@ class Classifier extends CrowdElement {
 
   problem() {
     if (this.categories.length === 0) return "This task has no categories to choose from: decline it.";
-    return this.value === undefined ? "Choose a category." : null;
+    return this.targetProblem() ?? (this.value === undefined ? "Choose a category." : null);
   }
 
   focus(options) {
@@ -142,6 +145,12 @@ export class CrowdClassifier extends Classifier {
     for (const target of this.querySelectorAll(":scope > classification-target")) target.slot = "target";
     return make("slot", { name: "target" });
   }
+
+  targetProblem() {
+    const targets = [...this.querySelectorAll(":scope > classification-target")];
+    const empty = targets.length > 0 && targets.every((one) => !one.textContent.trim() && one.querySelector(SEEN) === null);
+    return empty ? "There is nothing to classify in this task: decline it." : null;
+  }
 }
 
 /** crowd-image-classifier: one image, with the boxes or the mask of an earlier task over it if `overlay` says so. */
@@ -163,13 +172,19 @@ export class CrowdImageClassifier extends Classifier {
     return this.#shown.promise;
   }
 
+  targetProblem() {
+    if (this.fault.textContent) return this.fault.firstChild.data.trim();
+    return this.image.complete ? null : "The image is still loading: wait a moment.";
+  }
+
   #loaded() {
-    this.fault.textContent = drawOverlay(this.picture, this.image, this.getAttribute("overlay")) ?? "";
+    const onfail = () => this.#failed("The overlay of this task did not load. Try again, or decline the task. ");
+    this.fault.textContent = drawOverlay(this.picture, this.image, this.getAttribute("overlay"), onfail) ?? "";
     this.#shown.resolve();
   }
 
-  #failed() {
-    this.fault.textContent = "The image did not load. Try again, or decline the task. ";
+  #failed(sentence = "The image did not load. Try again, or decline the task. ") {
+    this.fault.textContent = sentence;
     const again = make("button", { type: "button", class: "button" }, "Try again");
     again.addEventListener("click", () => {
       this.fault.textContent = "";
@@ -178,7 +193,12 @@ export class CrowdImageClassifier extends Classifier {
       this.image.src = this.getAttribute("src") ?? "";
     });
     this.fault.append(again);
-    this.#shown.reject(new Error("The image of this task did not load."));
+    const fault = new Error("The image of this task did not load.");
+    this.#shown.reject(fault);
+    // It may have been shown before, and only its overlay is missing.
+    this.#shown = deferred();
+    this.#shown.reject(fault);
+    this.retried();
   }
 }
 

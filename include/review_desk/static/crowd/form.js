@@ -2,6 +2,7 @@
 
 import { commonSheet, make, sheet } from "./base.js";
 import * as fields from "./fields.js";
+import { early, failure, firstHindrance } from "./hindrances.js";
 
 const styles = sheet(`
   :host { display: flex; flex-direction: column; min-height: 100vh; min-height: 100dvh; }
@@ -13,6 +14,7 @@ const styles = sheet(`
   }
   #message { flex: 1 1 12rem; min-width: 0; }
   #message:empty { visibility: hidden; }
+  #anyway { flex: none; }
   kbd { font: inherit; font-size: .8125rem; opacity: .85; }
   @media (pointer: coarse) { kbd { display: none; } .primary { flex: 1 1 auto; min-height: 44px; } }
 `);
@@ -33,14 +35,21 @@ export class CrowdForm extends HTMLElement {
   onInvalid = null;
   #busy = false;
   #message = make("div", { id: "message", role: "alert", class: "bad" });
+  #anyway = make("button", { type: "button", id: "anyway", class: "button", hidden: true }, "Submit anyway");
   #button = null;
+  // So many failures of the template's scripts the person has seen and passed over.
+  #overruled = 0;
 
   connectedCallback() {
     if (this.shadowRoot !== null) return;
     const shadow = this.attachShadow({ mode: "open" });
     this.tabIndex = -1;
     shadow.adoptedStyleSheets = [commonSheet, styles];
-    const bar = make("div", { id: "bar", part: "bar" }, this.#message);
+    const bar = make("div", { id: "bar", part: "bar" }, this.#message, this.#anyway);
+    this.#anyway.addEventListener("click", () => {
+      this.#overruled = early().thrown.length;
+      this.requestSubmit();
+    });
     if (this.querySelector(SUBMITS) === null) {
       this.#button = make("button", { type: "button", class: "button primary" }, "Submit");
       this.#button.append(make("kbd", { "aria-hidden": true }, "Ctrl+Enter"));
@@ -72,8 +81,11 @@ export class CrowdForm extends HTMLElement {
   /** Check, fire `submit`, and submit unless a script prevents it: what the button and Ctrl+Enter do. */
   requestSubmit() {
     if (this.#busy || !this.#complete()) return;
+    // What its handlers throw is no fault of the page's loading, however soon it is submitted.
+    early().loaded = true;
+    const before = early().throws;
     const event = new SubmitEvent("submit", { bubbles: true, cancelable: true });
-    if (this.dispatchEvent(event)) this.#send();
+    if (this.dispatchEvent(event) && !this.#failedSince(before)) this.#send();
   }
 
   /** Submit without the event, as an HTML form's submit() does; what is required stays required. */
@@ -103,20 +115,56 @@ export class CrowdForm extends HTMLElement {
    */
   say(message) {
     if (this.#message.textContent !== message) this.#message.textContent = message;
+    this.#anyway.hidden = true;
+  }
+
+  /** The first reason why nothing can be submitted whatever is entered. */
+  get hindrance() {
+    return firstHindrance(this, this.#overruled);
   }
 
   #complete() {
-    const fault = fields.firstProblem(this);
+    const fault = this.hindrance ?? fields.firstProblem(this);
     if (fault === null) return true;
-    this.say(fault.message);
-    fault.element.focus();
-    this.onInvalid?.(fault.message);
+    this.#refuse(fault.message);
+    this.#anyway.hidden = !fault.overrulable;
+    if (fault.overrulable) this.#anyway.focus();
+    else fault.element?.focus();
     return false;
+  }
+
+  #refuse(message) {
+    this.say(message);
+    this.onInvalid?.(message);
+  }
+
+  /** Whether a script failed while it put the answer together: what it had to add would be missing. */
+  #failedSince(before) {
+    const { throws, thrown } = early();
+    if (throws === before) return false;
+    // It may go well with another answer.
+    this.#overruled = thrown.length;
+    const why = failure(thrown.at(-1)?.message ?? "");
+    this.#refuse(`A script of this task failed when you submitted${why}, so nothing was sent: try again or decline this task.`);
+    return true;
   }
 
   #send() {
     this.say("");
     this.#setBusy(true);
+    const before = early().throws;
+    // An asynchronous handler fails in a task of its own, after this one.
+    setTimeout(() => {
+      setTimeout(() => {
+        this.#busy = false;
+        if (this.#failedSince(before)) this.#setBusy(false);
+        else this.#hand();
+      });
+    });
+  }
+
+  #hand() {
+    this.#busy = true;
     this.onAnswer?.(fields.collect(this));
   }
 

@@ -1,6 +1,7 @@
 /** Buttons, alerts and instructions, and the notice for elements that the Review Desk does not have. */
 
 import { CrowdElement, commonSheet, make, sheet, takeEarlyProperties } from "./base.js";
+import { kindOf } from "./kinds.js";
 
 // Browsers tell nobody of a mouse at a disabled button; on AWS the element around it hears of it, and templates switch
 // their buttons on and off by that.
@@ -38,7 +39,10 @@ const instructionStyles = sheet(`
 `);
 const unknownStyles = sheet(`
   :host { display: block; margin: 8px 0; }
-  p { margin: 0; padding: 8px 16px; border-radius: 8px; border: 1px dashed var(--crowd-busy); background: var(--crowd-shade); }
+  [role="note"] { margin: 0; padding: 8px 16px; border-radius: 8px; border: 1px dashed var(--crowd-busy); background: var(--crowd-shade); }
+  h1 { margin: 8px 0; }
+  img { display: block; max-width: 100%; max-height: 72vh; margin: 8px 0; background: var(--crowd-shade); }
+  #object { margin: 8px 0; overflow-wrap: anywhere; white-space: pre-wrap; }
 `);
 
 class Furniture extends HTMLElement {
@@ -156,20 +160,36 @@ export class FullInstructions extends Furniture {
 }
 
 /**
- * Any other crowd element: a plain notice, and its content below. When it would be part of the answer nothing can be
- * submitted: the program that asked would miss a part.
+ * Any other crowd element: a plain notice, what it is about, and its content. Where it may be part of the answer
+ * nothing can be submitted (hindrances.js): the program that asked would miss a part.
  */
 export class UnknownElement extends CrowdElement {
   build(shadow) {
     shadow.adoptedStyleSheets.push(unknownStyles);
-    const end = this.name
-      ? "so this task cannot be answered here: decline it and tell who made it."
-      : "its content is shown as it is.";
+    const end =
+      kindOf(this.localName) === "unknown"
+        ? "so this task cannot be answered here: decline it and tell who made it."
+        : "its content is shown as it is.";
     shadow.append(make("p", { role: "note" }, make("code", {}, `<${this.localName}>`), ` is not known to the Review Desk: ${end}`));
+    const title = this.getAttribute("header") || this.getAttribute("heading");
+    if (title) shadow.append(make("h1", {}, make("bdi", {}, title)));
+    const source = this.getAttribute("src") || this.getAttribute("image");
+    if (source) shadow.append(this.#object(source));
+    if (this.getAttribute("text")) shadow.append(make("p", { id: "object" }, make("bdi", {}, this.getAttribute("text"))));
     shadow.append(make("slot"));
   }
 
+  /** A picture, or a link where it is none: a document, a sound, a point cloud, or it did not load. */
+  #object(source) {
+    const picture = make("img", { src: source, alt: "What this task is about" });
+    picture.addEventListener("error", () => {
+      this.fault = "An image of this task did not load: load the page again or decline this task.";
+      picture.replaceWith(make("p", { id: "object" }, make("a", { href: source }, source.split(/[?#]/)[0])));
+    });
+    return picture;
+  }
+
   problem() {
-    return this.name ? `<${this.localName}> is not known to the Review Desk: decline this task.` : null;
+    return this.fault ?? null;
   }
 }

@@ -8,10 +8,14 @@ import { CrowdForm } from "./form.js";
 import * as elements from "./elements.js";
 import * as fields from "./fields.js";
 import { shortcutOf } from "./keys.js";
-import { notice, watchRefusals } from "./notices.js";
+import { early, missingObject } from "./hindrances.js";
+import { notice, tellLinkFaults, watchRefusals } from "./notices.js";
 import * as portal from "./portal.js";
 
 const DRAFT_PAUSE_MS = 300;
+// Rejections of what began at load are told in tasks of their own.
+const SETTLED_MS = 250;
+const TROUBLE_PAUSE_MS = 50;
 
 // Elements read their children when they are defined: wait until the document has them all.
 if (document.readyState === "loading") {
@@ -22,8 +26,10 @@ const form = document.querySelector("crowd-form");
 let draftTimer = 0;
 let draftWaits = false;
 let attempts = 0;
+let troubleTimer = 0;
 
 watchRefusals();
+tellLinkFaults();
 if (form instanceof CrowdForm) connect(form);
 else notice("Nothing to submit:", "the worker template has no crowd-form. Decline the task and tell who made it.");
 document.addEventListener("click", keepOnPage);
@@ -34,7 +40,9 @@ if (!portal.isFramed()) {
 }
 portal.tell("loaded");
 document.addEventListener("crowd-retry", tellWhenShown);
+document.addEventListener("crowd-trouble", onTrouble);
 tellWhenShown();
+settle();
 
 /** @param {CrowdForm} form */
 function connect(form) {
@@ -104,7 +112,7 @@ function keepOnPage(event) {
   const href = link.getAttribute("href");
   if (href.startsWith("#") || href.startsWith("javascript:")) return;
   event.preventDefault();
-  notice("Not opened:", `links do not lead out of a task. The address is ${href.slice(0, 300)}`);
+  notice("Not opened:", `links do not lead out of a task. The address is ${href.slice(0, 2_000)}`);
 }
 
 /** A native form in the template cannot be sent anywhere: it submits the task, once the template's scripts agree. */
@@ -115,7 +123,25 @@ function keepForm(event) {
   if (!prevented && form?.contains(event.target)) form.requestSubmit();
 }
 
-/** Tell the portal once that all is shown, or what is missing; again after the user tried again. */
+/** What scripts throw from now on was not thrown at load. */
+async function settle() {
+  if (document.readyState !== "complete") {
+    await new Promise((resolve) => window.addEventListener("load", resolve, { once: true }));
+  }
+  await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));
+  early().loaded = true;
+}
+
+/** Something did not load, or did now, or a script failed: see what the portal has to be told. */
+function onTrouble() {
+  window.clearTimeout(troubleTimer);
+  troubleTimer = window.setTimeout(tellWhenShown, TROUBLE_PAUSE_MS);
+}
+
+/**
+ * Tell the portal that all is shown, or what is missing, and what hinders an answer all the same; again after the user
+ * tried again or something changed.
+ */
 async function tellWhenShown() {
   attempts += 1;
   const attempt = attempts;
@@ -124,16 +150,21 @@ async function tellWhenShown() {
     if (attempt === attempts) portal.tell("ready");
   } catch (error) {
     if (attempt === attempts) portal.tell("problem", { message: error.message });
+    return;
   }
+  const hindrance = form instanceof CrowdForm ? form.hindrance : null;
+  if (hindrance && attempt === attempts) portal.tell("problem", { message: hindrance.message });
 }
 
 async function whenShown() {
-  const images = [...document.images].map((image) => imageShown(image));
+  const images = [...document.images].map((image) => imageSettled(image));
   await Promise.all([...elements.inputs(document).map((element) => element.ready), ...images]);
+  const missing = missingObject();
+  if (missing) throw new Error(missing.message);
 }
 
-function imageShown(image) {
-  return image.decode().catch(() => {
-    throw new Error("An image of this task did not load.");
-  });
+/** Shown or failed, which missingObject tells apart. Links end: an image further down is loaded now too. */
+function imageSettled(image) {
+  image.loading = "eager";
+  return image.decode().catch(() => {});
 }

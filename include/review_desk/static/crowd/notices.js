@@ -31,14 +31,20 @@ export function notice(lead, text) {
 export function watchRefusals() {
   let told = 0;
   const tell = () => {
-    const refused = window.crowdRefused ?? [];
+    const { refused } = window.crowdEarly;
     for (; told < refused.length; told += 1) {
       const { directive, address } = refused[told];
       notice("Left out:", `${what(directive)} ${where(address)}. The Review Desk loads nothing from outside into a task.`);
     }
   };
-  document.addEventListener("crowd-refused", tell);
+  document.addEventListener("crowd-trouble", tell);
   tell();
+}
+
+/** Tell why pictures are missing, where the desk could not make links to them (web/frames.py). */
+export function tellLinkFaults() {
+  const faults = document.querySelector('meta[name="crowd-link-faults"]')?.content;
+  if (faults) notice("Pictures are missing:", faults);
 }
 
 function what(directive) {

@@ -11,9 +11,10 @@ const SVG = "http://www.w3.org/2000/svg";
  * @param {HTMLElement} picture holds the image, and is where the overlay goes
  * @param {HTMLImageElement} image loaded
  * @param {?string} text the attribute
+ * @param {function(): void} onfail the mask did not load
  * @returns {?string} one sentence when it could not be shown
  */
-export function drawOverlay(picture, image, text) {
+export function drawOverlay(picture, image, text, onfail) {
   for (const old of picture.querySelectorAll(".over")) old.remove();
   if (!text || !text.trim()) return null;
   let overlay;
@@ -29,6 +30,7 @@ export function drawOverlay(picture, image, text) {
   const mask = isPlain(overlay) ? overlay.semanticSegmentation ?? overlay.instanceSegmentation : null;
   if (isPlain(mask) && typeof mask.src === "string") {
     const layer = make("img", { class: "over", alt: "", src: mask.src });
+    layer.addEventListener("error", onfail);
     layer.style.opacity = "0.5";
     picture.append(layer);
     return null;

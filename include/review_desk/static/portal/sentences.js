@@ -48,7 +48,10 @@ export function tellSaved(task, until) {
 export function tellProblem(message, declinable) {
   notice("problem", message || "Something of this task did not load.", {
     level: "bad",
-    actions: declinable ? [{ label: "Decline…", run: () => openDialog("decline") }] : [],
+    actions: [
+      { label: "Load again", run: () => location.reload() },
+      ...(declinable ? [{ label: "Decline…", run: () => openDialog("decline") }] : []),
+    ],
   });
 }
 
