@@ -71,7 +71,7 @@ class _Reader(HTMLParser):
     def _look_at_element(self, tag: str, attributes: dict[str, str]) -> None:
         kind = kind_of(tag)
         if kind == "unknown":
-            self.say(f"<{tag}> is not known to the Review Desk: an answer would lack what it asks for.")
+            self.say(f"<{tag}> is not known to the Review Desk: an answer would be incomplete.")
         elif kind == "answers" and not attributes.get("name"):
             self.say(f"<{tag}> has no name: what people enter there would be lost.")
 

@@ -67,7 +67,7 @@ def test_an_element_of_aws_that_the_desk_does_not_have_is_shown_and_refused(
     task = show(form(element), taskObject=picture)
     tag = element.split()[0] + ">"
     assert refusal(task) == (
-        f"{tag} is not known to the Review Desk, so your answer would lack it: decline this task."
+        f"{tag} is not known to the Review Desk, so your answer would be incomplete: decline this task."
     )
     assert task.wait_for("problem")["message"].startswith(tag)
     shown = task.frame.get_by_role("img", name="What this task is about")

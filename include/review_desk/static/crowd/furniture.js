@@ -168,7 +168,7 @@ export class UnknownElement extends CrowdElement {
     shadow.adoptedStyleSheets.push(unknownStyles);
     const end =
       kindOf(this.localName) === "unknown"
-        ? "so this task cannot be answered here: decline it and tell who made it."
+        ? "this task cannot be answered here. Decline it, and tell the person who made it."
         : "its content is shown as it is.";
     shadow.append(make("p", { role: "note" }, make("code", {}, `<${this.localName}>`), ` is not known to the Review Desk: ${end}`));
     const title = this.getAttribute("header") || this.getAttribute("heading");

@@ -12,7 +12,10 @@ const OBJECTS = "img, image, video, audio, iframe, object, embed";
 const ENTRY = 'input:not([type="hidden"], [type="submit"], [type="reset"], [type="button"], [type="image"]), textarea, select';
 const NO_SOURCE = 3;
 
-/** @typedef {{message: string, element?: HTMLElement, overrulable?: boolean}} Hindrance */
+/**
+ * @typedef {{message: string, element?: HTMLElement, overrulable?: boolean, final?: boolean}} Hindrance
+ * overrulable: only the person can tell whether it matters; final: loading the page again changes nothing
+ */
 
 /** What early.js has remembered. */
 export function early() {
@@ -22,7 +25,7 @@ export function early() {
 /**
  * @param {HTMLElement} form
  * @param {number} overruled so many of the failures of scripts the person knows of and goes on all the same
- * @returns {?Hindrance} the first; overrulable when only the person can tell whether it matters
+ * @returns {?Hindrance} the first
  */
 export function firstHindrance(form, overruled = 0) {
   return uncollected(form) ?? refusedScript() ?? thrownAtLoad() ?? missingObject() ?? thrownLater(overruled);
@@ -39,7 +42,7 @@ function uncollected(form) {
   for (const element of document.querySelectorAll("*")) {
     if (element.disabled) continue;
     const why = element.localName.startsWith("crowd-") ? crowdFault(element, form, scripted) : nativeFault(element, form, scripted);
-    if (why) return { message: why, element };
+    if (why) return { message: why, element, final: true };
   }
   return null;
 }
@@ -47,7 +50,7 @@ function uncollected(form) {
 function crowdFault(element, form, scripted) {
   const tag = `<${element.localName}>`;
   const kind = kindOf(element.localName);
-  if (kind === "unknown") return `${tag} is not known to the Review Desk, so your answer would lack it: decline this task.`;
+  if (kind === "unknown") return `${tag} is not known to the Review Desk, so your answer would be incomplete: decline this task.`;
   if (kind !== "answers") return null;
   if (!element.getAttribute("name")) return lost(`${tag} has no name in the worker template`);
   return form.contains(element) || scripted ? null : lost(`${tag} is outside of the form in the worker template`);
@@ -81,7 +84,7 @@ function refusedScript() {
   if (!refusal) return null;
   if (refusal.directive.startsWith("script")) return scriptHindrance(hostOf(refusal.address));
   const host = hostOf(refusal.address);
-  return { message: `A script of this task could not load something${host && ` from ${host}`}, so your answer may lack it: decline this task.` };
+  return { message: `A script of this task could not load something${host && ` from ${host}`}, so your answer may be incomplete: decline this task.` };
 }
 
 function scriptHindrance(host) {
@@ -107,7 +110,7 @@ function thrownLater(overruled) {
   const first = early().thrown.slice(overruled).find(({ atLoad }) => !atLoad);
   if (!first) return null;
   const why = `A script of this task failed${failure(first.message)}`;
-  return { message: `${why}: look whether all is there and your answer complete, or decline this task.`, overrulable: true };
+  return { message: `${why}: check that nothing is missing before you submit, or decline this task.`, overrulable: true };
 }
 
 /** @returns {?Hindrance} something to judge that is not to be seen */

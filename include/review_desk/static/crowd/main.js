@@ -153,7 +153,9 @@ async function tellWhenShown() {
     return;
   }
   const hindrance = form instanceof CrowdForm ? form.hindrance : null;
-  if (hindrance && attempt === attempts) portal.tell("problem", { message: hindrance.message });
+  if (hindrance && attempt === attempts) {
+    portal.tell("problem", { message: hindrance.message, final: hindrance.final === true });
+  }
 }
 
 async function whenShown() {

@@ -16,7 +16,7 @@ const SHORTCUTS = new Set(["decline", "pause", "help", "next"]);
 const READERS = {
   loaded: () => ({}),
   ready: () => ({}),
-  problem: (data) => ({ message: sentence(data.message) }),
+  problem: (data) => ({ message: sentence(data.message), final: data.final === true }),
   invalid: (data) => ({ message: sentence(data.message) }),
   draft: (data) => withObject("draft", data.draft),
   submit: (data) => withObject("answer", data.answer),

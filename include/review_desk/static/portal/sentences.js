@@ -44,12 +44,12 @@ export function tellSaved(task, until) {
   notice("saved", "Saved.", { level: "good", actions: [{ label: "Correct it", href }] });
 }
 
-/** @param {string} message from the frame @param {boolean} declinable */
-export function tellProblem(message, declinable) {
+/** @param {string} message from the frame @param {{declinable: boolean, again: boolean}} ways on */
+export function tellProblem(message, { declinable, again }) {
   notice("problem", message || "Something of this task did not load.", {
     level: "bad",
     actions: [
-      { label: "Load again", run: () => location.reload() },
+      ...(again ? [{ label: "Load again", run: () => location.reload() }] : []),
       ...(declinable ? [{ label: "Decline…", run: () => openDialog("decline") }] : []),
     ],
   });

@@ -196,7 +196,7 @@ function hear(frame, type, content) {
   else if (type === "preference") keepPreference(content.name, content.value);
   else if (type === "submit") save(content.answer);
   else if (type === "shortcut") shortcut(content.name);
-  else if (type === "problem") tellProblem(content.message, correcting === null);
+  else if (type === "problem") tellProblem(content.message, { declinable: correcting === null, again: !content.final });
 }
 
 function keepDraft(draft) {
