@@ -238,7 +238,8 @@ def test_a_first_model_and_a_night_with_a_reviewer(
         put(f"{layout.images(OLD_NIGHT)}/shape{seed:04d}.jpg", draw(seed).data)
     request.getfixturevalue("as_backfill")
     its_end = datetime.fromisoformat(f"{OLD_NIGHT}T02:00+00:00") + timedelta(days=1)
-    state, tasks = run(runnable_dags["nightly_detection"], its_end, train=False)
+    # dag.test() keeps the parameters of the run before; None takes the night from the date.
+    state, tasks = run(runnable_dags["nightly_detection"], its_end, night=None, train=False)
     assert state == "success", tasks
     assert tasks["deploy"] == tasks["score"] == tasks["deploy_champion"] == "skipped"
     assert tasks["score_archive"] == tasks["scored"] == tasks["manifest"] == "success"
