@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import io
 import json
 import tarfile
@@ -230,6 +231,7 @@ class Deployment:
                     night="1970-01-01",
                     job_name=f"voc/{group}",
                     slice=part,
+                    sha256=hashlib.sha256(image).hexdigest(),
                 )
             )
         return write_manifest(lines)

@@ -16,7 +16,7 @@ from secondlook.hooks.store import SHA256, ObjectMissingError, ObjectStore
 from secondlook.hooks.training_data import UnknownImageError, trained_images
 from secondlook.operators.evaluate import HoldoutLeakError
 from secondlook.training import NamedImage
-from tests.operators.conftest import NIGHT, STUB_IMAGE
+from tests.operators.conftest import NIGHT, STUB_IMAGE, TaskInstance
 from tests.operators.shapes import annotation_xml, draw
 
 ENCRYPTED = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/images"}
@@ -132,6 +132,20 @@ def test_a_holdout_image_is_not_learned_however_its_copy_was_uploaded(
             "Body"
         ].read()
         assert line["sha256"] == hashlib.sha256(data).hexdigest()
+
+
+def test_images_that_cannot_be_read_are_left_out_as_long_as_they_are_few(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    for seed in (3000, 3001):
+        key = f"{ready.layout.images(NIGHT)}/shape{seed}.jpg"
+        ready.s3.delete_object(Bucket=ready.bucket, Key=key)
+    assert ready.train(validation_share=0).execute(context)["new"] == 10
+    ready.s3.delete_object(Bucket=ready.bucket, Key=key.replace("3001", "3002"))
+    with pytest.raises(UnknownImageError, match=r"the sha256 of 3 images.*shape3000.jpg does not exist"):
+        ready.train(validation_share=0).execute({"ti": TaskInstance()})
 
 
 def learned_by(ready: Any, context: dict[str, Any], change: Callable[[dict[str, Any]], Any]) -> str:

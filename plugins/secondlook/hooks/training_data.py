@@ -18,6 +18,7 @@ from secondlook.training import (
     latest,
     named_images,
     read_manifest,
+    too_many,
 )
 from secondlook.training.hyperparameters import check_hyperparameters as check_hyperparameters
 from secondlook.training.hyperparameters import checked_hyperparameters as checked_hyperparameters
@@ -78,8 +79,12 @@ class TrainingDataReader:
             There is none.
         RecordError
             It is damaged.
+        ManifestError, UnknownImageError
+            Too many lines cannot be used, or too many of the images that have to be read cannot be.
         """
         found, unknown = self._read(key)
+        if too_many(len(unknown), len(found.lines) + len(unknown)):
+            raise self._unread(key, unknown)
         for fault in unknown:
             self._log.warning("Left out: %s", fault)
         return found
@@ -99,10 +104,7 @@ class TrainingDataReader:
         except ObjectMissingError:
             return StoredManifest((), "", "")
         if unknown:
-            raise UnknownImageError(
-                f"{self._store.uri(key)} does not tell the sha256 of {len(unknown)} images, and they "
-                f"cannot be read: {unknown[0]}"
-            )
+            raise self._unread(key, unknown)
         return found
 
     def new_answers(self, learned: Collection[str], held_out: ImageIdentities) -> Answers:
@@ -139,6 +141,12 @@ class TrainingDataReader:
     def bootstrap_validation(self) -> tuple[ManifestLine, ...]:
         """The bootstrap's validation images."""
         return self.manifest(self._layout.bootstrap_manifest("validation")).lines
+
+    def _unread(self, key: str, unknown: list[str]) -> UnknownImageError:
+        return UnknownImageError(
+            f"{self._store.uri(key)} does not tell the sha256 of {len(unknown)} images, and they cannot be "
+            f"read: {unknown[0]}"
+        )
 
     def _read(self, key: str) -> tuple[StoredManifest, list[str]]:
         """Read a manifest; second, a sentence for each image that is not known by its content."""

@@ -26,6 +26,7 @@ from secondlook.training.manifest import (
     ManifestLine,
     ManifestRead,
     read_manifest,
+    too_many,
     what_is_learned,
     write_manifest,
 )
@@ -61,6 +62,7 @@ __all__ = [
     "named_images",
     "read_manifest",
     "split_validation",
+    "too_many",
     "what_is_learned",
     "write_manifest",
 ]

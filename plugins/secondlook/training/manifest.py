@@ -224,9 +224,14 @@ def read_manifest(
         first_seen[line.image] = number
         lines.append(line)
     total = len(lines) + len(unusable)
-    if unusable and (not lines or len(unusable) > max(_FEW_LINES, MOST_UNUSABLE * total)):
+    if too_many(len(unusable), total):
         raise ManifestError(_refusal(unusable, total, source, labels, attribute))
     return ManifestRead(tuple(lines), tuple(faults))
+
+
+def too_many(unusable: int, total: int) -> bool:
+    """Whether so many of a manifest's lines cannot be used that it is no matter of single lines."""
+    return unusable > 0 and (unusable == total or unusable > max(_FEW_LINES, MOST_UNUSABLE * total))
 
 
 @dataclass(frozen=True, slots=True)
