@@ -122,6 +122,7 @@ def test_answers_are_saved_while_the_desks_credentials_are_missing_expired_or_wr
             assert told is None or f"cannot sign links to S3 ({told})" in page
             assert person.answer(task, [box()])[0] == 200
             task = person.next()
+            assert task is None or bool(task["link_faults"]) == (told is not None)
         # New work can be asked for all the while; what can never be shown is refused as ever.
         runtime = site.client("sagemaker-a2i-runtime", aws_access_key_id=key_id, aws_secret_access_key=secret)
         asking = Flow(site, flow.name, flow.arn, flow.team, flow.ui, runtime)

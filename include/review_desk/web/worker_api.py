@@ -6,9 +6,11 @@ Errors are ``{"error": "<one sentence>"}``. Moments are ISO 8601 in UTC, null wh
 POST /worker/sessions {name, password} -> {token, worker, expires}; DELETE /worker/sessions signs out.
 
 POST /worker/tasks/next {view?} -> the task that this session holds, else the oldest that waits, or 204:
-    {task, loop, flow, title, description, state, paused, accepted, limit, lease_expires, frame, html, input}.
+    {task, loop, flow, title, description, state, paused, accepted, limit, lease_expires, frame, html, input,
+    link_faults}.
     ``limit`` ends the task for good, ``lease_expires`` ends it for a client that fell silent, ``frame`` is
-    the address of its page. With ``"view": "frame"`` html and input are left out.
+    the address of its page, ``link_faults`` say why links to S3 are missing in ``html``. With
+    ``"view": "frame"`` those three are left out.
 POST /worker/tasks/ahead -> {loop, frame}, or 204: what this person would be given after that. Claims nothing.
 GET /worker/tasks/{task} -> one's own task in any state, without html and input, and with
     {answerContent, correctable_until}.
@@ -170,8 +172,9 @@ class WorkerApi:
         shown = tasks.next_page(self._desk, worker)
         if shown is None:
             return Response(status_code=204)
-        task, html, task_input = shown
-        return JSONResponse(task_json(task) | {"html": html, "input": task_input})
+        task, page, task_input = shown
+        members = {"html": page.html, "input": task_input, "link_faults": page.link_faults}
+        return JSONResponse(task_json(task) | members)
 
     def _ahead(self, worker: Worker, _asked: Asked) -> Response:
         loop = assignment.ahead(self._desk, worker)

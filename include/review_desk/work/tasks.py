@@ -70,7 +70,7 @@ def next_task(desk: Desk, worker: Worker) -> Task | None:
     return own_task(desk, worker, task) if task else None
 
 
-def next_page(desk: Desk, worker: Worker) -> tuple[Task, str, Any] | None:
+def next_page(desk: Desk, worker: Worker) -> tuple[Task, Page, Any] | None:
     """As ``next_task``, with the task's page and the input it was made of.
 
     Raises
@@ -82,7 +82,7 @@ def next_page(desk: Desk, worker: Worker) -> tuple[Task, str, Any] | None:
     if task is None:
         return None
     row = _shown(desk, worker, task)
-    return _task(desk, row), _render(desk, row).html, json.loads(row.input_content)
+    return _task(desk, row), _render(desk, row), json.loads(row.input_content)
 
 
 def own_task(desk: Desk, worker: Worker, task: str) -> Task:
