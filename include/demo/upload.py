@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import mimetypes
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,7 @@ def holdout_line(archive: Archive, image: HoldoutImage) -> dict[str, Any]:
     return {
         "source-ref": uri(image.key),
         "slice": image.slice_name,
+        "sha256": hashlib.sha256((archive.root / image.key).read_bytes()).hexdigest(),
         LABEL_ATTRIBUTE: {
             "annotations": [
                 {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import re
@@ -19,9 +20,10 @@ from include.demo.drawn import ODD_ONES, DrawnSizes, draw_archive
 from include.demo.drift import clean_look, drifted_look
 from include.demo.prepare import load_index, main, save_index
 from include.demo.scenes import LABELS, draw_empty_scene, draw_scene
-from include.demo.upload import upload_archive
+from include.demo.upload import LAYOUT, upload_archive
 from include.demo.voc_folder import deal_folder
 from include.formats.voc import parse_annotation
+from secondlook.jsonl import decode
 
 SMALL = DrawnSizes(bootstrap=12, night=140, holdout=4)
 BCCD = Path(__file__).resolve().parents[3] / "shared" / "data" / "bccd"
@@ -248,12 +250,20 @@ def test_what_no_model_takes_is_neither_held_out_nor_dealt(tmp_path):
     # A picture without boxes is for the nights: nobody can learn from it.
     assert [key.split("/")[0] for key in archive.truth if key.endswith("p010.jpg")] == ["images"]
     assert load_index(saved(tmp_path, archive))[0].left_out == dealt.left_out
-    assert upload_archive(Bucket(), archive) == len(archive.files()) + 1
+    bucket = Bucket()
+    assert upload_archive(bucket, archive) == len(archive.files()) + 1
+    manifest = decode(bucket.objects.pop(LAYOUT.holdout_manifest("v1")), source="the manifest")
+    contents = {hashlib.sha256(data).hexdigest() for data in bucket.objects.values()}
+    assert len(manifest) == 3
+    assert all(line["sha256"] in contents for line in manifest)
 
 
 class Bucket:
-    def put_object(self, **_):
-        pass
+    def __init__(self):
+        self.objects = {}
+
+    def put_object(self, **fields):
+        self.objects[fields["Key"]] = fields["Body"]
 
 
 def saved(folder, archive):

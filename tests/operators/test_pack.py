@@ -10,6 +10,7 @@ from PIL import Image
 
 from include.detector.recordio import read_records
 from include.formats.voc import VocError
+from secondlook import jsonl
 from secondlook.operators.pack import PackVocOperator, VocFolderError
 from secondlook.retry_policy import SecondLookRetryPolicy
 from tests.operators.shapes import annotation_xml, draw
@@ -134,6 +135,22 @@ def test_the_holdout_takes_nothing_that_no_model_takes(project: Any, context: di
     for line in frozen:
         head = project.s3.head_object(Bucket=project.bucket, Key=layout.key_of(line["source-ref"]))
         assert line["etag"] == head["ETag"].strip('"')
+
+
+def test_a_frozen_holdout_from_elsewhere_can_be_judged_by(project: Any, context: dict[str, Any]) -> None:
+    layout = project.layout
+    holdout = f"{layout.holdout('v1')}/voc/clean"
+    project.upload_voc(layout.bootstrap_voc(), range(12))
+    project.upload_voc(holdout, range(20, 24))
+    assert project.pack().execute(context)["holdout"] == 4
+    lines = project.lines(layout.holdout_manifest("v1"))
+    without = [
+        {name: value for name, value in line.items() if name not in ("sha256", "etag")} for line in lines
+    ]
+    project.put(layout.holdout_manifest("v1"), jsonl.encode(without))
+    project.put(f"{holdout}/JPEGImages/shape0021.jpg", big_images()["bytes.jpg"])
+    project.put(f"{holdout}/JPEGImages/shape0022.jpg", draw(22).data[:400])
+    assert project.pack().execute(context)["holdout"] == 2
 
 
 def test_a_holdout_that_gives_nothing_is_no_silent_matter(project: Any, context: dict[str, Any]) -> None:

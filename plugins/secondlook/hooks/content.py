@@ -13,7 +13,7 @@ from secondlook.layout import split_s3_uri
 from secondlook.training import ManifestLine, NamedImage
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from secondlook.hooks.store import ObjectStore
 
@@ -25,7 +25,9 @@ READERS = 8
 Named = TypeVar("Named", Prediction, ManifestLine, NamedImage)
 
 
-def with_content(store: ObjectStore, images: Sequence[Named]) -> tuple[list[Named | None], list[str]]:
+def with_content(
+    store: ObjectStore, images: Sequence[Named], *, is_wanted: Callable[[Named, bytes], bool] | None = None
+) -> tuple[list[Named | None], list[str]]:
     """Return the images, each with its SHA-256; only those that lack it are read.
 
     None takes the place of an image that cannot be read: it is gone, or replaced since. The second result has
@@ -37,6 +39,9 @@ def with_content(store: ObjectStore, images: Sequence[Named]) -> tuple[list[Name
         Of the deployment's bucket. Images of other buckets are read through the same connection.
     images
         Any number.
+    is_wanted
+        Looks at the bytes of an image that is read; of one that is not wanted None takes the place, without
+        a sentence.
 
     Raises
     ------
@@ -53,7 +58,9 @@ def with_content(store: ObjectStore, images: Sequence[Named]) -> tuple[list[Name
             return image
         try:
             bucket, key = split_s3_uri(image.image)
-            return replace(image, sha256=stores[bucket].read(key, if_match=image.etag).sha256)
+            content = stores[bucket].read(key, if_match=image.etag)
+            wanted = is_wanted is None or is_wanted(image, content.data)
+            return replace(image, sha256=content.sha256) if wanted else None
         except S3UriError as error:
             faults.append(str(error))
         except ObjectMissingError:

@@ -25,7 +25,7 @@ from secondlook.training.hyperparameters import checked_hyperparameters as check
 from secondlook.training.hyperparameters import hyperparameters_as_text as hyperparameters_as_text
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Callable, Collection
 
     from secondlook.hooks.store import ObjectStore
     from secondlook.layout import Layout
@@ -92,6 +92,9 @@ class TrainingDataReader:
     def holdout(self, version: str) -> StoredManifest:
         """Read the frozen holdout; it is empty when there is none (evaluation complains of that).
 
+        Of lines that do not tell the SHA-256 (of a manifest from elsewhere or from an earlier version) those
+        are left out whose image no model takes: it would fail every evaluation of every model.
+
         Raises
         ------
         UnknownImageError
@@ -100,7 +103,7 @@ class TrainingDataReader:
         """
         key = self._layout.holdout_manifest(version)
         try:
-            found, unknown = self._read(key)
+            found, unknown = self._read(key, is_wanted=self._can_be_judged)
         except ObjectMissingError:
             return StoredManifest((), "", "")
         if unknown:
@@ -148,14 +151,26 @@ class TrainingDataReader:
             f"read: {unknown[0]}"
         )
 
-    def _read(self, key: str) -> tuple[StoredManifest, list[str]]:
+    def _can_be_judged(self, line: ManifestLine, data: bytes) -> bool:
+        from include.formats.images import UnusableImageError, inspect_image
+
+        try:
+            inspect_image(data)
+        except UnusableImageError as error:
+            self._log.warning("Left out of the holdout: %s %s.", line.image, error)
+            return False
+        return True
+
+    def _read(
+        self, key: str, is_wanted: Callable[[ManifestLine, bytes], bool] | None = None
+    ) -> tuple[StoredManifest, list[str]]:
         """Read a manifest; second, a sentence for each image that is not known by its content."""
         content = self._store.read(key)
         source = self._store.uri(key)
         read = read_manifest(content.data, source=source, labels=self._labels)
         for fault in read.faults:
             self._log.warning("Left out: %s", fault)
-        lines, unknown = with_content(self._store, read.lines)
+        lines, unknown = with_content(self._store, read.lines, is_wanted=is_wanted)
         once: dict[str, ManifestLine] = {}
         for line in filter(None, lines):
             first = once.setdefault(str(line.sha256), line)
