@@ -52,10 +52,14 @@ bench: setup ## the Review Desk under load, as ratios within one run
 large-night: setup ## memory of the tasks for nights of 10,000 and 100,000 images; 40 minutes; build/large_night.json
 	$(BIN)/python tests/benchmarks/large_night.py
 
-check: setup ## lint, format, types, Dockerfile
+check: setup ## lint, format, types, Dockerfile, requirements that contradict each other
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy plugins include dags
+	@# Valid for the next Pythons too, though the packages bind both environments to 3.11: docs/setup.md.
+	$(BIN)/mypy --python-version 3.13 plugins include dags
+	$(UV) pip check --python $(BIN)/python
+	$(UV) pip check --python $(DETECTOR_VENV)/bin/python
 	$(BIN)/hadolint Dockerfile
 
 lock: $(VENV)/.ready ## resolve the lock files anew
