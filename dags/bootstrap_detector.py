@@ -112,6 +112,7 @@ with DAG(
         instance_type="{{ settings.serving.instance_type }}",
         instance_count="{{ settings.serving.instance_count }}",
         enabled="{{ settings.serving.scoring != 'transform' }}",
+        labels="{{ settings.labels }}",
         poll_interval_seconds="{{ settings.serving.poll_interval_seconds }}",
         timeout_seconds="{{ settings.serving.timeout_seconds }}",
         deferrable=True,

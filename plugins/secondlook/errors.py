@@ -87,3 +87,9 @@ class ReplayError(SecondLookError):
 
 class ModelCardError(SecondLookError):
     """A model card or the champion pointer cannot be read."""
+
+
+class ModelFaultError(SecondLookError):
+    """The model, or a setting about it, is at fault, not the images: trying again does not help."""
+
+    passing = False

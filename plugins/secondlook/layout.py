@@ -159,6 +159,10 @@ class Layout:
         folder = (_part("model", model), _part("hash of the inputs", inputs))
         return self._key("transforms", check_night(night), *folder)
 
+    def transform_rejected(self, night: str, model: str, inputs: str) -> str:
+        """Return the note that the answers of a night's batch transform are of no use."""
+        return f"{self.transform(night, model, inputs)}/rejected.json"
+
     # What people are asked, and what they answered.
 
     def ledger(self, night: str) -> str:

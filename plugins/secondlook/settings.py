@@ -80,6 +80,10 @@ class ServingSettings(_Section):
     concurrency: int = Field(default=8, ge=1, le=64, description="images in flight at once")
     shard_size: int = Field(default=10000, ge=1, description="images per scoring task")
     scoring: Literal["auto", "endpoint", "transform"] = "auto"
+    max_failure_share: Share = Field(
+        default=0.2,
+        description="most of a part's images that may fail the same way without being to blame by themselves",
+    )
     poll_interval_seconds: float = Field(default=30.0, gt=0)
     timeout_seconds: int = Field(default=3600, ge=1)
 

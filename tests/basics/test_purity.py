@@ -12,7 +12,7 @@ import sys
 import secondlook.detection, secondlook.errors, secondlook.failures, secondlook.jsonl, secondlook.layout
 import secondlook.names, secondlook.shards
 import secondlook.job_record
-import secondlook.review, secondlook.training
+import secondlook.review, secondlook.scoring.control, secondlook.training
 print(sorted({"airflow", "boto3", "botocore", "aiobotocore", "requests"} & set(sys.modules)))
 """
 

@@ -39,7 +39,12 @@ def truth(image: bytes) -> list[list[int]]:
 
 
 def answer(image: bytes, skill: int) -> dict[str, Any]:
-    """The answer in the form ``application/json;annotation=1``."""
+    """The answer in the form ``application/json;annotation=1``.
+
+    On a real JPEG, such as the control image of a deployment, nothing is found.
+    """
+    if image.startswith(b"\xff\xd8\xff\xe0"):
+        return {"prediction": []}
     boxes = truth(image)
     # Distinct scores for distinct images, so that the order of the review does not hang on a tie.
     doubt = int.from_bytes(hashlib.sha256(image).digest()[:3], "big") / 2**24

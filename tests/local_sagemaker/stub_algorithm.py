@@ -3,8 +3,10 @@
 ``train`` writes what it saw of its channels into ``model/seen.json``. Hyperparameters: ``exit_code``,
 ``failure`` (text of the failure file), ``print`` (lines, between ``|``), ``epochs`` (how often a pipe is
 read), ``sleep_seconds``, ``wait_while`` (a file exists), ``ignore_sigterm``. ``serve`` answers with what it
-was asked, or as the body says, behind a JPEG's first bytes, in its first comment, or bare: ``status <code> ``
-or ``die``. Environment: ``STUB_NAME``, ``STUB_PING`` (status code), ``STUB_NOT_READY_WHILE`` (a file that
+was asked, as a detector that has found nothing, or as the body says, behind a JPEG's first bytes, in its
+first comment, or bare: ``status <code> ``, ``rubbish ``, ``poison `` (it dies) or ``die``. A file ``answer``
+in the model is the answer to everything, and a file ``status`` its status. Environment: ``STUB_NAME``,
+``STUB_PING`` (status code), ``STUB_NOT_READY_WHILE`` (a file that
 exists), ``STUB_EXIT`` (exit code at once), ``STUB_DELAY_SECONDS`` (per invocation).
 """
 
@@ -14,6 +16,7 @@ import hashlib
 import json
 import os
 import signal
+import struct
 import sys
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +45,22 @@ def read_files(channel: str) -> dict[str, object]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+def read_text(name: str) -> str:
+    path = BASE / "model" / name
+    return path.read_text() if path.exists() else ""
+
+
+def jpeg_size(body: bytes) -> dict[str, int]:
+    """The size in a JPEG's frame header; that of nothing in particular if there is none."""
+    place = 2
+    while len(body) >= place + 9 and body[place] == 0xFF:
+        if body[place + 1] in (0xC0, 0xC1, 0xC2):
+            height, width, depth = struct.unpack(">HHB", body[place + 5 : place + 10])
+            return {"width": width, "height": height, "depth": depth}
+        place += 2 + int.from_bytes(body[place + 2 : place + 4], "big")
+    return {"width": 64, "height": 64, "depth": 3}
 
 
 def train() -> None:
@@ -78,13 +97,20 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         time.sleep(float(os.environ.get("STUB_DELAY_SECONDS", "0")))
+        status = int(read_text("status") or 200)
+        if status != 200 or read_text("answer"):
+            self.answer(status, read_text("answer").encode())
+            return
         asked = body.removeprefix(b"\xff\xd8\xff")
         if asked.startswith(b"\xfe"):  # a comment, with its length in two bytes
             asked = asked[3:]
         if asked.startswith(b"status "):
             self.answer(int(asked.split()[1]), b"as asked")
             return
-        if asked == b"die":
+        if asked.startswith(b"rubbish "):
+            self.answer(200, b"<html>\r\n<h1>It works!</h1>")
+            return
+        if asked == b"die" or asked.startswith(b"poison "):
             os._exit(9)
         model = sorted(str(path.relative_to(BASE / "model")) for path in (BASE / "model").rglob("*"))
         document = {
@@ -94,6 +120,8 @@ class Handler(BaseHTTPRequestHandler):
             "accept": self.headers.get("Accept"),
             "model": model,
             **digest(body),
+            "image_size": [jpeg_size(body)],
+            "annotations": [],
         }
         self.answer(200, json.dumps(document).encode())
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tests.operators.shapes import draw
+
 NIGHT = "2026-11-20"
 # What the stub takes for an image; a steering word behind it decides about its answer.
 JPEG = b"\xff\xd8\xff"
@@ -16,6 +18,13 @@ def parts(project: Any, model: str) -> dict[str, bytes]:
 def quarantined(project: Any, model: str) -> dict[str, dict[str, Any]]:
     lines = project.lines(project.layout.quarantine(NIGHT, model))
     return {line["image"].rsplit("/", 1)[1]: line for line in lines}
+
+
+def picture(word: bytes = b"") -> bytes:
+    """A picture that decodes, with a steering word for the stub in its comment."""
+    comment = b"\xff\xfe" + (len(word) + 2).to_bytes(2, "big") + word
+    data = draw(1).data
+    return data[:2] + comment + data[2:]
 
 
 def put_stub_night(project: Any, **bodies: bytes) -> None:

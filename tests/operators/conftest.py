@@ -199,17 +199,27 @@ class Project:
         pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=prefix)
         return [item["Key"] for page in pages for item in page.get("Contents", ())]
 
-    def upload_artifact(self, name: str = "stub/model.tar.gz") -> str:
-        """Upload a small archive that the stub algorithm is content with; returns its address."""
+    def upload_artifact(self, name: str = "stub/model.tar.gz", **files: str) -> str:
+        """Upload a small archive that the stub algorithm is content with; returns its address.
+
+        ``files`` by name: ``answer`` and ``status`` are what it answers to everything.
+        """
         buffer = io.BytesIO()
         with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-            archive.addfile(tarfile.TarInfo("weights.bin"))
+            for member, text in {"weights.bin": "", **files}.items():
+                info = tarfile.TarInfo(member)
+                info.size = len(text.encode())
+                archive.addfile(info, io.BytesIO(text.encode()))
         self.put(name, buffer.getvalue())
         return self.layout.uri(name)
 
-    def serve_with_stub(self, model: str = "stub") -> None:
-        """Let the champion be a model of the stub algorithm: it starts at once and answers nonsense."""
-        artifact = self.upload_artifact(f"{model}/model.tar.gz")
+    def serve_with_stub(self, model: str = "stub", **files: str) -> None:
+        """Let the champion be a model of the stub algorithm: it starts at once and finds nothing.
+
+        ``files`` as in :meth:`upload_artifact`.
+        """
+        folder = f"{model}/steered" if files else model
+        artifact = self.upload_artifact(f"{folder}/model.tar.gz", **files)
         pointer = {"model": model, "artifact": artifact, "card": "s3://nowhere/card", "image": STUB_IMAGE}
         self.put(self.layout.champion(), json.dumps({**pointer, "parent": None, "version": 1}).encode())
 

@@ -10,12 +10,15 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from secondlook.failures import fault_of
 from secondlook.hooks.predictions import NoImagesError
 from secondlook.hooks.scoring import EndpointUnavailableError, ImageScorer
 from secondlook.hooks.served_config import OtherModelServedError
 from secondlook.hooks.store import StoredObject
 from secondlook.operators.base import ArgumentError
+from tests.operators.archive import picture
 from tests.operators.conftest import STUB_IMAGE
+from tests.operators.shapes import draw
 
 NIGHT = "2026-11-20"
 
@@ -80,7 +83,7 @@ def test_a_finished_part_is_never_scored_again(project: Any, context: dict[str, 
     assert {key: project.get(key) for key in keys} == before
 
     # One image is replaced: its part of four is scored again, the others are not.
-    project.put(f"{project.layout.images(NIGHT)}/shape0000.jpg", b"something else")
+    project.put(f"{project.layout.images(NIGHT)}/shape0000.jpg", draw(77).data)
     project.score("stub", part_size=4).execute(context)
     assert project.calls("InvokeEndpoint") == calls + 4
 
@@ -97,13 +100,14 @@ def test_an_endpoint_out_of_order_blames_no_image_and_keeps_what_is_done(
     project.deploy().execute(context)
     folder = project.layout.images(NIGHT)
     for name in "abcd":
-        project.put(f"{folder}/{name}.jpg", b"fine")
-    project.put(f"{folder}/e.jpg", b"status 503 ")
-    with pytest.raises(EndpointUnavailableError, match="finished parts are kept"):
+        project.put(f"{folder}/{name}.jpg", picture())
+    project.put(f"{folder}/e.jpg", picture(b"status 429 "))
+    with pytest.raises(EndpointUnavailableError, match="finished parts are kept") as caught:
         project.score("stub", part_size=2).execute(context)
+    assert fault_of(caught.value).passing
     calls = project.calls("InvokeEndpoint")
 
-    project.put(f"{folder}/e.jpg", b"fine again")
+    project.put(f"{folder}/e.jpg", picture())
     assert project.score("stub", part_size=2).execute(context)["images"] == 5
     assert project.calls("InvokeEndpoint") == calls + 1
 

@@ -90,7 +90,7 @@ def test_a_folder_of_images_may_be_called_like_the_nights(project: Any, context:
     assert archived["images"] == 5
     project.scored("stub").execute(context)
     lines = project.lines(project.layout.quarantine(NIGHT, "stub"))
-    assert [line["code"] for line in lines] == [*["model-error"] * 3, "unreadable", "model-error"]
+    assert [line["image"].rsplit("/", 1)[1] for line in lines] == ["c.jpg"]
 
 
 def test_a_try_that_dies_while_it_waits_is_followed_by_one_that_attaches(
@@ -210,7 +210,7 @@ def test_an_old_night_deploys_nothing(project: Any, context: dict[str, Any]) -> 
 
 
 def test_the_join_names_the_image_that_contradicts(project: Any, context: dict[str, Any]) -> None:
-    put_stub_night(project, a=b"fine", b=b"fine", c=b"fine", d=b"fine")
+    put_stub_night(project, a=b"fine", b=b"fine", c=b"status 400 ", d=b"fine")
     folder, place = project.layout.images(NIGHT), project.layout.predictions(NIGHT, "stub")
     shards = project.plan(shard_size=2, part_size=2).execute(context)
     assert len(shards) == 2

@@ -7,18 +7,32 @@ about the images without output. Images are read part by part.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
+from threading import Lock
 from typing import TYPE_CHECKING
 
+from secondlook import jsonl
 from secondlook.detection import Prediction
-from secondlook.errors import PredictionError, SecondLookError
-from secondlook.hooks.image_files import SIGNATURE_BYTES, decoded_size, image_type
+from secondlook.errors import ModelFaultError, PredictionError, SecondLookError
+from secondlook.hooks.endpoint_model import ANSWERED, UnusableAnswerError
+from secondlook.hooks.image_files import SIGNATURE_BYTES, decodes, header_size, image_type
 from secondlook.hooks.predictions import Counts
 from secondlook.hooks.round_outputs import RoundOutputs, job_folder
-from secondlook.hooks.scoring import Quarantined, in_order, not_an_image, refused_by_size
-from secondlook.hooks.store import ObjectMissingError
+from secondlook.hooks.scoring import (
+    Quarantined,
+    Unanswered,
+    in_order,
+    judge,
+    not_an_image,
+    refused_by_size,
+    settled,
+    unanswered,
+)
+from secondlook.hooks.store import ObjectChangedError, ObjectMissingError
 from secondlook.hooks.transform_rounds import Rounds
 from secondlook.names import digest
+from secondlook.scoring import NO_ANSWER, Failure, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,16 +41,32 @@ if TYPE_CHECKING:
     from secondlook.hooks.store import ObjectStore, StoredObject
     from secondlook.hooks.transform_rounds import Round
     from secondlook.layout import Layout
+    from secondlook.scoring import FailureRule
     from secondlook.shards import Shard
 
 # Part of the hash of a night's inputs: a change of what lies in its folder makes what lies there stale.
 ROUND_FORM = "rounds-2"
+REMEDY = (
+    "correct the model's container (image_uri) or the labels in the settings, then clear this task, which "
+    "starts another batch transform; or raise [serving] max_failure_share if such images may be left out"
+)
 
 
 class NightChangedError(SecondLookError):
     """Images came, went or were replaced while the night was transformed; the next try begins anew."""
 
     passing = True
+
+
+@dataclass(frozen=True)
+class Absent:
+    """What it means that images have no output at the end.
+
+    ``sentence`` begins with the image; ``by_itself``: each is to blame by itself, no proof against a model.
+    """
+
+    sentence: str
+    by_itself: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +82,8 @@ class NightTransform:
     """One night, one model.
 
     :param concurrency: objects read at once.
+    :param rule: when failures are too many to be the images' fault.
+    :param labels: how many labels there are; None: answers are not compared with it.
     """
 
     def __init__(
@@ -62,6 +94,8 @@ class NightTransform:
         predictions: NightPredictions,
         shards: Sequence[Shard],
         concurrency: int,
+        rule: FailureRule,
+        labels: int | None = None,
     ) -> None:
         self._store = store
         self._layout = layout
@@ -69,9 +103,16 @@ class NightTransform:
         self._predictions = predictions
         self._shards = shards
         self._concurrency = concurrency
+        self._rule = rule
+        self._labels = labels
+        # A decoded image may take a hundred times its file: one at a time.
+        self._decoding = Lock()
 
     def inputs(self) -> str:
         """Hash the night's images and versions, by one listing.
+
+        A number follows from the second time on that they are transformed because the model's answers were of
+        no use.
 
         Raises
         ------
@@ -81,7 +122,12 @@ class NightTransform:
         hashes = self._part_hashes()
         if not hashes:
             raise self._images.none()
-        return digest(ROUND_FORM, *hashes, length=16)
+        base = inputs = digest(ROUND_FORM, *hashes, length=16)
+        attempt = 1
+        while self._store.exists(self._rejected(inputs)):
+            attempt += 1
+            inputs = f"{base}-{attempt}"
+        return inputs
 
     def output_folder(self, inputs: str, asked: Round, job: str) -> str:
         """Return the key of the output path of a job of a round."""
@@ -98,22 +144,31 @@ class NightTransform:
         return self._rounds(inputs).last() or self._first_round(inputs)
 
     def collect(
-        self, inputs: str, after: Round | None, *, refusals: int = 0, refused: str | None = None
+        self,
+        inputs: str,
+        after: Round | None,
+        *,
+        job: str = "",
+        refusals: int = 0,
+        refused: Absent | None = None,
     ) -> Collected:
         """Write every part that is complete, and a further round for the images that have no output.
 
         ``after`` is the last round, ``refusals`` counts the rounds, up to it, in which the model has refused
         the images that it names. A round that neither brought an output nor was a refusal gets no further
-        one, and neither do images that were refused often enough. With ``refused``, the end of a sentence
-        that begins with the image, images without output go to quarantine instead.
+        one, and neither do images that were refused often enough. With ``refused``, images without output go
+        to quarantine instead. ``job`` is the last job.
 
         Raises
         ------
+        ModelFaultError
+            The model gave no usable answer about too many images of a part. That part is not written, and the
+            next try transforms the images of all parts that are missing.
         NightChangedError
             The night is not the one that was transformed.
         """
         expected = self._part_hashes()
-        if digest(ROUND_FORM, *expected, length=16) != inputs:
+        if digest(ROUND_FORM, *expected, length=16) != inputs.partition("-")[0]:
             raise self._changed()
         outputs = self._outputs(inputs)
         hashes, counts, missing, first = iter(expected), Counts(), 0, ""
@@ -128,6 +183,7 @@ class NightTransform:
                             lambda item: self._outcome(outputs, item, refused), images, self._concurrency
                         )
                     )
+                    self._judge(inputs, number, outcomes, job)
                     absent = [item for item, outcome in zip(images, outcomes, strict=True) if not outcome]
                     for item in absent:
                         further.add(self._name(item))
@@ -135,7 +191,7 @@ class NightTransform:
                     missing += len(absent)
                     if absent:
                         continue
-                    written = self._predictions.write(number, images, filter(None, outcomes))
+                    written = self._predictions.write(number, images, settled(filter(None, outcomes)))
                 counts += written
             if after is not None and after.leads_on(missing, refusals):
                 further.write(control=outputs.any_name(), refusals=refusals)
@@ -153,9 +209,11 @@ class NightTransform:
 
     def _decodes(self, item: StoredObject) -> bool:
         try:
-            return decoded_size(self._store.read(item.key)[0]) is not None
+            data = self._store.read(item.key).data
         except ObjectMissingError:
             return True  # nothing is known against it
+        with self._decoding:
+            return decodes(data)
 
     def _first_round(self, inputs: str) -> Round | None:
         with self._rounds(inputs).new(1) as first:
@@ -176,9 +234,43 @@ class NightTransform:
         except ObjectMissingError:
             return False
 
+    def _judge(
+        self,
+        inputs: str,
+        number: int,
+        outcomes: Sequence[Prediction | Quarantined | Unanswered | None],
+        job: str,
+    ) -> None:
+        """Raise if the model is to blame for what failed in a part; note that its answers are of no use."""
+        blame = judge(outcomes, self._rule, lambda: self._works(inputs))
+        if blame is None:
+            return
+        sentence = blame.sentence(
+            part=f"part {number} of the night {self._images.night}",
+            model=f"The model {self._predictions.model} in the batch transform {job}",
+            remedy=REMEDY,
+        )
+        note = (jsonl.canonical({"job": job, "reason": sentence}) + "\n").encode()
+        with suppress(ObjectChangedError):  # another run of the night came to the same
+            self._store.write_if_absent(self._rejected(inputs), note)
+        raise ModelFaultError(sentence)
+
+    def _works(self, inputs: str) -> bool:
+        """Whether the model has given a usable answer about any image of the night."""
+        outputs = self._outputs(inputs)
+        for number, images in self._parts():
+            written = self._predictions.finished(number, images)
+            if written is not None and written.scored:
+                return True
+            if written is None and any(
+                isinstance(self._outcome(outputs, item, None), Prediction) for item in images
+            ):
+                return True
+        return False
+
     def _outcome(
-        self, outputs: RoundOutputs, item: StoredObject, refused: str | None
-    ) -> Prediction | Quarantined | None:
+        self, outputs: RoundOutputs, item: StoredObject, refused: Absent | None
+    ) -> Prediction | Quarantined | Unanswered | None:
         image = self._store.uri(item.key)
         quarantined = refused_by_size(image, item)
         if quarantined is not None:
@@ -188,11 +280,26 @@ class NightTransform:
         except ObjectMissingError:
             if not self._transformable(item):
                 return not_an_image(image, item.etag)
-            return Quarantined(image, item.etag, "unreadable", f"{image} {refused}") if refused else None
+            if refused is None:
+                return None
+            quarantined = Quarantined(image, item.etag, "unreadable", f"{image} {refused.sentence}")
+            if refused.by_itself:
+                return quarantined
+            return Unanswered(
+                quarantined, Failure(image, NO_ANSWER, shown(refused.sentence)), self._decodes(item)
+            )
         try:
-            return Prediction.from_response(image, item.etag, self._predictions.model, body)
+            return Prediction.from_response(
+                image,
+                item.etag,
+                self._predictions.model,
+                body,
+                file_size=lambda: header_size(self._store.read(item.key).data),
+                labels=self._labels,
+            )
         except PredictionError as error:
-            return Quarantined(image, item.etag, "model-error", str(error))
+            unusable = UnusableAnswerError(str(error), ANSWERED, shown(body))
+            return unanswered(image, item.etag, None, unusable, self._decodes(item))
 
     def _parts(self) -> Iterator[tuple[int, list[StoredObject]]]:
         for shard in self._shards:
@@ -200,6 +307,9 @@ class NightTransform:
 
     def _part_hashes(self) -> list[str]:
         return [self._predictions.inputs(images) for _, images in self._parts()]
+
+    def _rejected(self, inputs: str) -> str:
+        return self._layout.transform_rejected(self._images.night, self._predictions.model, inputs)
 
     def _folder(self, inputs: str) -> str:
         return self._layout.transform(self._images.night, self._predictions.model, inputs)

@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from itertools import islice
+from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
-from secondlook.aws_answers import error_code, error_message, error_status
-from secondlook.detection import Prediction
-from secondlook.errors import PredictionError, SecondLookError
-from secondlook.hooks.clients import SageMakerRuntimeHook
-from secondlook.hooks.image_files import image_type
-from secondlook.hooks.requests import TRANSFORM_ACCEPT
+from secondlook.hooks.endpoint_model import EndpointUnavailableError, UnusableAnswerError
+from secondlook.hooks.image_files import decodes, image_type
 from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
+from secondlook.scoring import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from secondlook.hooks.store import Content
+    from secondlook.detection import Prediction
+    from secondlook.hooks.endpoint_model import EndpointModel
+    from secondlook.scoring import Blame, FailureRule
+
+__all__ = [
+    "MAX_BODY_BYTES",
+    "NOT_AN_IMAGE",
+    "EndpointUnavailableError",
+    "ImageScorer",
+    "Quarantined",
+    "Unanswered",
+    "in_order",
+    "judge",
+    "not_an_image",
+    "refused_by_size",
+    "settled",
+    "unanswered",
+]
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
@@ -31,10 +44,6 @@ Outcome = TypeVar("Outcome")
 MAX_BODY_BYTES = 6 * 1024 * 1024
 
 NOT_AN_IMAGE = "not-an-image"
-
-
-class EndpointUnavailableError(SecondLookError):
-    """The endpoint did not answer although the client tried several times; no image is to blame."""
 
 
 @dataclass(frozen=True)
@@ -56,24 +65,35 @@ class Quarantined:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Unanswered:
+    """An image that the model gave no usable answer about. Whose fault that is shows in the whole part.
+
+    ``quarantined`` is what becomes of it if it is its own; ``decodes`` whether it can be decoded here;
+    ``of_server`` whether the model failed, for whatever reason, rather than refused it.
+    """
+
+    quarantined: Quarantined
+    failure: Failure
+    decodes: bool
+    of_server: bool = False
+
+
 class ImageScorer:
     """Scores images of one bucket with one endpoint; safe to call from many threads.
 
     :param store: where the images are.
-    :param endpoint_name: the endpoint.
-    :param model: id of the model it serves, written into each prediction.
+    :param model: the model behind the endpoint.
     """
 
-    def __init__(
-        self, store: ObjectStore, endpoint_name: str, model: str, region_name: str | None = None
-    ) -> None:
+    def __init__(self, store: ObjectStore, model: EndpointModel) -> None:
         self._store = store
-        self._endpoint_name = endpoint_name
         self._model = model
-        self._client = SageMakerRuntimeHook(store.aws_conn_id, region_name).client
+        # A decoded image may take a hundred times its file: one at a time.
+        self._decoding = Lock()
 
-    def score(self, item: StoredObject) -> Prediction | Quarantined:
-        """Score one version of one image.
+    def score(self, item: StoredObject) -> Prediction | Quarantined | Unanswered:
+        """Score one version of one image; what is no JPEG or PNG by its first bytes is not sent.
 
         Raises
         ------
@@ -91,57 +111,62 @@ class ImageScorer:
         except ObjectMissingError:
             reason = f"{image} was deleted after it was listed: upload it again if it is still wanted."
             return Quarantined(image, item.etag, "unreadable", reason)
-        return self._invoke(image, content)
-
-    def _invoke(self, image: str, content: Content) -> Prediction | Quarantined:
-        body, etag = content
-        sha256, content_type = content.sha256, image_type(body)
+        content_type = image_type(content.data)
+        if content_type is None:
+            return not_an_image(image, content.etag, content.sha256)
         try:
-            answer = self._client.invoke_endpoint(
-                EndpointName=self._endpoint_name,
-                Body=body,
-                ContentType=content_type or "application/x-image",
-                Accept=TRANSFORM_ACCEPT,
-            )
-            payload = answer["Body"].read()
-        except ClientError as error:
-            refusal = self._refusal(error, content_type is not None)
-            if refusal is None:
-                raise self._unavailable(error) from error
-            code, sentence = refusal
-            if code == NOT_AN_IMAGE:
-                return not_an_image(image, etag, sha256)
-            return Quarantined(image, etag, code, sentence, sha256)
-        except BotoCoreError as error:
-            raise self._unavailable(error) from error
-        try:
-            return Prediction.from_response(image, etag, self._model, payload, sha256=sha256)
-        except PredictionError as error:
-            return Quarantined(image, etag, "model-error", str(error), sha256)
+            return self._model.predict(image, content, content_type)
+        except UnusableAnswerError as error:
+            with self._decoding:
+                decodable = decodes(content.data)
+            return unanswered(image, content.etag, content.sha256, error, decodable)
 
-    def _refusal(self, error: ClientError, looks_like_an_image: bool) -> tuple[str, str] | None:
-        """Code and sentence when the image is to blame; None when the endpoint is."""
-        if error_status(error) == 413:
-            return "too-large", f"The endpoint does not take a file of this size ({error_message(error)})."
-        if error_code(error) != "ModelError":
-            return None
-        status = int(error.response.get("OriginalStatusCode") or 0)
-        if not 400 <= status < 500 or status in {408, 429}:
-            return None
-        sentence = container_sentence(error)
-        if status not in {400, 415}:
-            return "model-error", sentence
-        return ("unreadable" if looks_like_an_image else NOT_AN_IMAGE), sentence
 
-    def _unavailable(self, error: ClientError | BotoCoreError) -> EndpointUnavailableError:
-        detail = str(error)
-        if isinstance(error, ClientError):
-            detail = f"{error_code(error)}: {container_sentence(error)}"
-        detail = detail.rstrip(".")
-        return EndpointUnavailableError(
-            f"The endpoint {self._endpoint_name} did not score ({detail}): finished parts "
-            "are kept; look at the endpoint's log, then clear the task to go on."
-        )
+def judge(
+    outcomes: Iterable[Prediction | Quarantined | Unanswered | None],
+    rule: FailureRule,
+    works: Callable[[], bool],
+) -> Blame | None:
+    """Return what the model is to blame for in a part; None when its failures are the images' own.
+
+    An image that cannot be decoded here is its own fault, provided that the model answers about others, which
+    ``works`` tells. None stands for an image about which nothing is known yet.
+    """
+    works = cache(works)
+    failed: list[Unanswered] = []
+    others = 0
+    for outcome in outcomes:
+        if isinstance(outcome, Unanswered):
+            failed.append(outcome)
+        elif not isinstance(outcome, Quarantined):
+            others += 1
+    decodable = [outcome.failure for outcome in failed if outcome.decodes]
+    blame = rule.blame(decodable, len(decodable) + others, works)
+    if blame is None and len(decodable) < len(failed) and not works():
+        return rule.blame([outcome.failure for outcome in failed], len(failed) + others, works)
+    return blame
+
+
+def settled(outcomes: Iterable[Prediction | Quarantined | Unanswered]) -> Iterator[Prediction | Quarantined]:
+    """Yield what becomes of each image once the model is not to blame."""
+    for outcome in outcomes:
+        yield outcome.quarantined if isinstance(outcome, Unanswered) else outcome
+
+
+def unanswered(
+    image: str, etag: str, sha256: str | None, error: UnusableAnswerError, decodable: bool
+) -> Unanswered:
+    """Note that the model gave no usable answer about an image."""
+    code, reason = "model-error", str(error)
+    if error.status in {400, 415}:
+        code = "unreadable"
+    elif error.status == 413:
+        code = "too-large"
+    elif not decodable:
+        code, reason = "unreadable", f"{image} cannot be decoded, by the model and here: upload a sound file."
+    failure = Failure(image, error.way, error.said)
+    quarantined = Quarantined(image, etag, code, reason, sha256)
+    return Unanswered(quarantined, failure, decodable, error.of_server)
 
 
 def refused_by_size(image: str, item: StoredObject) -> Quarantined | None:
@@ -182,14 +207,3 @@ def in_order(
         finally:
             for future in pending:
                 future.cancel()
-
-
-def container_sentence(error: ClientError) -> str:
-    """What the model's container said, out of the JSON object it may have said it in."""
-    said = str(error.response.get("OriginalMessage") or error_message(error)).strip()
-    try:
-        answer = json.loads(said)
-    except ValueError:
-        return said
-    sentence = answer.get("message") if isinstance(answer, dict) else None
-    return str(sentence or said).strip()

@@ -14,6 +14,8 @@ from secondlook.operators.base import INSTANCE_TYPE, RESOURCE_NAME, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
     from secondlook.hooks.sagemaker import EndpointState
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 NAME_PREFIX = "second-look"
 # Requests of one task for a deployment; more than two mean that somebody deploys against it.
 MOST_REQUESTS = 5
+# Between two control images while the model's server fails: a minute together.
+TRY_OUT_DELAYS_SECONDS: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
 _UNUSABLE = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 
 
@@ -57,12 +61,17 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
     An endpoint in status ``Failed`` answers nobody and can only be deleted (SageMaker API Reference,
     DescribeEndpoint): it is deleted and created anew.
 
+    Last, the endpoint is asked about a control image, and its answer is read: a model that answers in another
+    form, or not at all, fails this task and not the night's images.
+
     Returns ``{"endpoint", "endpoint_config", "model", "artifact"}``.
 
     :param endpoint_name: name of the endpoint (templated).
     :param execution_role_arn: role that the model runs under (templated).
     :param instance_type: for example ``ml.m5.xlarge`` (templated).
     :param instance_count: instances behind the endpoint (templated).
+    :param labels: label names; an answer with a class beyond them is another model's. None: not checked
+        (templated).
     :param champion: ``s3://`` address of the champion pointer, by default the deployment's own (templated).
     :param model: deploy this model instead of the champion; needs ``artifact`` and ``image`` (templated).
     :param artifact: ``s3://`` address of the model.tar.gz (templated).
@@ -78,6 +87,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         "execution_role_arn",
         "instance_type",
         "instance_count",
+        "labels",
         "champion",
         "model",
         "artifact",
@@ -94,6 +104,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         execution_role_arn: str,
         instance_type: str,
         instance_count: int | str = 1,
+        labels: Sequence[str] | str | None = None,
         champion: str | None = None,
         model: str | None = None,
         artifact: str | None = None,
@@ -107,6 +118,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         self.execution_role_arn = execution_role_arn
         self.instance_type = instance_type
         self.instance_count = instance_count
+        self.labels = labels
         self.champion = champion
         self.model = model
         self.artifact = artifact
@@ -140,6 +152,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
             config = progress["endpoint_config"]
             if state is not None and state.status == "InService" and state.config == config:
                 self.log.info("Endpoint %s serves %s (%s).", name, progress["model"], config)
+                self._try_out(name, progress)
                 return {key: progress[key] for key in ("endpoint", "endpoint_config", "model", "artifact")}
             if progress.get("asked") == config and not self._replaced_by_others(state, progress):
                 raise self._fault(name, config, state)
@@ -148,6 +161,20 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
             progress["before"] = state.config if state is not None else None
         result: dict[str, str] = self.wait_for_endpoint(context, name, progress)
         return result
+
+    def _try_out(self, name: str, progress: dict[str, Any]) -> None:
+        """Ask the model about a control image.
+
+        A server that goes on failing may have too much to do; one that this task has just put into service is
+        at fault.
+        """
+        from secondlook.hooks.endpoint_model import EndpointModel
+
+        labels = len(self.labels) if self.labels is not None else None
+        place = {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
+        model = EndpointModel(name, progress["model"], labels=labels, **place)
+        just_deployed = progress.get("asked") == progress["endpoint_config"]
+        model.check(TRY_OUT_DELAYS_SECONDS, at_fault=just_deployed)
 
     def _aim(self, progress: dict[str, Any]) -> None:
         """Note which model is to be served now, and create what of its resources is missing."""

@@ -9,8 +9,11 @@ from secondlook.operators.base import NIGHT, RESOURCE_NAME, SecondLookOperator
 from secondlook.shards import WHOLE_NIGHT, Shard
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
+    from secondlook.hooks.part_scoring import PartScorer
     from secondlook.hooks.predictions import Counts, NightPredictions
     from secondlook.hooks.served_config import ServedConfig
 
@@ -20,8 +23,12 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
 
     Images are listed page by page and scored part by part by ``concurrency`` threads: memory does not grow
     with the night. A finished part carries a hash of its inputs (model, keys, ETags) in its metadata; a retry
-    skips it. Throttling and server faults are retried by the client and then fail the task; they never
-    quarantine an image.
+    skips it. Throttling and faults of the service are retried by the client and then fail the task; they
+    never quarantine an image.
+
+    Images that are to blame by themselves are quarantined. If the model gives no usable answer about more
+    than ``max_failure_share`` of a part, the task fails with one sentence and the part is not written (see
+    ``scoring.quarantine``).
 
     With a ``shard`` of :class:`NightPlanOperator` it scores that range of the night, for
     :class:`ScoredNightOperator` to join, and returns ``{"shard", "images", "scored", "quarantined"}``.
@@ -36,6 +43,10 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         config that answers when the task begins (templated).
     :param part_size: images per part file (templated).
     :param concurrency: images in flight at once (templated).
+    :param labels: label names; an answer with a class beyond them is another model's. None: not checked
+        (templated).
+    :param max_failure_share: most of a part's images that may fail the same way without being to blame by
+        themselves (templated).
     :param shard: range of the night to score, None for all of it; map over it with ``expand``.
     """
 
@@ -47,6 +58,8 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         "endpoint_config",
         "part_size",
         "concurrency",
+        "labels",
+        "max_failure_share",
     )
     operator_extra_links = (EndpointLink(),)
     ui_color = "#dbe9f6"
@@ -60,6 +73,8 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         endpoint_config: str | None = None,
         part_size: int | str = 500,
         concurrency: int | str = 8,
+        labels: Sequence[str] | str | None = None,
+        max_failure_share: float | str = 0.2,
         shard: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -70,12 +85,15 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         self.endpoint_config = endpoint_config
         self.part_size = part_size
         self.concurrency = concurrency
+        self.labels = labels
+        self.max_failure_share = max_failure_share
         self.shard = shard
         self.check_text("night", night, NIGHT)
         self.check_text("endpoint_name", endpoint_name, RESOURCE_NAME)
         self.check_text("model", model)
         self.check_number("part_size", part_size, minimum=1)
         self.check_number("concurrency", concurrency, minimum=1, maximum=64)
+        self.check_number("max_failure_share", max_failure_share, minimum=0, maximum=1)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Score what has not been scored yet."""
@@ -103,15 +121,13 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
 
     def _score(self, predictions: NightPredictions, shard: Shard, served: ServedConfig) -> Counts:
         from secondlook.hooks.predictions import Counts
-        from secondlook.hooks.scoring import ImageScorer, in_order
 
-        scorer = ImageScorer(self.store, str(self.endpoint_name), str(self.model), self.region_name)
-        done = Counts()
+        scorer, done = self._scorer(), Counts()
         for number, images in predictions.parts(shard):
             part = predictions.finished(number, images)
             already = part is not None
             if part is None:
-                outcomes = in_order(scorer.score, images, int(self.concurrency))
+                outcomes = scorer.score(f"part {number} of the night {predictions.night}", images)
                 part = predictions.write(number, images, served.during(outcomes))
             done += part
             self.log.info(
@@ -119,3 +135,19 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
                 *(number, " was finished already" if already else "", done.scored, done.quarantined),
             )
         return done
+
+    def _scorer(self) -> PartScorer:
+        from secondlook.hooks.endpoint_model import EndpointModel
+        from secondlook.hooks.part_scoring import PartScorer
+        from secondlook.hooks.scoring import ImageScorer
+        from secondlook.scoring import FailureRule
+
+        model = EndpointModel(
+            str(self.endpoint_name),
+            str(self.model),
+            labels=len(self.labels) if self.labels is not None else None,
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+        )
+        rule = FailureRule(float(self.max_failure_share))
+        return PartScorer(ImageScorer(self.store, model), model, rule, int(self.concurrency))

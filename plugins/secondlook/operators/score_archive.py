@@ -52,6 +52,9 @@ class ArchiveScoreOperator(SageMakerOperator):
     The next try goes on with what is missing. The one exception is a night about which nothing was ever
     answered and of which nothing can be decoded here either: it is quarantined.
 
+    If the model gives no usable answer about more than ``max_failure_share`` of a part, the task fails with
+    one sentence, the part is not written, and a clear transforms what is missing once more, in a new job.
+
     Returns ``{"model", "images", "scored", "quarantined"}``; :class:`ScoredNightOperator` joins the night.
 
     :param night: ``YYYY-MM-DD`` (templated).
@@ -61,6 +64,10 @@ class ArchiveScoreOperator(SageMakerOperator):
     :param shards: what :class:`NightPlanOperator` returned; None for a night in one piece (templated).
     :param part_size: images per part file (templated).
     :param concurrency: objects that this task reads at once (templated).
+    :param labels: label names; an answer with a class beyond them is another model's. None: not checked
+        (templated).
+    :param max_failure_share: most of a part's images that may fail the same way without being to blame by
+        themselves (templated).
     :param enabled: False skips the task (templated).
     """
 
@@ -73,6 +80,8 @@ class ArchiveScoreOperator(SageMakerOperator):
         "shards",
         "part_size",
         "concurrency",
+        "labels",
+        "max_failure_share",
         "enabled",
     )
     operator_extra_links = (TransformJobLink(),)
@@ -88,6 +97,8 @@ class ArchiveScoreOperator(SageMakerOperator):
         shards: Sequence[dict[str, Any]] | Any = None,
         part_size: int | str = 500,
         concurrency: int | str = 8,
+        labels: Sequence[str] | str | None = None,
+        max_failure_share: float | str = 0.2,
         enabled: bool | str = True,
         **kwargs: Any,
     ) -> None:
@@ -99,6 +110,8 @@ class ArchiveScoreOperator(SageMakerOperator):
         self.shards = shards
         self.part_size = part_size
         self.concurrency = concurrency
+        self.labels = labels
+        self.max_failure_share = max_failure_share
         self.enabled = enabled
         self.check_text("night", night, NIGHT)
         self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
@@ -106,6 +119,7 @@ class ArchiveScoreOperator(SageMakerOperator):
         self.check_number("max_concurrent_transforms", max_concurrent_transforms, minimum=1, maximum=16)
         self.check_number("part_size", part_size, minimum=1)
         self.check_number("concurrency", concurrency, minimum=1, maximum=64)
+        self.check_number("max_failure_share", max_failure_share, minimum=0, maximum=1)
 
     def execute(self, context: Context) -> Any:
         """Find out what the night is made of, then let the model answer."""
@@ -155,12 +169,13 @@ class ArchiveScoreOperator(SageMakerOperator):
         OutputMissingError
             A job has not written what it was asked for, or an earlier output is gone.
         """
+        from secondlook.hooks.night_transform import Absent
         from secondlook.hooks.transform_rounds import ENOUGH_REFUSALS
 
         last = next((job for job in ended if job.name == waited_for), ended[-1])
         refusing = [job for job in ended if _failed(job) and transform.answered(inputs, asked, job.name)]
         refusals = asked.refusals + bool(refusing)
-        collected = transform.collect(inputs, asked, refusals=refusals)
+        collected = transform.collect(inputs, asked, job=last.name, refusals=refusals)
         if not collected.missing:
             return collected
         stuck = collected.missing >= asked.images
@@ -173,7 +188,7 @@ class ArchiveScoreOperator(SageMakerOperator):
                 "got no answer from the model in two batch transforms, both of which got answers about "
                 f"other images: see the log of the job {refusing[-1].name}."
             )
-            return transform.collect(inputs, asked, refused=sentence)
+            return transform.collect(inputs, asked, job=refusing[-1].name, refused=Absent(sentence))
         if fault is None or last in refusing:
             return None
         unproved = stuck and _failed(last) and asked.control is None
@@ -182,7 +197,7 @@ class ArchiveScoreOperator(SageMakerOperator):
                 "cannot be decoded, by the model and here: put a mended file under a new name in the night's "
                 f"folder. What the model says of it stands in the log of the job {last.name}."
             )
-            return transform.collect(inputs, asked, refused=sentence)
+            return transform.collect(inputs, asked, refused=Absent(sentence, by_itself=True))
         if waited_for is not None:
             raise fault
         return None
@@ -241,11 +256,16 @@ class ArchiveScoreOperator(SageMakerOperator):
     def _transform(self, model: str) -> NightTransform:
         from secondlook.hooks.night_transform import NightTransform
         from secondlook.hooks.predictions import NightImages, NightPredictions
+        from secondlook.scoring import FailureRule
 
         images = NightImages(self.store, self.layout, str(self.night))
         predictions = NightPredictions(self.store, self.layout, images, model, int(self.part_size))
         shards = [Shard.from_record(record) for record in self.shards] if self.shards else WHOLE_NIGHT
-        return NightTransform(self.store, self.layout, images, predictions, shards, int(self.concurrency))
+        rule = FailureRule(float(self.max_failure_share))
+        labels = len(self.labels) if self.labels is not None else None
+        return NightTransform(
+            self.store, self.layout, images, predictions, shards, int(self.concurrency), rule, labels
+        )
 
     def _spec(self, progress: dict[str, Any], asked: Round, name: str) -> TransformSpec:
         from secondlook.hooks.requests import TransformSpec, project_tags
