@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from secondlook.causes import Cause, delay_seconds, fault
 from secondlook.errors import SecondLookError, SettingsError
-from secondlook.failures import fault_of, reason_passes, sentence_of, will_pass
+from secondlook.failures import fault_of, is_data_fault, reason_passes, repeats, sentence_of, will_pass
 
 ClientError = botocore_errors.ClientError
 ENDPOINT = "https://api.sagemaker.us-east-1.amazonaws.com/"
@@ -230,10 +230,36 @@ def test_a_failure_is_one_sentence_with_what_to_do(error, sentence):
         ("AlgorithmError: InternalServerError is a word here", False),
         ("The primary container did not pass the ping health check.", False),
         ("no reason given", False),
+        ("InternalServerError: Platform Error: SageMaker pipe channel timed out.", False),
     ],
 )
 def test_the_reason_of_a_failed_job_says_whether_another_try_helps(reason, passes):
     assert reason_passes(reason) is passes
+
+
+INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
+PIPE = "Platform Error: SageMaker pipe channel timed out."
+
+
+@pytest.mark.parametrize(
+    ("reason", "log", "data_fault"),
+    [
+        (INTERNAL, [], False),
+        (INTERNAL, ["epoch 1", PIPE, "Traceback"], True),
+        (INTERNAL, ["epoch 1", PIPE.upper()], True),
+        (f"{INTERNAL} - {PIPE}", [], True),
+        ("ClientError: Unable to read data channel 'train'", ["epoch 1"], False),
+    ],
+)
+def test_a_pipe_that_timed_out_is_a_fault_of_the_data(reason, log, data_fault):
+    assert is_data_fault(reason, log) is data_fault
+
+
+@pytest.mark.parametrize(
+    ("ran_seconds", "attempt", "again"), [(4000, 1, True), (4000, 2, False), (20, 3, True), (0, 4, True)]
+)
+def test_a_training_that_died_after_a_long_run_is_paid_for_once_more_at_most(ran_seconds, attempt, again):
+    assert repeats(ran_seconds, attempt) is again
 
 
 TEXTS = st.text(max_size=40)

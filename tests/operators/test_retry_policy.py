@@ -6,6 +6,7 @@ import datetime
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ import pytest
 from airflow.sdk import BaseOperator, RetryAction, RetryDecision
 from botocore.config import Config
 
+from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 from secondlook.operators.waiting import JobFailedError
 from secondlook.retry_policy import SecondLookRetryPolicy
 from tests.operators.test_deploy import damaged, of_stub
@@ -106,6 +108,47 @@ def test_a_training_that_fails_by_its_data_is_paid_for_once(ready: Any, context:
     assert decision.action is RetryAction.FAIL
     assert "the loss became NaN" in decision.reason
     assert "correct the cause and clear this task" in decision.reason
+
+
+INTERNAL = "InternalServerError: We encountered an internal error. Please try again."
+PIPE = "Platform Error: SageMaker pipe channel timed out."
+
+
+@pytest.mark.parametrize(
+    ("reason", "logged", "ran_seconds", "jobs"),
+    [
+        (INTERNAL, "epoch 1", 4000.0, 2),
+        (INTERNAL, PIPE, 4000.0, 1),
+        (f"{INTERNAL} - {PIPE}", "epoch 1", 4000.0, 1),
+        (INTERNAL, "epoch 1", 20.0, 4),
+    ],
+)
+def test_a_training_that_dies_of_unreadable_data_is_paid_for_twice_at_most(
+    ready: Any,
+    context: dict[str, Any],
+    monkeypatch: pytest.MonkeyPatch,
+    reason: str,
+    logged: str,
+    ran_seconds: float,
+    jobs: int,
+) -> None:
+    ready.train_with_stub(exit_code="1", print=logged)
+    ready.answer_night(range(3000, 3012))
+    describe = SageMakerJobs.job
+
+    def as_sagemaker_says_it(self: SageMakerJobs, kind: Any, name: str) -> Any:
+        job = describe(self, kind, name)
+        failed = job is not None and job.status == "Failed"
+        return replace(job, failure_reason=reason, ran_seconds=ran_seconds) if failed else job
+
+    monkeypatch.setattr(SageMakerJobs, "job", as_sagemaker_says_it)
+    before, operator = ready.calls("CreateTrainingJob"), ready.train(retries=3)
+    for try_number in range(1, 5):
+        decision = decide(operator, failure(operator.execute, context), try_number)
+        if decision.action is RetryAction.FAIL:
+            break
+    assert ready.calls("CreateTrainingJob") - before == jobs
+    assert ("an image that cannot be read" in decision.reason) is (jobs == 1)
 
 
 def test_a_training_that_found_no_machine_is_tried_again_after_a_long_time(project: Any) -> None:

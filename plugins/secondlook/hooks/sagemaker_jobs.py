@@ -28,13 +28,14 @@ LOG_GROUPS = {"training": "/aws/sagemaker/TrainingJobs", "transform": "/aws/sage
 
 @dataclass(frozen=True)
 class JobState:
-    """A training or transform job as described."""
+    """A training or transform job as described; ``ran_seconds`` is how long a training that ended trained."""
 
     name: str
     status: str
     failure_reason: str = ""
     artifact: str | None = None
     metrics: dict[str, float] = field(default_factory=dict)
+    ran_seconds: float = 0.0
 
     @property
     def active(self) -> bool:
@@ -166,4 +167,11 @@ def job_state(kind: JobKind, described: dict[str, Any]) -> JobState:
             str(metric["MetricName"]): float(metric["Value"])
             for metric in described.get("FinalMetricDataList", ())
         },
+        ran_seconds=_ran_seconds(described),
     )
+
+
+def _ran_seconds(described: dict[str, Any]) -> float:
+    """How long a training job trained; 0 if it has not begun or not ended."""
+    started, ended = described.get("TrainingStartTime"), described.get("TrainingEndTime")
+    return (ended - started).total_seconds() if started and ended else 0.0

@@ -187,5 +187,12 @@ class JobUser(SecondLookOperator):
         return JobUsers(self.store, self.layout, kind)
 
 
+def attempt_of(name: str) -> int:
+    """Return which attempt a job's name was made for, from 1; the inverse of :func:`_job_name`."""
+    number = name.rpartition("-")[2]
+    # What stands before is a hash, and no hash is that short.
+    return int(number) if number.isdecimal() and len(number) <= len(str(MAX_ATTEMPTS)) else 1
+
+
 def _job_name(base_name: str, attempt: int) -> str:
     return base_name if attempt == 1 else f"{base_name}-{attempt}"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk.configuration import conf
 
 from secondlook.errors import SecondLookError
-from secondlook.failures import reason_passes
-from secondlook.operators.job_user import JobStoppedError, JobUser
+from secondlook.failures import is_data_fault, reason_passes, repeats
+from secondlook.operators.job_user import JobStoppedError, JobUser, attempt_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from secondlook.triggers.sagemaker import SageMakerPollingTrigger
 
 LOG_LINES = 20
+SEARCHED_LINES = 200
+DATA_FAULT = (
+    "this is most often an image that cannot be read, or a line without a box, and would cost as much again: "
+    "look for it in the manifests of training and validation, then clear this task; it starts the job anew"
+)
+FAILED_AGAIN = (
+    "it is not the first with this input, and ran for long: look at the service's health page and at the "
+    "images of its manifests, then clear this task; it starts the job anew"
+)
 
 
 class WaitTimeoutError(SecondLookError):
@@ -146,12 +155,18 @@ class SageMakerOperator(JobUser):
 
     def job_failed(self, kind: JobKind, job: JobState) -> JobFailedError:
         """Log the end of the job's own log and return the error with the service's reason."""
-        for line in self.sagemaker.log_tail(kind, job.name, LOG_LINES):
+        log = self.sagemaker.log_tail(kind, job.name, SEARCHED_LINES)
+        for line in log[-LOG_LINES:]:
             self.log.error("%s: %s", job.name, line)
         reason = job.failure_reason.strip().rstrip(".") or "no reason given"
         passing = job.status == "Failed" and reason_passes(reason)
-        mend = "see its log above, correct the cause and clear this task; it starts the job anew"
-        what_to_do = "this passes, the next try starts it anew" if passing else mend
+        what_to_do = "see its log above, correct the cause and clear this task; it starts the job anew"
+        if kind == "training" and is_data_fault(reason, log):
+            passing, what_to_do = False, DATA_FAULT
+        elif kind == "training" and passing and not repeats(job.ran_seconds, attempt_of(job.name)):
+            passing, what_to_do = False, FAILED_AGAIN
+        elif passing:
+            what_to_do = "this passes, the next try starts it anew"
         return JobFailedError(
             f"The {kind} job {job.name} ended as {job.status}, not Completed ({reason}): {what_to_do}.",
             passing=passing,
