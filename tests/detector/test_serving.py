@@ -113,3 +113,22 @@ def test_a_model_directory_without_a_model_is_one_sentence(tmp_path, tools):
     (tmp_path / "model").mkdir()
     with pytest.raises(AssertionError, match=r"A model has exactly one \*\.params; 0 were found\."):
         tools.serve(tmp_path)
+
+
+def test_each_known_form_of_an_answer_can_be_asked_for_by_the_environment(
+    trained, scenes, tools, monkeypatch
+):
+    answers = {}
+    for form in ("annotations", "predictions", "prediction"):
+        monkeypatch.setenv("SECONDLOOK_DETECTOR_ANSWER_FORM", form)
+        running = tools.serve(trained.model.parent)
+        _, answers[form] = running.invoke(scenes[0].jpeg, accept="application/json;annotation=1")
+        assert running.stop() == 0
+    documented = answers["annotations"]
+    (wrapped,) = answers["predictions"]["predictions"]
+    assert wrapped == {**documented, "image_size": documented["image_size"][0]}
+    assert list(answers["prediction"]) == ["prediction"]
+    assert len(answers["prediction"]["prediction"]) == len(documented["annotations"])
+    monkeypatch.setenv("SECONDLOOK_DETECTOR_ANSWER_FORM", "boxes")
+    with pytest.raises(AssertionError, match="expected one of annotations, predictions, prediction"):
+        tools.serve(trained.model.parent)
