@@ -198,16 +198,19 @@ class Deployment:
         self.put(f"{self.name}/old/model.tar.gz", _artifact(skill=0))
         container = {"Image": IMAGE, "ModelDataUrl": self.layout.uri(f"{self.name}/old/model.tar.gz")}
         self.sagemaker.create_model(
-            ModelName=f"{self.name}-old", PrimaryContainer=container, ExecutionRoleArn=ROLE_ARN, Tags=tags
+            ModelName=f"second-look-{self.name}-old",
+            PrimaryContainer=container,
+            ExecutionRoleArn=ROLE_ARN,
+            Tags=tags,
         )
         variant = {
             "VariantName": "AllTraffic",
-            "ModelName": f"{self.name}-old",
+            "ModelName": f"second-look-{self.name}-old",
             "InitialInstanceCount": 1,
             "InstanceType": "ml.m5.xlarge",
         }
         self.sagemaker.create_endpoint_config(
-            EndpointConfigName=f"{self.name}-old", ProductionVariants=[variant], Tags=tags
+            EndpointConfigName=f"second-look-{self.name}-old", ProductionVariants=[variant], Tags=tags
         )
 
     def _labelled(self, group: str, count: int, part: str | None = None) -> bytes:

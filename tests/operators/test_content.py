@@ -14,7 +14,7 @@ from secondlook.hooks.content import with_content
 from secondlook.hooks.models import read_card
 from secondlook.hooks.store import SHA256, ObjectMissingError, ObjectStore
 from secondlook.hooks.training_data import UnknownImageError, trained_images
-from secondlook.operators.evaluate import HoldoutLeakError
+from secondlook.operators.evaluate import HoldoutChangedError, HoldoutLeakError
 from secondlook.training import NamedImage
 from tests.operators.conftest import NIGHT, STUB_IMAGE, TaskInstance
 from tests.operators.shapes import annotation_xml, draw
@@ -186,6 +186,22 @@ def test_what_a_model_has_learned_is_known_or_it_is_not_compared(ready: Any, con
     ready.put(ready.layout.card(model), json.dumps(card).encode())
     with pytest.raises(UnknownImageError, match=f"The card of {model} names no train_manifest"):
         ready.evaluate(model, holdout_version="v1").execute(context)
+
+
+def test_a_holdout_image_that_was_replaced_is_not_judged_with(ready: Any, context: dict[str, Any]) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    model = ready.train().execute(context)["model"]
+    upload_copies(ready, f"{ready.layout.holdout('v2')}/voc/clean", range(4000, 4004))
+    ready.pack(holdout_version="v2")._freeze_holdout()
+    judged = ready.evaluate(model, holdout_version="v2")
+    key = ready.layout.key_of(ready.lines(ready.layout.holdout_manifest("v2"))[1]["source-ref"])
+    # Uploaded again it is the same image, under another ETag.
+    put_in_parts(ready, key, ready.get(key))
+    judged._refuse_replaced(judged._holdout()[0])
+    put_in_parts(ready, key, draw(3000).data)
+    with pytest.raises(HoldoutChangedError, match=rf"1 images of the holdout v2 were replaced .*{key}"):
+        judged.execute(context)
 
 
 def test_packing_again_does_not_change_what_the_first_model_has_learned(

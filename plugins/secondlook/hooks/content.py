@@ -75,6 +75,25 @@ def with_content(
         return list(readers.map(read, images)), sorted(faults)
 
 
+def replaced(store: ObjectStore, lines: Sequence[ManifestLine]) -> list[str]:
+    """Return the addresses at which other content is now than the lines tell; what is gone is not among them.
+
+    Only an image whose version is another one is read. Raises like ``with_content``.
+    """
+    stores = {bucket: store.of_bucket(bucket) for bucket in {split_s3_uri(line.image)[0] for line in lines}}
+
+    def is_replaced(line: ManifestLine) -> bool:
+        bucket, key = split_s3_uri(line.image)
+        head = stores[bucket].head(key)
+        if head is None or head.etag == line.etag:
+            return False
+        return stores[bucket].read(key).sha256 != line.sha256
+
+    with ThreadPoolExecutor(READERS) as readers:
+        found = readers.map(is_replaced, lines)
+        return [line.image for line, is_other in zip(lines, found, strict=True) if is_other]
+
+
 def _bucket(address: str) -> str:
     try:
         return split_s3_uri(address)[0]

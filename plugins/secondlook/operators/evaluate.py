@@ -25,6 +25,10 @@ class NoHoldoutError(SecondLookError):
     """There is no holdout to compare models on."""
 
 
+class HoldoutChangedError(SecondLookError):
+    """An image of the holdout is no longer the one that was frozen."""
+
+
 class HoldoutLeakError(SecondLookError):
     """A model was trained on an image that it would be tested with."""
 
@@ -104,6 +108,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
         """Check that the comparison is fair, then let every model answer."""
         challenger, champion = self._opponents()
         lines, content = self._holdout()
+        self._refuse_replaced(lines)
         models = [challenger.model, champion, *([str(self.control)] if self.control else [])]
         for model in models:
             self._refuse_leak(model, lines)
@@ -162,6 +167,17 @@ class DetectorEvaluationOperator(SageMakerOperator):
                 "bootstrap_detector."
             )
         return lines, content
+
+    def _refuse_replaced(self, lines: tuple[ManifestLine, ...]) -> None:
+        from secondlook.hooks.content import replaced
+
+        found = replaced(self.store, lines)
+        if found:
+            raise HoldoutChangedError(
+                f"{len(found)} images of the holdout {self.holdout_version} were replaced since its freezing "
+                f"(for example {found[0]}), so neither their boxes nor what is known of them hold: restore "
+                "their earlier versions, or make a new holdout version."
+            )
 
     def _refuse_leak(self, model: str, lines: tuple[ManifestLine, ...]) -> None:
         from secondlook.hooks.training_data import trained_images
