@@ -16,13 +16,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from include.demo.archive import ArchiveError
+from include.demo.disk_folder import DiskFolder
 from include.demo.drawn import ODD_ONES, DrawnSizes, draw_archive
 from include.demo.drift import clean_look, drifted_look
 from include.demo.prepare import load_index, main, save_index
 from include.demo.scenes import LABELS, draw_empty_scene, draw_scene
 from include.demo.upload import LAYOUT, upload_archive
 from include.demo.voc_folder import deal_folder
-from include.formats.voc import parse_annotation
+from include.formats.voc import VocFault, VocFolder, parse_annotation
 from secondlook.jsonl import decode
 
 SMALL = DrawnSizes(bootstrap=12, night=140, holdout=4)
@@ -282,6 +283,44 @@ def test_pictures_of_the_same_name_in_folders_stay_apart(tmp_path):
     assert dealt.bootstrap + sum(dealt.nights) + dealt.holdout == 120
     pictures = [path for path in archive.files() if path.suffix == ".jpg"]
     assert len(pictures) == len(archive.truth) == 120
+
+
+def test_pack_can_use_whatever_is_dealt(tmp_path):
+    folder = make(tmp_path / "voc", 40)
+    whole, xml = (folder / "JPEGImages/p000.jpg").read_bytes(), (folder / "Annotations/p000.xml").read_bytes()
+    odd = {
+        "cell 1.jpg": "cell 1.xml",
+        " cell 2 .JPG": " cell 2 .xml",
+        "a/\u00e4.jpg": "a/a\u0308.xml",
+        "b/IMG.JPG": "B/img.XML",
+        "no suffix": "no suffix.xml",
+        "c.d.jpg": "c.d.jpg.xml",
+        "p000": "p000.x.xml",
+        "#1.jpg": "#1.xml",
+        "'quoted' -1.jpg": "'quoted' -1.xml",
+        "wrong.png": "wrong.xml",
+    }
+    for image, annotation in odd.items():
+        for path, data in ((f"JPEGImages/{image}", whole), (f"Annotations/{annotation}", xml)):
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_bytes(data)
+    (folder / "ImageSets/Main/test.txt").write_text("p001\np002\np003")
+    seen = set()
+    for seed in range(5):
+        root = tmp_path / f"archive-{seed}"
+        archive, dealt = deal_folder(folder, root, seed)
+        assert sorted(sentence.split(":")[0] for sentence in dealt.left_out) == [
+            "Annotations/p000.x.xml has no image",
+            "JPEGImages/p000 and JPEGImages/p000.jpg share Annotations/p000.xml",
+            "JPEGImages/p000 and JPEGImages/p000.jpg share Annotations/p000.xml",
+        ]
+        packed = VocFolder(DiskFolder(root / "bootstrap/voc"), archive.labels)
+        splits = packed.splits()
+        assert len(splits.train) + len(splits.validation) == len(packed.entries) == dealt.bootstrap
+        found = [item for name in (*splits.train, *splits.validation) for item in packed.read(name)]
+        assert [item for item in found if isinstance(item, VocFault) and item.of_image] == []
+        seen |= {item.name for item in found if not isinstance(item, VocFault)}
+    assert len(seen - {f"p{number:03d}" for number in range(40)}) >= 5
 
 
 def prepared(tmp_path, folder, capsys):
