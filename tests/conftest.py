@@ -33,6 +33,7 @@ from hypothesis import settings
 from include.local_sagemaker.ports import Ports
 
 from .review_desk.postgres import PostgresServer, postgres_binaries
+from .starting import pytest_runtest_logreport, pytest_sessionfinish, pytest_sessionstart  # noqa: F401
 
 # A busy machine is no fault; folders that want more load a profile of their own.
 settings.register_profile("no-clock", deadline=None)

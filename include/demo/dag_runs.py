@@ -45,6 +45,7 @@ class DagRun:
     counter: Callable[[str], str | None] = field(default=lambda task_id: None)
     run_id: str = ""
     _seen: dict[str, str] = field(default_factory=dict)
+    _since: dict[str, float] = field(default_factory=dict)
 
     def start(self, logical_date: str | None, conf: dict[str, Any]) -> None:
         """Trigger it."""
@@ -64,6 +65,7 @@ class DagRun:
         waiting = self.counter(task_id) if state in ("running", "deferred") else None
         if self._seen.get(task_id) != state:
             self._seen[task_id] = state
+            self._since[task_id] = time.monotonic()
             if state in TOLD:
                 seconds = (
                     f" in {task['duration']:.0f} s" if state == "success" and task.get("duration") else ""
@@ -71,6 +73,8 @@ class DagRun:
                 progress.say(f"{self.name} · {task_id} {TOLD[state]}{seconds}")
         elif waiting is not None:
             progress.count(f"{self.name} · {task_id}: {waiting}")
+        elif state in ("running", "deferred") and (lasts := time.monotonic() - self._since[task_id]) >= 5:
+            progress.count(f"{self.name} · {task_id}: {lasts:.0f} s so far")
 
     def _failure(self, tasks: dict[str, dict[str, Any]]) -> str:
         failed = [task_id for task_id, task in tasks.items() if task["state"] == "failed"]

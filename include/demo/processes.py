@@ -167,10 +167,12 @@ class Supervisor:
             "the same command again: the state is kept."
         )
 
-    def run(self, program: Program, timeout_seconds: float) -> None:
-        """Start a task and wait for its end."""
+    def run(
+        self, program: Program, timeout_seconds: float, meanwhile: Callable[[], None] = lambda: None
+    ) -> None:
+        """Start a task and wait for its end; `meanwhile` as in `wait_until`."""
         self.start(program)
-        self.wait_until(program.name, lambda: self.has_ended(program.name), timeout_seconds)
+        self.wait_until(program.name, lambda: self.has_ended(program.name), timeout_seconds, meanwhile)
 
     def has_ended(self, name: str) -> bool:
         """Whether a started program has ended, well or not."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING
 
 from include.demo.airflow_api import AirflowApi
@@ -37,6 +38,7 @@ from include.demo.state import PERSON, REVIEWERS, ROOT
 from include.demo.upload import truth_lines, upload_archive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from include.demo.archive import Archive
@@ -83,17 +85,19 @@ class Stack:
                 "starting S3, drawing the archive" if data is None else f"starting S3, dealing {data}"
             )
             self.supervisor.start(self._prepare_program(index, seed, data))
-        self.supervisor.run(migrate_program(self.state), READY_SECONDS)
-        self.supervisor.wait_until("s3", lambda: s3_is_ready(self.state), START_SECONDS)
+        self.supervisor.run(migrate_program(self.state), READY_SECONDS, self._waits("Airflow's database"))
+        self.supervisor.wait_until("s3", lambda: s3_is_ready(self.state), START_SECONDS, self._waits("S3"))
         self.progress.say("starting Airflow, SageMaker on this machine and the Review Desk")
         for program in airflow_programs(self.state):
             self.supervisor.start(program)
         self.supervisor.start(sagemaker_program(self.state))
         self.supervisor.start(desk_program(self.state))
-        self.supervisor.wait_until(
-            "sagemaker", lambda: is_ready(self.state, "sagemaker", "/_status"), START_SECONDS
-        )
-        self.supervisor.wait_until("desk", lambda: is_ready(self.state, "desk", "/healthz"), START_SECONDS)
+        for name, path, title in (
+            ("sagemaker", "/_status", "SageMaker on this machine"),
+            ("desk", "/healthz", "the Review Desk"),
+        ):
+            ready = partial(is_ready, self.state, name, path)
+            self.supervisor.wait_until(name, ready, START_SECONDS, self._waits(title))
         add_workers(self.state, (*REVIEWERS, PERSON))
         archive = self._finish_archive(index, data)
         self._wait_for_airflow()
@@ -135,6 +139,9 @@ class Stack:
             )
         return archive
 
+    def _waits(self, what: str) -> Callable[[], None]:
+        return lambda: self.progress.count(f"waiting for {what}")
+
     def _count_pictures(self) -> None:
         done = sum(1 for _ in self.state.archive.rglob("*.jpg"))
         self.progress.count(f"archive: {done} pictures so far")
@@ -144,10 +151,12 @@ class Stack:
             "airflow-api-server",
             self.airflow.is_healthy,
             READY_SECONDS,
-            lambda: self.progress.count("waiting for Airflow"),
+            self._waits("Airflow"),
         )
         self.airflow.create_pools(POOLS_FILE)
-        self.supervisor.wait_until("airflow-dag-processor", self._dags_are_parsed, READY_SECONDS)
+        self.supervisor.wait_until(
+            "airflow-dag-processor", self._dags_are_parsed, READY_SECONDS, self._waits("the DAGs")
+        )
         for dag_id in DAGS:
             self.airflow.unpause(dag_id)
         self.progress.say("Airflow is ready")

@@ -41,6 +41,7 @@ def check_machine() -> None:
 def airflow() -> None:
     """Set up Airflow's environment, of Airflow, its providers, the services and the tools of development."""
     uv = bring(os.environ)
+    print("Looking for a usable CPython 3.11 ...", flush=True)
     python = find(uv, os.environ)
     print(f"Python {python.version}, {python.path}", flush=True)
     install(
@@ -63,7 +64,8 @@ def install(uv: Uv, python: str, folder: Path, lock: Path, what: str, lasts: str
     """Make an environment with exactly the packages of a lock file; what is there already is replaced."""
     began = time.monotonic()
     count = len(re.findall(r"^[a-z0-9][^\n]*==", lock.read_text(encoding="utf-8"), re.MULTILINE))
-    print(f"Setting up {what} in {folder}: {count} packages, {lasts} with a fast line ...", flush=True)
+    print(f"Setting up {what} in {folder}: {count} packages to download, install and compile.", flush=True)
+    print(f"That takes {lasts} with a fast line, the compiling about half of it.", flush=True)
     shutil.rmtree(folder, ignore_errors=True)
     name = what[0].upper() + what[1:]
     uv.run(name, "venv", "--quiet", "--no-project", "--python", python, str(folder))

@@ -12,8 +12,8 @@ from collections import deque
 from typing import IO
 
 SILENT_SECONDS = 5.0
-# uv names every package that it has installed: three hundred lines that help no one.
-_DULL = re.compile(r"^ [+~-] \S|^Using Python \S+ environment at|^\s*$")
+# uv names every package that it has downloaded and installed: hundreds of lines that help no one.
+_DULL = re.compile(r"^ [+~-] \S|^ *Downloaded |^Using Python \S+ environment at|^\s*$")
 _KEPT_LINES = 40
 
 
@@ -75,9 +75,10 @@ def _pass_on(
     began: float,
     silent_seconds: float,
 ) -> None:
+    last = began
     while True:
         try:
-            line = printed.get(timeout=silent_seconds)
+            line = printed.get(timeout=max(0.0, last + silent_seconds - time.monotonic()))
         except queue.Empty:
             line = f"{what}: {time.monotonic() - began:.0f} s so far"
         else:
@@ -88,6 +89,7 @@ def _pass_on(
             kept.append(line)
         out.write(f"      {line}\n")
         out.flush()
+        last = time.monotonic()
 
 
 def main(arguments: list[str]) -> int:

@@ -42,7 +42,7 @@ def test_a_broken_shim_is_passed_over_and_habits_of_the_user_do_no_harm(machine:
     )
     assert done.returncode == 0, done.stdout
     assert f"Fetching uv {UV_VERSION}" in done.stdout
-    assert "Setting up Airflow's environment in build/venv: 1 packages" in done.stdout
+    assert "Setting up Airflow's environment in build/venv: 1 packages to download" in done.stdout
     assert machine.python_of_environment() == f"(3, 11) {machine.folder}/usr"
     assert (machine.project / "build/venv/bin/uv").exists()
     assert not elsewhere.exists()
