@@ -99,7 +99,7 @@ class Place:
             stream.seek(self.begins)
             return stream.read().decode()
 
-    def until(self, condition: Callable[[], Any], seconds: float = 240.0) -> Any:
+    def until(self, condition: Callable[[], Any], seconds: float = 400.0) -> Any:
         """The first true answer; while a service is away, asking may fail."""
         deadline = time.monotonic() + seconds
         problem: object = "not yet"
@@ -112,7 +112,7 @@ class Place:
             time.sleep(0.1)
         raise AssertionError(f"waited in vain ({problem}); it printed:\n{self.printed()}")
 
-    def until_printed(self, text: str, seconds: float = 240.0) -> None:
+    def until_printed(self, text: str, seconds: float = 400.0) -> None:
         self.until(lambda: text in self.printed(), seconds)
 
     def own_process(self, service: str) -> int:
