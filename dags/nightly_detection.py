@@ -126,6 +126,14 @@ PARAMS: dict[str, Any] = {
         description="Part of the reviews given to images chosen at random, 0 to 1. Empty: from the settings.",
         section="Review",
     ),
+    "choose_again": Param(
+        False,
+        type="boolean",
+        title="Choose again",
+        description="For a night that has been launched before: choose with this run's policy, limit and "
+        "audit share among the images that were not asked about yet. What was asked stays asked.",
+        section="Review",
+    ),
     "train": Param(
         True,
         type="boolean",
@@ -270,6 +278,7 @@ with DAG(
         labels="{{ settings.labels }}",
         review_policy=POLICY,
         policy_params=POLICY_PARAMS,
+        choose_again="{{ params.choose_again }}",
         review_limit="{{ choose(params.review_limit, settings.review.limit) }}",
         audit_share="{{ choose(params.audit_share, settings.review.audit_share) }}",
         predraw_score="{{ settings.review.predraw_score }}",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 from collections.abc import Iterator
 from copy import copy
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.hooks import budgets, swapping
 from secondlook.hooks.human_loops import ActiveFlow, InvalidLoopError
-from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, StoredObject
+from secondlook.hooks.store import ObjectChangedError, ObjectHead, ObjectMissingError, StoredObject
 from secondlook.layout import Layout
 from secondlook.links import ReviewLink
 from secondlook.operators.human_loops import HumanLoopStartOperator
@@ -130,12 +131,17 @@ class Objects:
 
     def __init__(self) -> None:
         self.data: dict[str, tuple[bytes, str]] = {}
+        self.metadata: dict[str, dict[str, str]] = {}
         self.writes = 0
 
     def read(self, key):
         if key not in self.data:
             raise ObjectMissingError(key)
         return self.data[key]
+
+    def read_json(self, key):
+        data, etag = self.read(key)
+        return json.loads(data), etag
 
     def read_jsonl(self, key):
         data, etag = self.read(key)
@@ -144,23 +150,28 @@ class Objects:
     def exists(self, key):
         return key in self.data
 
+    def head(self, key):
+        data, etag = self.read(key)
+        return ObjectHead(etag, len(data), self.metadata[key])
+
     def list_objects(self, prefix, after=""):
         listed = [item for item in sorted(self.data.items()) if item[0].startswith(prefix)]
         return [StoredObject(key, etag, len(data)) for key, (data, etag) in listed if key > after]
 
-    def write(self, key, data, **more):
+    def write(self, key, data, *, metadata=None):
         self.writes += 1
         self.data[key] = (data, f"etag-{self.writes}")
+        self.metadata[key] = metadata or {}
 
-    def write_if_absent(self, key, data, **more):
+    def write_if_absent(self, key, data, *, metadata=None):
         if key in self.data:
             raise ObjectChangedError(key)
-        self.write(key, data)
+        self.write(key, data, metadata=metadata)
 
-    def compare_and_swap(self, key, data, expected_etag):
+    def compare_and_swap(self, key, data, expected_etag, *, metadata=None):
         if self.data.get(key, (b"", ""))[1] != expected_etag:
             raise ObjectChangedError(key)
-        self.write(key, data)
+        self.write(key, data, metadata=metadata)
 
     def delete(self, key):
         self.writes += 1

@@ -82,7 +82,7 @@ def move(world: World, runs: dict[int, Run], byte: int, turn: int) -> None:
     refuses=st.booleans(),
     schedule=st.binary(min_size=20, max_size=48),
     month_ends=st.sampled_from((0, 8, 12, 16, 20, 24)),
-    calls_without_budget=st.sampled_from((0, 0, 0, 6, 8, 10, 12)),
+    calls_without_budget=st.sampled_from((0, 0, 0, 6, 10, 12, 14)),
 )
 def test_the_budget_is_never_exceeded_and_never_leaks(
     images, limits, refuses, schedule, month_ends, calls_without_budget
@@ -276,7 +276,7 @@ def test_a_loop_that_the_service_refuses_gives_its_place_to_another_night():
 def test_a_limit_set_in_the_middle_of_a_launch_holds_for_what_is_still_to_be_asked():
     world = World([4, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 1}, refuses=False)
     with world.staged():
-        world.launch_without_budget(NIGHTS[0], calls=10)
+        world.launch_without_budget(NIGHTS[0], calls=12)
         assert len(world.uncounted) == 2
         run = Run(world, NIGHTS[0])
         run.finish()
@@ -315,3 +315,49 @@ def test_a_damaged_budget_stops_the_launch_with_a_sentence():
     assert isinstance(run.error, SecondLookError)
     assert "p/budgets/2026-11.json cannot be read" in str(run.error)
     assert world.desk.loops == set()
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    phases=[Phase.generate, Phase.shrink],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    images=st.integers(2, 6),
+    first=st.fixed_dictionaries({"review_limit": st.integers(0, 6), "month_limit": st.integers(0, 6)}),
+    again=st.fixed_dictionaries({"review_limit": st.integers(6, 8), "month_limit": st.integers(6, 9)}),
+    schedule=st.binary(max_size=30),
+)
+def test_a_night_that_is_chosen_again_keeps_to_its_budget_wherever_it_dies(images, first, again, schedule):
+    world = World([images, 0, 0, 0, 0], first, refuses=False)
+    with world.staged():
+        Run(world, NIGHTS[0]).finish()
+        asked = [line for line in world.ledger(NIGHTS[0]) if line.asked]
+        world.limits = again
+        runs: dict[int, Run] = {}
+        for byte in schedule:
+            slot, reach, fault = decode(byte)
+            # One of three takes up what had no room; the others choose again.
+            night, choose = (NIGHTS[4], False) if slot == 2 else (NIGHTS[0], True)
+            run = runs.setdefault(slot, Run(world, night, choose_again=choose))
+            advance(world, run, reach)
+            if fault and not run.ended:
+                run.step(fault)
+                world.check()
+            if run.ended:
+                assert runs.pop(slot).error is None or isinstance(run.error, Killed), run.error
+        for run in [*runs.values(), Run(world, NIGHTS[4]), Run(world, NIGHTS[0], choose_again=True)]:
+            run.finish()
+            assert run.error is None, run.error
+        ledger = world.ledger(NIGHTS[0])
+        assert [line for line in ledger if line in asked] == asked
+        everywhere = [line.loop for n in (NIGHTS[0], NIGHTS[4]) for line in world.ledger(n) if line.asked]
+        assert len(everywhere) == len(set(everywhere)) == images
+        assert world.desk.loops == set(everywhere)
+        assert sorted(world.reserved()) == sorted(everywhere)
+        ledgers = dict(world.objects.data)
+        Run(world, NIGHTS[0], choose_again=True).finish()
+        assert world.objects.data[LAYOUT.ledger(NIGHTS[0])] == ledgers[LAYOUT.ledger(NIGHTS[0])]

@@ -1,47 +1,62 @@
-"""The team's recent speed, for the forecast: whose nights are recent."""
+"""The team's recent speed, for the forecast: by the time of the answer, whatever the night."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from secondlook.hooks.recent_answers import recent_seconds
-from secondlook.hooks.reviews import ReviewRecords
-from secondlook.hooks.store import ObjectStore
-from secondlook.review import Outcome
 from secondlook.review.output import CROWD_ELEMENT
+from tests.human_review.conftest import predrawn
 
-ARCHIVE = date(2019, 4, 8)
+DAY = timedelta(days=1)
 
 
-def answer(project, night: date, seconds: float) -> None:
-    """One answer of this night that took so long, as the service leaves it in the bucket."""
-    key = f"outputs/{night}.json"
+def answer(project, asked: datetime, seconds: float, loop: str = "loop") -> None:
+    """One answer given now that took so long, as the service leaves it in the bucket."""
+    folder = f"{project.layout.a2i_output()}/{project.flow}/{asked:%Y/%m/%d/%H/%M/%S}"
     drawn = {"boundingBoxes": [], "inputImageProperties": {"width": 64, "height": 64}}
     answered = {"answerContent": {CROWD_ELEMENT: drawn}, "timeSpentInSeconds": seconds}
-    document = {"humanLoopName": "loop", "inputContent": {}, "humanAnswers": [answered]}
-    project.s3.put_object(Bucket=project.bucket, Key=key, Body=json.dumps(document).encode())
-    outcome = Outcome.of_loop(
-        image="a.jpg", loop="loop", status="Completed", output=f"s3://{project.bucket}/{key}"
-    )
-    store = ObjectStore(project.bucket)
-    ReviewRecords(store, project.layout, night.isoformat()).write_outcomes([outcome])
+    document = {"humanLoopName": loop, "inputContent": {}, "humanAnswers": [answered]}
+    project.put(f"{folder}/{loop}/output.json", json.dumps(document).encode())
 
 
 @pytest.fixture
 def speed(project):
-    return lambda: recent_seconds(
-        ObjectStore(project.bucket), project.layout, ARCHIVE.isoformat(), "aws_default", None
-    )
+    output = project.layout.uri(project.layout.a2i_output())
+    return lambda: recent_seconds(output, project.flow, "aws_default", None)
 
 
-def test_a_night_of_an_archive_knows_how_fast_people_are_this_week(project, speed):
+def test_the_answers_of_this_week_count_however_long_ago_they_were_asked_for(project, speed):
+    now = datetime.now(UTC)
     assert speed() is None
-    answer(project, ARCHIVE - timedelta(days=8), 5.0)
+    answer(project, now - 40 * DAY, 5.0)
     assert speed() is None
-    answer(project, ARCHIVE - timedelta(days=3), 40.0)
+    answer(project, now - 9 * DAY, 40.0)
     assert speed() == 40.0
-    answer(project, datetime.now(UTC).date() - timedelta(days=6), 12.0)
+    answer(project, now, 12.0)
+    answer(project, now, 10.0, loop="another")
     assert speed() == 12.0
+
+
+def test_what_cannot_be_read_is_not_known(project, speed):
+    assert recent_seconds("", project.flow, "aws_default", None) is None
+    assert recent_seconds("s3://no-such-bucket-anywhere/x", project.flow, "aws_default", None) is None
+    key = f"{project.layout.a2i_output()}/{project.flow}/{datetime.now(UTC):%Y/%m/%d/%H/%M/%S}/x/output.json"
+    project.put(key, b"{")
+    assert speed() is None
+
+
+def test_todays_answers_about_an_archive_tell_tonights_forecast(ready, context, reviewer, wait_until):
+    old = "2019-04-08"
+    ready.score([ready.prediction("old", 0.5, night=old)], old)
+    ready.launch(night=old).execute(context)
+    assert "no answers yet" in context["ti"].xcoms["forecast"]["text"]
+    assert reviewer.answer_all(predrawn) == 1
+    wait_until(lambda: list(ready.loops().values()) == ["Completed"])
+    # Nobody has waited for the archive's night yet; tonight's launch knows the answer all the same.
+    ready.score([ready.prediction("new", 0.5)])
+    ready.launch().execute(context)
+    assert "s an answer" in context["ti"].xcoms["forecast"]["text"]

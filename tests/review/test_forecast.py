@@ -34,6 +34,10 @@ def output(*seconds: float) -> bytes:
         (Forecast(3, 1, Decimal(0), "USD", 0.44), "3 images to review, 1 min of work at 0.4 s an answer"),
         (Forecast(3, 1, Decimal(0), "USD"), "3 images to review, no answers yet to tell how long"),
         (Forecast(0, 1, Decimal(0), "USD", deferred=4), "0 images to review, 4 deferred over budget"),
+        (
+            Forecast(2, 1, Decimal("0.08"), "USD", 30.0, asked_before=16),
+            "2 images to review, 0.16 USD, 1 min of work at 30 s an answer, 16 asked before",
+        ),
     ],
 )
 def test_it_says_how_many_how_much_and_how_long(forecast: Forecast, text: str) -> None:
@@ -48,6 +52,7 @@ def test_its_record_has_the_numbers_too() -> None:
         "currency": "USD",
         "seconds": 9000,
         "deferred": 20,
+        "asked_before": 0,
         "text": "100 images to review by 2 people each, 16.00 USD, 2 h 30 min of work at 45 s an answer, "
         "20 deferred over budget.",
     }

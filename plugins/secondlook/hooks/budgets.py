@@ -21,12 +21,12 @@ from secondlook.hooks.swapping import swap
 from secondlook.review import MonthBudget, ReviewPlan, money, month_of, take_up
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from secondlook.hooks.store import ObjectStore
     from secondlook.hooks.swapping import Log
     from secondlook.layout import Layout
-    from secondlook.review import LedgerLine, Terms
+    from secondlook.review import LedgerLine, ReviewChoice, Terms
     from secondlook.review.budget import Reservation
 
 
@@ -77,6 +77,7 @@ class ReviewBudget:
         limit: int,
         terms: Terms,
         askable: Callable[[LedgerLine, str], bool],
+        chosen_by: ReviewChoice | None = None,
     ) -> ReviewPlan:
         """Write the plan, unless there is one: then that is followed.
 
@@ -90,6 +91,8 @@ class ReviewBudget:
             Price and limits.
         askable
             Says whether a deferred line of a night can still be asked about.
+        chosen_by
+            What the own selection was chosen by.
         """
         today = utc_now().date()
         # Another night may have taken up an image of this one when a person has its plan made anew.
@@ -99,7 +102,7 @@ class ReviewBudget:
         free = (limit if room is None else min(limit, room)) - len(own)
         loops = {line.loop for line in own}
         deferred = self._deferred.waiting(today, free, askable, loops) if free > 0 else {}
-        return self._write_plan(ReviewPlan(today, tuple(take_up(own, deferred, free))))
+        return self._write_plan(ReviewPlan(today, tuple(take_up(own, deferred, free)), chosen_by))
 
     def plan_rest(self, lines: Sequence[LedgerLine]) -> ReviewPlan:
         """Write the plan of what a ledger that was written without a budget has still to start.
@@ -116,15 +119,69 @@ class ReviewBudget:
             return self.read_plan() or plan
         return plan
 
-    def settle(self, plan: ReviewPlan, terms: Terms) -> list[LedgerLine]:
-        """Reserve what the month has room for, and return the ledger that follows from it."""
+    def extend(self, new: Sequence[LedgerLine], waiting: Collection[str], terms: Terms) -> list[LedgerLine]:
+        """Settle what is chosen anew for a night that has a ledger; it takes up nothing of earlier nights.
+
+        It follows from the choice alone, so a launch that dies on the way comes to the same.
+
+        Parameters
+        ----------
+        new
+            Lines that the ledger does not ask, best-ranked first.
+        waiting
+            Loops that the ledger has deferred: those that a later night has claimed are left out.
+        terms
+            Price and limits.
+        """
+        again = [line.loop for line in new if line.loop in waiting]
+        mine = frozenset(self._deferred.claim(self._night, again) if again else ())
+        lines = [line for line in new if line.loop not in waiting or line.loop in mine]
+        if lines and self.in_use(terms):
+            # The same images may have been planned before, when there was no room.
+            lines = self.settle(self._replace_plan(lines), terms, anew=True)
+        self._leave([line.loop for line in lines if line.loop in mine and not line.asked])
+        return lines
+
+    def give_up(
+        self, lines: Sequence[LedgerLine], waiting: Collection[str], ledger: Sequence[LedgerLine]
+    ) -> None:
+        """Leave what :meth:`extend` settled and the ledger does not ask, because another run was first."""
+        asked = {line.loop for line in ledger if line.asked}
+        lost = [line.loop for line in lines if line.asked and line.loop not in asked]
+        plan = self.read_plan()
+        if plan is not None and lost:
+            self._release(plan, lost, still_asked=False)
+        self._leave([loop for loop in lost if loop in waiting])
+
+    def _leave(self, loops: Sequence[str]) -> None:
+        if loops:
+            self._deferred.unclaim(self._night, loops)
+
+    def _replace_plan(self, lines: Sequence[LedgerLine]) -> ReviewPlan:
+        """Write the plan of these lines, unless it is there; the ledger has what the earlier one settled."""
+        plan = ReviewPlan(utc_now().date(), tuple(lines))
+
+        def change(data: bytes | None) -> tuple[bytes | None, ReviewPlan]:
+            if data is not None:
+                there = ReviewPlan.from_json(data, source=self._store.uri(self.plan_key))
+                if [line.loop for line in there.lines] == [line.loop for line in lines]:
+                    return None, there
+            return plan.to_json(), plan
+
+        return swap(self._store, self.plan_key, change, self._log)
+
+    def settle(self, plan: ReviewPlan, terms: Terms, *, anew: bool = False) -> list[LedgerLine]:
+        """Reserve what the month has room for, and return the ledger that follows from it.
+
+        ``anew``: what had no room for this plan before may have it now.
+        """
         if not plan.lines:
             return []
         claimed = {
             loop for night, loops in plan.taken_up.items() for loop in self._deferred.claim(night, loops)
         }
         wanted = [line.loop for line in plan.lines if line.from_night is None or line.loop in claimed]
-        lines = plan.settle(self._reserve(plan, wanted, terms).decided)
+        lines = plan.settle(self._reserve(plan, wanted, terms, anew=anew).decided)
         if any(not line.asked for line in lines):
             self._deferred.mark(plan.planned_on)
         self.give_back(plan, lines)
@@ -147,10 +204,13 @@ class ReviewBudget:
         return frozenset(self._reserve(plan, wanted, terms, anew=True).loops)
 
     def release(self, plan: ReviewPlan, loop: str) -> None:
-        """Give back what is reserved for a loop that surely never started."""
+        """Give back what is reserved for a loop of the ledger that surely never started."""
+        self._release(plan, [loop], still_asked=True)
 
+    def _release(self, plan: ReviewPlan, loops: Collection[str], *, still_asked: bool) -> None:
         def change(data: bytes | None) -> tuple[bytes | None, None]:
-            return self._read(plan.month, data).release(self.key, [loop]).to_json(), None
+            budget = self._read(plan.month, data).release(self.key, loops, still_asked=still_asked)
+            return budget.to_json(), None
 
         swap(self._store, self._layout.budget(plan.month), change, self._log)
 

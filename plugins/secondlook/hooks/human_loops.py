@@ -69,10 +69,14 @@ class HumanLoop:
 
 @dataclass(frozen=True)
 class ActiveFlow:
-    """A flow definition that loops can be started on; ``task_count`` people answer each."""
+    """A flow definition that loops can be started on; ``task_count`` people answer each.
+
+    ``output`` is the S3 address below which the service writes the answers; empty when it names none.
+    """
 
     arn: str
     task_count: int
+    output: str = ""
 
 
 class LoopBoard:
@@ -171,7 +175,8 @@ class HumanReviewService:
         status = flow["FlowDefinitionStatus"]
         if status == "Active":
             count = flow.get("HumanLoopConfig", {}).get("TaskCount", 1)
-            return ActiveFlow(str(flow["FlowDefinitionArn"]), int(count))
+            output = flow.get("OutputConfig", {}).get("S3OutputPath", "")
+            return ActiveFlow(str(flow["FlowDefinitionArn"]), int(count), str(output))
         if status == "Initializing":
             raise HumanReviewError(
                 f"The flow definition {name} in {self.place} is not active yet: try again."

@@ -1,71 +1,75 @@
-"""How fast the team has answered lately, from the output documents of recent nights."""
+"""How fast the team has answered lately, whatever nights it was asked about, from its output documents."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError
 
-from secondlook.errors import S3UriError, SecondLookError
-from secondlook.hooks.reviews import ReviewRecords
+from secondlook.errors import S3UriError
 from secondlook.hooks.store import ObjectStore, StoreError
 from secondlook.layout import split_s3_uri
 from secondlook.review import typical_seconds
 
 if TYPE_CHECKING:
-    from secondlook.layout import Layout
+    from secondlook.hooks.store import StoredObject
 
-RECENT_NIGHTS = 7
+# Answers given longer ago say little about today.
+RECENT = timedelta(days=7)
+# An answer lies under the time at which its review was asked for, and people may take their time.
+LONGEST_REVIEW = timedelta(days=10)
 # A median of so many tells enough; more would only cost time.
 MOST_OUTPUTS = 40
 READERS = 8
+_DOCUMENT = "/output.json"
 
 
-def recent_seconds(
-    store: ObjectStore, layout: Layout, night: str, aws_conn_id: str, region_name: str | None
-) -> float | None:
-    """Return the median time of an answer in the last night that has any.
+def recent_seconds(output: str, flow: str, aws_conn_id: str, region_name: str | None) -> float | None:
+    """Return the median time of the answers given in the last seven days, for an archive's nights as well.
 
-    It looks at the nights of the last seven days and, for a night of an archive, at the seven before it. It
-    serves a forecast only: what cannot be read does not count, and None means that nothing is known.
+    It serves a forecast only: what cannot be read does not count, and None means that nothing is known.
+
+    Parameters
+    ----------
+    output
+        ``S3OutputPath`` of the flow definition.
+    flow
+        Its name.
+    aws_conn_id, region_name
+        Airflow connection for S3, and its Region.
     """
-    for recent in _nights_before(datetime.now(UTC).date(), date.fromisoformat(night)):
+    try:
+        bucket, folder = split_s3_uri(output)
+        store = ObjectStore(bucket, aws_conn_id, region_name)
+        documents = _recent(store, "/".join(part for part in (folder.rstrip("/"), flow) if part))
+    except (S3UriError, StoreError, BotoCoreError):
+        return None
+    return typical_seconds(_read(store, [item.key for item in documents]))
+
+
+def _recent(store: ObjectStore, folder: str) -> list[StoredObject]:
+    """List the documents that were written lately; the service files them by the time of asking (UTC)."""
+    now = datetime.now(UTC)
+    start = now - RECENT - LONGEST_REVIEW
+    listed = store.list_objects(f"{folder}/", after=f"{folder}/{start:%Y/%m/%d}")
+    return [
+        item
+        for item in listed
+        if item.key.endswith(_DOCUMENT) and (item.modified is None or item.modified >= now - RECENT)
+    ]
+
+
+def _read(store: ObjectStore, keys: list[str]) -> list[bytes | None]:
+    """Read some of the documents, spread evenly over the list: a night's first are its hardest images."""
+    step = max(1, -(-len(keys) // MOST_OUTPUTS))
+
+    def read(key: str) -> bytes | None:
         try:
-            outcomes = ReviewRecords(store, layout, recent.isoformat()).outcomes() or {}
-        except (SecondLookError, BotoCoreError):
-            continue
-        places = [ending.output for ending in outcomes.values() if ending.outcome == "completed"]
-        found = typical_seconds(_read([place for place in places if place], aws_conn_id, region_name))
-        if found is not None:
-            return found
-    return None
-
-
-def _nights_before(*days: date) -> list[date]:
-    """The nights of the week before each day, the latest first, none twice."""
-    before = (day - timedelta(days=back) for day in days for back in range(1, RECENT_NIGHTS + 1))
-    return list(dict.fromkeys(before))
-
-
-def _read(places: list[str], aws_conn_id: str, region_name: str | None) -> list[bytes | None]:
-    """Read some of the documents, spread evenly over the list: the first are the hardest images."""
-    step = max(1, -(-len(places) // MOST_OUTPUTS))
-    split = []
-    for place in places[::step]:
-        try:
-            split.append(split_s3_uri(place))
-        except S3UriError:
-            continue
-    # Threads may share an S3 client but not make one.
-    stores = {bucket: ObjectStore(bucket, aws_conn_id, region_name) for bucket in {b for b, _ in split}}
-
-    def read(place: tuple[str, str]) -> bytes | None:
-        try:
-            return stores[place[0]].read(place[1])[0]
+            return store.read(key)[0]
         except (StoreError, BotoCoreError):
             return None
 
     with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(read, split))
+        return list(readers.map(read, keys[::step]))

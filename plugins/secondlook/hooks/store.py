@@ -20,6 +20,7 @@ from secondlook.hooks.clients import S3ClientHook
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import datetime
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
 # The condition of the request does not hold: somebody else's object is there.
@@ -50,11 +51,12 @@ class ObjectChangedError(StoreError):
 
 @dataclass(frozen=True)
 class StoredObject:
-    """One object of a listing: key (prefix included), ETag without quotes, size in bytes."""
+    """One object of a listing: key (prefix included), ETag without quotes, size in bytes, time of writing."""
 
     key: str
     etag: str
     size: int
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,8 @@ class ObjectStore:
             for page in pages:
                 for item in page.get("Contents", ()):
                     if not item["Key"].endswith("/"):
-                        yield StoredObject(item["Key"], item["ETag"].strip('"'), int(item["Size"]))
+                        etag = item["ETag"].strip('"')
+                        yield StoredObject(item["Key"], etag, int(item["Size"]), item.get("LastModified"))
         except ClientError as error:
             raise self._explain(error, prefix) from error
 
@@ -207,7 +210,9 @@ class ObjectStore:
         """
         return self._put(key, data, metadata, IfNoneMatch="*")
 
-    def compare_and_swap(self, key: str, data: bytes, expected_etag: str) -> str:
+    def compare_and_swap(
+        self, key: str, data: bytes, expected_etag: str, *, metadata: dict[str, str] | None = None
+    ) -> str:
         """Replace the object only if it still has ``expected_etag`` (``If-Match``); returns the new ETag.
 
         Raises
@@ -217,7 +222,7 @@ class ObjectStore:
         StoreError
             As above.
         """
-        return self._put(key, data, None, IfMatch=f'"{expected_etag}"')
+        return self._put(key, data, metadata, IfMatch=f'"{expected_etag}"')
 
     def upload(self, key: str, file: BinaryIO, *, metadata: dict[str, str] | None = None) -> None:
         """Write a large file, in several parts if need be."""

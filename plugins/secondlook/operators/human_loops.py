@@ -46,8 +46,11 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     What is chosen is written to ``reviews/<night>/ledger.jsonl`` before the first loop starts, and only if
     there is no ledger yet: from then on the ledger is the truth. A retry, a cleared task or a second run of
     the same night chooses nothing anew, starts the loops that are missing and adopts those that exist, so
-    nobody is asked, or paid, twice. Loops start one after another, the highest-ranked first: when something
-    stops the task half-way, the most useful questions are out.
+    nobody is asked, or paid, twice. If it would have chosen by another policy, limit or audit share, it
+    says so in the log and in the note; with ``choose_again`` it adds to the ledger what it chooses among the
+    images that are not asked about. With a ``review_limit`` of 0 a night without a ledger stays without one,
+    open for a later run. Loops start one after another, the highest-ranked first: when something stops the
+    task half-way, the most useful questions are out.
 
     With a budget, what is asked is reserved in ``budgets/<month>.json`` by compare-and-swap before the ledger
     is written, so that parallel runs, retries and backfills together cannot exceed it. The best-ranked images
@@ -59,16 +62,16 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     of it finds no room is not started and fails the task.
 
     Before the first loop starts, the log, the XCom ``forecast`` and, with ``airflow_conn_id``, the task's
-    note tell how many images, how much money and how much of people's time, at the median of recent answers.
+    note tell how many images are still to be asked about, for how much money and how much of people's
+    time, at the median of recent answers.
 
     Returns, and keeps in ``reviews/<night>/launch.json``, ``{"night", "ledger", "selected", "started",
     "adopted", "published_rule", "by_policy", "by_audit"}``. ``published_rule`` is how many images the
     published rule (top score below 0.5) would have asked about; ``started`` and ``adopted`` are about this
     run and add up to ``selected``. Under a budget there are also ``deferred``, ``taken_up``, ``month`` and
-    ``cost``.
+    ``cost``. ``ledger`` is None when there is none, as no review was allowed.
 
-    What it does not do: wait for anybody, or change a ledger. Another limit or policy for a night that was
-    launched needs a new ledger, which is a person's decision.
+    What it does not do: wait for anybody, or take a question back.
 
     :param night: the night, YYYY-MM-DD (templated).
     :param model: id of the model whose predictions are read (templated).
@@ -79,6 +82,8 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     :param policy_params: keyword arguments of the policy (templated).
     :param review_limit: most images to ask about in this round (templated).
     :param audit_share: share of the limit chosen at random, 0 to 1 (templated).
+    :param choose_again: for a night that has a ledger: whether to add to it what these arguments choose
+        among the images that it does not ask about, up to the limit (templated).
     :param predraw_score: detections from this score on are drawn for the reviewer (templated).
     :param round: 1 for the first review of an image version; a higher number asks again (templated).
     :param seed: seed of the lots (templated).
@@ -109,38 +114,50 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Choose unless chosen already, start what is missing, and return the counts."""
         self._check_arguments()
+        self.remarks.clear()
         predictions = self._predictions(self.model)
         lines = self._ledger(predictions)
         predictions.read_to_the_end()
+        if lines is None:
+            self.note(context)
+            return self._summary(_Started(), [], predictions.published_rule, ledger=None)
         ledger = [line for line in lines if line.asked]
         self._log_choice(ledger, predictions)
-        recorded = (self.records.outcomes() or {}) if ledger else {}
+        existing = self._existing_loops(ledger)
         plan = self.budget.read_plan()
-        unplanned = self._unplanned(ledger, plan, recorded)
+        unplanned = self._unplanned(ledger, plan, existing)
         if plan is None and unplanned:
             plan = self.budget.plan_rest(unplanned)
-        self.forecast(context, lines, plan)
+        self.forecast(context, lines, plan, existing)
         paid = self._paid(plan, lines, unplanned)
-        done = self._start_all(context, ledger, plan, paid, recorded)
-        reasons = Counter(line.reason for line in ledger)
-        result = {
-            "night": self.night,
-            "ledger": self.layout.uri(self.records.ledger_key),
-            "selected": len(ledger),
-            "started": done.started,
-            "adopted": done.adopted,
-            "published_rule": predictions.published_rule,
-            "by_policy": reasons["policy"],
-            "by_audit": reasons["audit"],
-        }
+        done = self._start_all(context, ledger, plan, paid, existing)
+        more: dict[str, Any] = {}
         if plan is not None:
-            result |= {
+            more = {
                 "deferred": len(lines) - len(ledger),
                 "taken_up": sum(line.from_night is not None for line in ledger),
                 "month": plan.month,
                 "cost": str(money(len(ledger) * self.terms.image_cost)),
             }
-        self.store.write(self.layout.launch_summary(self.night), jsonl.canonical(result).encode())
+        address = self.layout.uri(self.records.ledger_key)
+        return self._summary(done, ledger, predictions.published_rule, ledger=address, **more)
+
+    def _summary(
+        self, done: _Started, asked: list[LedgerLine], published_rule: int, **more: Any
+    ) -> dict[str, Any]:
+        """Write the counts of this run, and return them."""
+        reasons = Counter(line.reason for line in asked)
+        result = {
+            "night": self.night,
+            "selected": len(asked),
+            "started": done.started,
+            "adopted": done.adopted,
+            "published_rule": published_rule,
+            "by_policy": reasons["policy"],
+            "by_audit": reasons["audit"],
+            **more,
+        }
+        self.store.write(self.records.summary_key, jsonl.canonical(result).encode())
         return result
 
     @cached_property
@@ -153,7 +170,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         self.check_number("loops_per_second", self.loops_per_second, minimum=0.001)
 
     def _unplanned(
-        self, ledger: list[LedgerLine], plan: ReviewPlan | None, recorded: Collection[str]
+        self, ledger: list[LedgerLine], plan: ReviewPlan | None, existing: Collection[str]
     ) -> list[LedgerLine]:
         """Return the reviews that are still to be started and that no plan of the budget knows.
 
@@ -162,7 +179,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         if plan is None and not self.limits.limited:
             return []
         planned = {line.loop for line in plan.lines} if plan is not None else set()
-        return [line for line in ledger if line.loop not in planned and not self._exists(line, recorded)]
+        return [line for line in ledger if line.loop not in planned and line.loop not in existing]
 
     def _paid(
         self, plan: ReviewPlan | None, lines: list[LedgerLine], unplanned: list[LedgerLine]
@@ -182,7 +199,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         ledger: list[LedgerLine],
         plan: ReviewPlan | None,
         paid: frozenset[str] | None,
-        recorded: Collection[str],
+        existing: Collection[str],
     ) -> _Started:
         done = _Started()
         if not ledger:
@@ -191,7 +208,7 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
         ReviewLink.persist(context, self, client=self.service.control, name=self.flow_definition_name)
         unpaid = []
         for line in ledger:
-            if self._exists(line, recorded):
+            if line.loop in existing:
                 done.adopted += 1
             elif paid is not None and line.loop not in paid:
                 unpaid.append(line)
@@ -213,10 +230,15 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
             )
         return done
 
-    def _exists(self, line: LedgerLine, recorded: Collection[str]) -> bool:
-        """Whether the loop of a line was started already."""
+    def _existing_loops(self, ledger: list[LedgerLine]) -> frozenset[str]:
+        """Return the loops that were started before."""
         # A loop that has ended may be deleted by now; its outcome keeps it from being asked again.
-        return line.loop in recorded or self.service.describe(line.loop) is not None
+        recorded = (self.records.outcomes() or {}) if ledger else {}
+        return frozenset(
+            line.loop
+            for line in ledger
+            if line.loop in recorded or self.service.describe(line.loop) is not None
+        )
 
     def _start(self, flow_arn: str, line: LedgerLine, plan: ReviewPlan | None) -> bool:
         """Start the loop of a line; return False when it exists with another input."""

@@ -15,7 +15,7 @@ from secondlook.operators.base import NIGHT, ArgumentError, SecondLookOperator, 
 from secondlook.review import Forecast, Terms, money
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from airflow.sdk import Context
 
@@ -91,6 +91,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
         self.deferred_nights = deferred_nights
         self.a2i_conn_id = a2i_conn_id
         self.airflow_conn_id = airflow_conn_id
+        self.remarks: list[str] = []
 
     @cached_property
     def service(self) -> HumanReviewService:
@@ -150,16 +151,32 @@ class BudgetedReviewsOperator(SecondLookOperator):
         except BudgetError as error:
             raise ArgumentError(f"Task {self.task_id}: {error}") from None
 
-    def forecast(self, context: Context, lines: Sequence[LedgerLine], plan: ReviewPlan | None) -> None:
-        """Tell, in the log, as an XCom and in the task's note, what is about to be asked for."""
+    def remark(self, sentence: str) -> None:
+        """Warn of something in the log, and later in the task's note."""
+        self.log.warning(sentence)
+        self.remarks.append(sentence)
+
+    def forecast(
+        self,
+        context: Context,
+        lines: Sequence[LedgerLine],
+        plan: ReviewPlan | None,
+        existing: Collection[str],
+    ) -> None:
+        """Tell, in the log, as an XCom and in the task's note, what is about to be asked for.
+
+        ``existing`` are loops that were started before: they cost nothing more.
+        """
         asked = sum(line.asked for line in lines)
+        images = sum(line.asked and line.loop not in existing for line in lines)
         forecast = Forecast(
-            images=asked,
-            reviewers=self.flow.task_count if asked else 1,
-            image_cost=self.terms.image_cost if asked else Decimal("0.00"),
+            images=images,
+            reviewers=self.flow.task_count if images else 1,
+            image_cost=self.terms.image_cost if images else Decimal("0.00"),
             currency=str(self.currency),
-            seconds_per_answer=self._recent_seconds() if asked else None,
+            seconds_per_answer=self._recent_seconds() if images else None,
             deferred=len(lines) - asked,
+            asked_before=asked - images,
         )
         told = f"Forecast for {self.night}: {forecast}."
         if plan is not None and asked:
@@ -167,8 +184,12 @@ class BudgetedReviewsOperator(SecondLookOperator):
         self.log.info(told)
         if self.do_xcom_push:
             context["ti"].xcom_push(key=FORECAST_XCOM, value=forecast.to_record())
+        self.note(context, told)
+
+    def note(self, context: Context, *sentences: str) -> None:
+        """Write the task's note, if there is a connection for it: what was remarked, then these sentences."""
         if self.airflow_conn_id:
-            self._note(context, told)
+            self._note(context, " ".join((*self.remarks, *sentences)))
 
     def _note(self, context: Context, text: str) -> None:
         """Write the task's note. Whatever keeps it from being written keeps nobody from being asked."""
@@ -178,9 +199,9 @@ class BudgetedReviewsOperator(SecondLookOperator):
             write_note(str(self.airflow_conn_id), context["ti"], text)
         except NoteError as error:
             self.log.warning(
-                "The task's note could not be written: %s. The forecast stands above and in the XCom %s.",
-                *(error, FORECAST_XCOM),
+                "The task's note could not be written: %s. It would have been: %s",
+                *(error, text),
             )
 
     def _recent_seconds(self) -> float | None:
-        return recent_seconds(self.store, self.layout, self.night, self.aws_conn_id, self.region_name)
+        return recent_seconds(self.flow.output, self.flow_definition_name, self.aws_conn_id, self.region_name)

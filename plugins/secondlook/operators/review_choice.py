@@ -14,10 +14,10 @@ from secondlook.hooks.reviews import ReviewRecords
 from secondlook.hooks.store import ObjectChangedError
 from secondlook.operators.base import is_template
 from secondlook.operators.review_budget import BudgetedReviewsOperator
-from secondlook.review import LedgerLine, ScoredNight, resolve_policy, select
+from secondlook.review import LedgerLine, ReviewChoice, ScoredNight, resolve_policy, select
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from secondlook.review.selection import Selection
 
@@ -40,6 +40,8 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
     :param policy_params: keyword arguments of the policy (templated).
     :param review_limit: most images to ask about in this round (templated).
     :param audit_share: share of the limit chosen at random, 0 to 1 (templated).
+    :param choose_again: for a night that has a ledger: whether to add to it what these arguments choose
+        among the images that it does not ask about, up to the limit (templated).
     :param predraw_score: detections from this score on are drawn for the reviewer (templated).
     :param seed: seed of the lots (templated).
     """
@@ -52,6 +54,7 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
         "policy_params",
         "review_limit",
         "audit_share",
+        "choose_again",
         "predraw_score",
         "seed",
     )
@@ -65,6 +68,7 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
         policy_params: dict[str, Any] | str | None = None,
         review_limit: int | str = 100,
         audit_share: float | str = 0.1,
+        choose_again: bool | str = False,
         predraw_score: float | str = 0.25,
         seed: int | str = 0,
         **kwargs: Any,
@@ -76,6 +80,7 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
         self.policy_params = policy_params
         self.review_limit = review_limit
         self.audit_share = audit_share
+        self.choose_again = choose_again
         self.predraw_score = predraw_score
         self.seed = seed
 
@@ -114,35 +119,61 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             Prediction.from_record(record) for key in parts for record in self.store.read_jsonl(key)[0]
         )
 
-    def _ledger(self, predictions: ScoredNight) -> list[LedgerLine]:
+    def _ledger(self, predictions: ScoredNight) -> list[LedgerLine] | None:
+        """Return the lines of the night's ledger; None when there is none and no review is allowed."""
         if self.records.has_ledger():
-            return self._existing_ledger()
+            return self._extended_ledger(predictions) if self.choose_again else self._existing(predictions)
+        if not int(self.review_limit):
+            self.remark(
+                f"No image of {self.night} is asked about, because review_limit is 0. Nothing is settled by "
+                "that: a later run of the night with a higher limit chooses and asks."
+            )
+            return None
         if not self.budget.in_use(self.limits):
-            lines = self._choose(predictions)
+            lines = self._choose(predictions, int(self.review_limit))
+            choice = self._choice(predictions)
         else:
-            lines = self._within_budget(predictions)
+            lines, choice = self._within_budget(predictions)
         try:
-            self.records.write_ledger(lines)
+            self.records.write_ledger(lines, choice)
         except ObjectChangedError:
             # Two runs of the night at once: the one whose ledger was first is followed by both.
-            return self._existing_ledger()
+            return self._existing(predictions)
         return lines
 
-    def _within_budget(self, predictions: ScoredNight) -> list[LedgerLine]:
-        """Return the ledger that follows from the night's plan and what the budget has room for."""
+    def _choice(self, predictions: ScoredNight) -> ReviewChoice:
+        """Return what this run chooses by; reads the predictions to their end."""
+        predictions.read_to_the_end()
+        return ReviewChoice(
+            review_policy=self.review_policy,
+            policy_params=self.policy_params if isinstance(self.policy_params, dict) else {},
+            review_limit=int(self.review_limit),
+            audit_share=float(self.audit_share),
+            model=self.model,
+            images=predictions.images,
+        )
+
+    def _within_budget(self, predictions: ScoredNight) -> tuple[list[LedgerLine], ReviewChoice]:
+        """Return the ledger that follows from the night's plan and what the budget has room for.
+
+        With it comes what the plan was chosen by: an earlier run may have made it, and died.
+        """
         plan = self.budget.read_plan()
         if plan is None:
-            own = self._choose(predictions)
             limit = int(self.review_limit)
-            # Without anything to ask, and to take up, no review workflow is needed.
-            terms = self.terms if limit else self.limits
-            plan = self.budget.make_plan(own, limit, terms, self._askable)
+            own = self._choose(predictions, limit)
+            choice = self._choice(predictions)
+            plan = self.budget.make_plan(own, limit, self.terms, self._askable, choice)
         else:
             self.log.info(
                 "The choice of %s is fixed in %s; remove it to choose anew.",
                 *(self.night, self.store.uri(self.budget.plan_key)),
             )
-        return self.budget.settle(plan, self.terms if plan.lines else self.limits)
+            choice = self._choice(predictions)
+        lines = self.budget.settle(plan, self.terms if plan.lines else self.limits)
+        if plan.chosen_by is not None:
+            self._tell_differences(plan.chosen_by, choice, sum(line.asked for line in lines))
+        return lines, plan.chosen_by or choice
 
     def _askable(self, line: LedgerLine, night: str) -> bool:
         """Whether a line that an earlier night deferred still asks the same question."""
@@ -153,18 +184,11 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             return False
         return True
 
-    def _choose(self, predictions: ScoredNight) -> list[LedgerLine]:
+    def _choose(self, predictions: Iterable[Prediction], limit: int) -> list[LedgerLine]:
         params = self.policy_params if isinstance(self.policy_params, dict) else {}
         policy = resolve_policy(self.review_policy, **params)
         selections = self._identified(
-            select(
-                predictions,
-                policy,
-                int(self.review_limit),
-                float(self.audit_share),
-                int(self.seed),
-                self.night,
-            )
+            select(predictions, policy, limit, float(self.audit_share), int(self.seed), self.night)
         )
         return [
             LedgerLine.from_selection(
@@ -204,16 +228,72 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             )
         return [replace(selection, rank=rank) for rank, selection in enumerate(kept, start=1)]
 
-    def _existing_ledger(self) -> list[LedgerLine]:
-        lines = self.records.lines()
-        self.log.info("The ledger of %s exists: its %d reviews are used as they are.", self.night, len(lines))
-        own = next((line for line in lines if line.from_night is None), None)
-        if own and (own.model, own.round) != (self.model, self.round):
+    def _existing(self, predictions: ScoredNight) -> list[LedgerLine]:
+        """Follow the ledger there is, and say so where this run would have chosen by something else."""
+        ledger = self.records.written()
+        asked = sum(line.asked for line in ledger.lines)
+        self.log.info("The ledger of %s exists: its %d reviews are used as they are.", self.night, asked)
+        own = next((line for line in ledger.lines if line.from_night is None), None)
+        if own and own.round != int(self.round):
             self.log.warning(
-                "The ledger of %s was written for model %s and round %d, not for model %s and round %s; "
-                "remove the ledger to choose anew.",
-                *(self.night, own.model, own.round, self.model, self.round),
+                "The ledger of %s was written for round %d, not %s; move it away to ask in another round.",
+                *(self.night, own.round, self.round),
             )
+        elif own and own.model != self.model:
+            self.log.warning(
+                "The ledger of %s was written for model %s, not for %s.", self.night, own.model, self.model
+            )
+        before, now = ledger.chosen_by, self._choice(predictions)
+        if before is None and not ledger.lines:
+            # Ledgers of an earlier version, when a limit of 0 made an empty one.
+            before = replace(now, review_limit=0)
+        if before is not None:
+            self._tell_differences(before, now, asked)
+        return ledger.lines
+
+    def _tell_differences(self, before: ReviewChoice, now: ReviewChoice, asked: int) -> None:
+        differences = now.differences(before)
+        if differences:
+            self.remark(
+                f"This run's review settings have no effect: the {asked} reviews of {self.night} were chosen "
+                f"before, by {'; '.join(differences)}. To choose by this run's settings among the images not "
+                "asked about yet, trigger the night again with the parameter choose_again = true."
+            )
+
+    def _extended_ledger(self, predictions: ScoredNight) -> list[LedgerLine]:
+        """Return the ledger with what this run chooses beside what is asked already.
+
+        A choice that the ledger has seen adds nothing, so a retry comes to the same.
+        """
+        ledger = self.records.written()
+        asked = [line for line in ledger.lines if line.asked]
+        if any(line.round != int(self.round) for line in asked if line.from_night is None):
+            raise self.wrong("choose_again", f"adds to a review round, and round {self.round} is another one")
+        versions, contents = {(line.image, line.etag) for line in asked}, {line.sha256 for line in asked}
+        room = max(0, int(self.review_limit) - len(asked))
+        others = (image for image in predictions if (image.image, image.etag) not in versions)
+        last = max((line.rank for line in ledger.lines), default=0)
+        chosen = [line for line in self._choose(others, room) if line.sha256 not in contents]
+        new = [replace(line, rank=last + rank) for rank, line in enumerate(chosen, start=1)]
+        choice = self._choice(predictions)
+        if not new or choice.same_as(ledger.chosen_by):
+            self.log.info(
+                "Nothing is added to the %d reviews of %s: review_limit is %d.",
+                *(len(asked), self.night, choice.review_limit),
+            )
+            return ledger.lines
+        waiting = {line.loop for line in ledger.lines if not line.asked}
+        new = self.budget.extend(new, waiting, self.terms)
+        loops = {line.loop for line in new}
+        lines = [*(line for line in ledger.lines if line.loop not in loops), *new]
+        try:
+            self.records.extend_ledger(ledger, lines, choice)
+        except ObjectChangedError:
+            lines = self._existing(predictions)
+            self.budget.give_up(new, waiting, lines)
+            return lines
+        added = sum(line.asked for line in new)
+        self.remarks.append(f"Chosen again: {added} reviews are added to the {len(asked)} of {self.night}.")
         return lines
 
     def _log_choice(self, ledger: list[LedgerLine], night: ScoredNight) -> None:

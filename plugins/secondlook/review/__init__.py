@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from secondlook.review.budget import MonthBudget, Terms, money, month_of
+from secondlook.review.choice import ReviewChoice
 from secondlook.review.consensus import Consensus, ConsensusBox, LabelledBox, consolidate
 from secondlook.review.conversion import Rejection, convert, settle
 from secondlook.review.forecast import Forecast, typical_seconds
@@ -36,6 +37,7 @@ __all__ = [
     "PredrawnBox",
     "RandomPolicy",
     "Rejection",
+    "ReviewChoice",
     "ReviewOutput",
     "ReviewPlan",
     "ReviewPolicy",

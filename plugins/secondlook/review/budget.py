@@ -177,13 +177,17 @@ class MonthBudget:
         made = Reservation(plan, loops, held.released - set(granted))
         return MonthBudget(self.month, {**self.reservations, key: made}, terms)
 
-    def release(self, key: str, loops: Collection[str]) -> MonthBudget:
-        """Give back loops that surely never started; those that the key does not hold are left alone."""
+    def release(self, key: str, loops: Collection[str], *, still_asked: bool = True) -> MonthBudget:
+        """Give back loops that surely never started; those that the key does not hold are left alone.
+
+        ``still_asked``: a ledger asks for them, so they may be reserved again as decided before.
+        """
         held = self.reservations.get(key)
         if held is None or not set(loops) & set(held.loops):
             return self
         kept = {loop: cost for loop, cost in held.loops.items() if loop not in loops}
-        given_back = replace(held, loops=kept, released=held.released | (set(held.loops) - set(kept)))
+        gone = set(held.loops) - set(kept) if still_asked else set()
+        given_back = replace(held, loops=kept, released=held.released | gone)
         return replace(self, reservations={**self.reservations, key: given_back})
 
     def to_json(self) -> bytes:

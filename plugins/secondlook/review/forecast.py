@@ -20,7 +20,8 @@ class Forecast:
     """The reviews about to be asked for.
 
     ``reviewers`` answer each image; ``image_cost`` is money for all of them, ``seconds_per_answer`` the
-    median of recent answers, None when none is known.
+    median of recent answers, None when none is known. ``asked_before`` are images of the night whose reviews
+    were started by an earlier run: they are in none of the other numbers.
     """
 
     images: int
@@ -29,6 +30,7 @@ class Forecast:
     currency: str
     seconds_per_answer: float | None = None
     deferred: int = 0
+    asked_before: int = 0
 
     @property
     def answers(self) -> int:
@@ -52,6 +54,8 @@ class Forecast:
             parts.append(f"{self.cost} {self.currency}")
         if self.images:
             parts.append(self._work())
+        if self.asked_before:
+            parts.append(f"{self.asked_before} asked before")
         if self.deferred:
             parts.append(f"{self.deferred} deferred over budget")
         return ", ".join(parts)
@@ -72,6 +76,7 @@ class Forecast:
             "currency": self.currency,
             "seconds": self.seconds,
             "deferred": self.deferred,
+            "asked_before": self.asked_before,
             "text": f"{self}.",
         }
 

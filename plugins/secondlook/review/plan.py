@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.errors import BudgetError, RecordError
 from secondlook.names import digest
 from secondlook.review.budget import month_of
+from secondlook.review.choice import ReviewChoice
 from secondlook.review.ledger import OVER_BUDGET, LedgerLine
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ class ReviewPlan:
     """The candidates of a night, best-ranked first: its own, then those that earlier nights deferred.
 
     ``planned_on`` is the date (UTC) of the plan. Its calendar month pays, and from that day on what is
-    deferred waits for a later night.
+    deferred waits for a later night. ``chosen_by`` are the settings of the run that made it, None where that
+    is not known.
     """
 
     planned_on: date
     lines: tuple[LedgerLine, ...]
+    chosen_by: ReviewChoice | None = None
 
     @property
     def month(self) -> str:
@@ -64,7 +67,13 @@ class ReviewPlan:
     def to_json(self) -> bytes:
         """Return the document."""
         lines = [line.to_record() for line in self.lines]
-        document = {"month": self.month, "planned_on": self.planned_on.isoformat(), "lines": lines}
+        document: dict[str, Any] = {
+            "month": self.month,
+            "planned_on": self.planned_on.isoformat(),
+            "lines": lines,
+        }
+        if self.chosen_by is not None:
+            document["chosen_by"] = self.chosen_by.to_record()
         return jsonl.canonical(document).encode()
 
     @classmethod
@@ -81,7 +90,8 @@ class ReviewPlan:
             lines = tuple(LedgerLine.from_record(record) for record in document["lines"])
             # Plans of an earlier version tell the month only.
             planned_on = document.get("planned_on") or f"{document['month']}-01"
-            return cls(date.fromisoformat(planned_on), lines)
+            chosen_by = ReviewChoice.from_record(document.get("chosen_by"))
+            return cls(date.fromisoformat(planned_on), lines, chosen_by)
         except (RecordError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise BudgetError(f"The plan {source} cannot be read ({error}): restore it.") from error
 
