@@ -84,8 +84,12 @@ def train(base: Path) -> None:
 
 
 def serve(base: Path) -> None:
-    """Answer /ping and /invocations until told to end."""
+    """Answer /ping and /invocations until told to end.
+
+    As long as the file exists that the model's ``page_while`` names, every answer is a page.
+    """
     skill = json.loads((base / "model/skill.json").read_text())["skill"]
+    held = base / "model/page_while"
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -95,6 +99,9 @@ def serve(base: Path) -> None:
 
         def do_POST(self) -> None:
             image = self.rfile.read(int(self.headers["Content-Length"]))
+            if held.exists() and os.path.exists(held.read_text()):
+                self.say(200, b"<html><h1>It works!</h1></html>")
+                return
             if not image.startswith(SIGNATURE):
                 self.say(400, b"this is not an image")
                 return

@@ -171,7 +171,7 @@ class Deployment:
         train = self._labelled("train", 3)
         self.put(self.layout.bootstrap_manifest("train"), train)
         self.put(self.layout.bootstrap_manifest("validation"), self._labelled("validation", 2))
-        self.put(self.layout.artifact(FIRST_MODEL), _artifact(skill=0))
+        self.put(self.layout.artifact(FIRST_MODEL), artifact(skill=0))
         card = ModelCard(
             model=FIRST_MODEL,
             artifact=self.layout.uri(self.layout.artifact(FIRST_MODEL)),
@@ -195,7 +195,7 @@ class Deployment:
     def _leave_something_old(self) -> None:
         """A model and an endpoint config that nobody needs any more, for the cleanup."""
         tags = project_tags(self.layout.uri(self.layout.prefix))
-        self.put(f"{self.name}/old/model.tar.gz", _artifact(skill=0))
+        self.put(f"{self.name}/old/model.tar.gz", artifact(skill=0))
         container = {"Image": IMAGE, "ModelDataUrl": self.layout.uri(f"{self.name}/old/model.tar.gz")}
         self.sagemaker.create_model(
             ModelName=f"second-look-{self.name}-old",
@@ -261,10 +261,12 @@ def create_flow(servers: Servers, name: str, output_path: str) -> None:
     )
 
 
-def _artifact(skill: int) -> bytes:
-    buffer, text = io.BytesIO(), json.dumps({"skill": skill}).encode()
+def artifact(skill: int, **files: str) -> bytes:
+    """A model of the algorithm; ``files`` by name are laid beside it."""
+    buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        member = tarfile.TarInfo("skill.json")
-        member.size = len(text)
-        archive.addfile(member, io.BytesIO(text))
+        for name, text in {"skill.json": json.dumps({"skill": skill}), **files}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
     return buffer.getvalue()

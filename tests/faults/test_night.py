@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.faults.deployment import FIRST_MODEL, Deployment
+from tests.faults.deployment import FIRST_MODEL, Deployment, artifact
 from tests.faults.night import Night
 from tests.faults.together import together
 
@@ -102,4 +102,43 @@ def test_a_trigger_that_dies_is_taken_over_and_two_runs_go_side_by_side(
     together([first, second])
     assert first.done
     assert second.done
+    assert deployment.champion()["version"] == 2
+
+
+def asked_about(deployment: Deployment) -> int:
+    """How many human loops there are."""
+    flow = deployment.control.describe_flow_definition(FlowDefinitionName=deployment.name)
+    loops = deployment.a2i.list_human_loops(FlowDefinitionArn=flow["FlowDefinitionArn"])
+    return len(loops["HumanLoopSummaries"])
+
+
+def test_a_model_that_turns_out_to_be_no_detector_makes_the_night_red_and_asks_nobody(
+    new_deployment: Callable[[], Deployment],
+) -> None:
+    deployment = new_deployment()
+    page = deployment.folder / "page"
+    deployment.put(deployment.layout.artifact(FIRST_MODEL), artifact(skill=0, page_while=str(page)))
+    night, old_night = Night(deployment), Night(deployment, run_id="2", conf={"scoring": "transform"})
+
+    night.run(until=lambda night: night.states()["deploy"] == "success")
+    page.touch()
+    assert night.run()["score"] == "failed"
+    assert old_night.run()["score_archive"] == "failed"
+    for run, task_id in ((night, "score"), (old_night, "score_archive")):
+        assert run.states()["launch"] == "upstream_failed"
+        assert {i.try_number for (task, _), i in run.instances.items() if task == task_id} == {1}
+        assert "or a setting is at fault, not the images" in run.log.read_text()
+    assert deployment.keys(deployment.layout.predictions("2026-11-20", FIRST_MODEL)) == []
+    assert asked_about(deployment) == 0
+    # A deployment finds it out before any image is sent.
+    night.clear("deploy")
+    assert night.run()["deploy"] == "failed"
+
+    page.unlink()
+    old_night.clear("score_archive")
+    old_night.run(until=lambda night: night.states()["scored"] == "success")
+    night.clear("deploy")
+    night.run()
+    assert night.succeeded, night.log.read_text()[-6000:]
+    assert asked_about(deployment) > 0
     assert deployment.champion()["version"] == 2

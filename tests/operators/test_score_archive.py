@@ -203,7 +203,7 @@ def test_an_old_night_deploys_nothing(project: Any, context: dict[str, Any]) -> 
     context["dag_run"].run_type = "backfill"
     with pytest.raises(AirflowSkipException, match="the next scheduled night puts the champion into service"):
         project.deploy(in_backfill=False).execute(context)
-    with pytest.raises(AirflowSkipException, match="needs no endpoint"):
+    with pytest.raises(AirflowSkipException, match="there is nothing to deploy"):
         project.deploy(enabled=False).execute(context)
     with pytest.raises(project.sagemaker.exceptions.ClientError, match="Could not find endpoint"):
         project.sagemaker.describe_endpoint(EndpointName=project.endpoint)

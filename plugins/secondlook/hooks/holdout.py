@@ -79,12 +79,23 @@ def collect(
                 f"The batch transform of {model} wrote nothing for {line.image} below {store.uri(folder)}: "
                 "check that the image exists, then make a new holdout version."
             ) from error
-        prediction = Prediction.from_response(line.image, line.etag or "", model, body, sha256=line.sha256)
-        records.append(prediction.to_record())
+        records.append(_prediction(line, model, body).to_record())
     store.write(
         layout.evaluation_predictions(version, model),
         jsonl.encode_gzip(records),
         metadata={HOLDOUT_CONTENT: content},
+    )
+
+
+def _prediction(line: ManifestLine, model: str, body: bytes) -> Prediction:
+    return Prediction.from_response(
+        line.image,
+        line.etag or "",
+        model,
+        body,
+        sha256=line.sha256,
+        file_size=lambda: (line.width, line.height, line.depth),
+        labels=len(line.labels) or None,
     )
 
 
