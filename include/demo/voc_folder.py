@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from include.demo.archive import HOLDOUT_VERSION, Archive, ArchiveError, HoldoutImage, night_names
 from include.demo.disk_folder import DiskFolder
 from include.demo.scenes import TrueBox
-from include.formats.voc import VocError, VocFault, VocFolder, annotation_labels
+from include.formats.voc import VocError, VocFault, VocFolder, annotation_labels, check_xml_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,6 +144,7 @@ def _labels_of(disk: DiskFolder, entry: Entry) -> Iterator[str]:
         return
     for file in entry.annotations:
         try:
+            check_xml_bytes(file.size, file.path)
             yield from annotation_labels(disk.read(file.path), file.path)
         except VocError:
             continue  # told when its picture is read

@@ -199,6 +199,17 @@ def test_a_list_that_contradicts_another_is_not_tried_again(project: Any, contex
     assert decision.action.name == "FAIL"
 
 
+def test_when_nothing_is_left_the_sentence_says_why(project: Any, context: dict[str, Any]) -> None:
+    voc = project.layout.bootstrap_voc()
+    for seed in range(4):
+        project.put(f"{voc}/JPEGImages/shape{seed:04d}.jpg", draw(seed).data)
+        project.put(f"{voc}/Annotations/shape{seed:04d}.xml", annotation_xml(draw(seed), width=48, height=48))
+    with pytest.raises(
+        VocFolderError, match=r"Most frequent is image-size-mismatch \(4\), for example: .* has 96x96"
+    ):
+        project.pack().execute(context)
+
+
 class Log:
     """Keeps what a task says."""
 

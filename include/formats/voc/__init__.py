@@ -8,6 +8,7 @@ from .folder import VocFolder
 from .items import Source, VocFault, VocItem
 from .leftovers import leftover
 from .lists import Splits
+from .xml_file import check_xml_bytes
 
 __all__ = [
     "BoxFault",
@@ -24,6 +25,7 @@ __all__ = [
     "VocItem",
     "VocObject",
     "annotation_labels",
+    "check_xml_bytes",
     "leftover",
     "parse_annotation",
 ]

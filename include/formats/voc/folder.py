@@ -19,7 +19,7 @@ from .boxes import BoxTally
 from .contents import Contents
 from .errors import VocError
 from .items import VocFault, VocItem
-from .lists import Splits, lists_to_read, read_splits, unread
+from .lists import Splits, check_list_bytes, lists_to_read, read_splits, unread
 from .names import IMAGE_SUFFIXES, NameIndex, folded
 from .sizes import size_fault
 from .xml_file import check_xml_bytes
@@ -68,7 +68,9 @@ class VocFolder:
         return Splits(found.train, found.validation, found.test, found.kept_back, found.unknown, notes)
 
     def _read_list(self, path: str) -> bytes:
-        return self._source.read(self._contents.lists[path].path)
+        file = self._contents.lists[path]
+        check_list_bytes(file.size, file.path)
+        return self._source.read(file.path)
 
     def notes(self) -> list[str]:
         """Sentences about files that nobody's data is in."""
@@ -193,9 +195,6 @@ class VocFolder:
         except VocError as error:
             yield VocFault(address, "bad-annotation", str(error), paths)
             return
-        self.tally.add(annotation)
-        for fault in annotation.faults:
-            yield VocFault(address, "box", fault)
         try:
             check_bytes(file.size)
             data = self._source.read(file.path) if data is None else data
@@ -205,8 +204,13 @@ class VocFolder:
             return
         mismatch = size_fault(address, facts, annotation)
         if mismatch:
+            # Its boxes were not drawn on these pixels: nothing is to be learned from their faults.
             yield VocFault(address, *mismatch, paths)
-        elif annotation.left_out and not annotation.objects:
+            return
+        self.tally.add(annotation)
+        for fault in annotation.faults:
+            yield VocFault(address, "box", fault)
+        if annotation.left_out and not annotation.objects:
             count = len(annotation.left_out)
             reason = f"{address} keeps none of its {count} boxes, for example: {annotation.faults[0]}"
             yield VocFault(address, "nothing-to-label", reason, paths)

@@ -252,9 +252,16 @@ class _Lines:
         return (name[:MAX_NAME_LENGTH],), flag != "-1"
 
 
+def check_list_bytes(size: int, source: str) -> None:
+    """Refuse a list by its size alone.
+
+    :raises VocError: when it is larger than a list of millions of images
+    """
+    if size > MAX_LIST_BYTES:
+        raise VocError(f"{source} has {size} bytes; a list of images has at most {MAX_LIST_BYTES}.")
+
+
 def _lines(data: bytes, source: str) -> list[str]:
-    if len(data) > MAX_LIST_BYTES:
-        raise VocError(f"{source} has {len(data)} bytes; a list of images has at most {MAX_LIST_BYTES}.")
     try:
         text = decode_text(data)
     except UnicodeError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from include.formats.text import some
@@ -94,6 +95,15 @@ class VocIntake:
             self._left_out.update(fault.paths)
         self.images_left_out += fault.of_image
         self._log.warning("Left out: %s", fault.reason)
+
+    def most_frequent(self) -> str:
+        """Tell the most frequent reason for which images are left out, as the end of a sentence."""
+        reasons = {line["code"]: line["reason"] for line in reversed(self.rejected)}
+        codes = Counter(line["code"] for line in self.rejected if line["code"] not in ("box", "not-read"))
+        if not codes:
+            return ""
+        code, count = codes.most_common(1)[0]
+        return f" Most frequent is {code} ({count}), for example: {reasons[code]}"
 
     def refuse_one_fault_of_all(self) -> None:
         """Stop when most boxes have the same fault: the set was exported wrongly, and no image is to blame.

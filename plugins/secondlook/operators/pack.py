@@ -87,6 +87,7 @@ class PackVocOperator(SecondLookOperator):
             raise VocFolderError(
                 f"{address} gives no usable image for {' and '.join(empty)}: see "
                 f"{self.layout.uri(self.layout.bootstrap_rejected())} for the reasons."
+                f"{intake.most_frequent()}"
             )
         return {**counts, "rejected": intake.images_left_out, "holdout": len(held_out.addresses)}
 
