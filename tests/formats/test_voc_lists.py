@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from include.formats.voc import Splits, VocError
-from include.formats.voc.lists import lists_to_read, read_splits, unread
+from include.formats.voc.lists import lists_to_read, unread
 from include.formats.voc.names import NameIndex
+from include.formats.voc.splits import read_splits
 
 
 def splits(lists: dict[str, str | bytes], *images: str) -> Splits:

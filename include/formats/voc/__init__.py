@@ -7,7 +7,7 @@ from .errors import VocError
 from .folder import VocFolder
 from .items import Source, VocFault, VocItem
 from .leftovers import leftover
-from .lists import Splits
+from .splits import Splits
 from .xml_file import check_xml_bytes
 
 __all__ = [

@@ -19,9 +19,10 @@ from .boxes import BoxTally
 from .contents import Contents
 from .errors import VocError
 from .items import VocFault, VocItem
-from .lists import Splits, check_list_bytes, lists_to_read, read_splits, unread
+from .lists import lists_to_read, unread
 from .names import IMAGE_SUFFIXES, NameIndex, folded
 from .sizes import size_fault
+from .splits import Splits, check_list_bytes, read_splits
 from .xml_file import check_xml_bytes
 
 if TYPE_CHECKING:

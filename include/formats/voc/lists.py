@@ -1,6 +1,6 @@
-"""The lists of ``ImageSets/Main``: which images train, validate and test.
+"""The files of ``ImageSets``: which of them are lists that count, and what each is for.
 
-One image a line. A list's name says what it is for, in any case: ``train``, ``val`` (``valid``,
+A list's name says what it is for, in any case: ``train``, ``val`` (``valid``,
 ``validation``), ``test``, and ``trainval`` or CVAT's ``default`` for what is still to be split.
 ``<class>_train`` and the like are VOC's lists of one class, with 1, 0 (difficult) or -1 (not in the image)
 behind each name; they count where there is no list for all classes. Any list with ``test`` as a word of its
@@ -11,27 +11,18 @@ from __future__ import annotations
 
 import posixpath
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
-from itertools import product
 from typing import TYPE_CHECKING
 
-from include.formats.text import decode_text, is_plain, some
+from include.formats.text import some
 
 from .errors import VocError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
-    from .names import NameIndex
-
-MAX_LIST_BYTES = 64 * 1024 * 1024
-# What S3 allows for a key.
-MAX_NAME_LENGTH = 1024
 _SUFFIXES = (".txt", ".lst", ".list")
-_FLAG = re.compile(r"(.*\S)\s+(-1|\+?1|0)", re.DOTALL)
-_QUOTED = re.compile(r'"([^"]+)"(?:\s+(-1|\+?1|0))?')
-_LINE = re.compile(r"\r\n|\r|\n")
 
 
 class Use(Enum):
@@ -116,172 +107,6 @@ def lists_to_read(paths: Iterable[str]) -> list[ImageList]:
             "to use into ImageSets/Main."
         )
     return next(iter(by_folder.values()))
-
-
-@dataclass
-class _Listed:
-    """What the lists of one use name, in their order: name or unknown text -> the list that names it."""
-
-    chosen: dict[str, str] = field(default_factory=dict)
-    not_of_class: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def all(self) -> dict[str, str]:
-        return {**self.not_of_class, **self.chosen}
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Names of images by their use.
-
-    ``unknown`` are lines without an image, each with its list; they are in ``train`` and ``validation``, too,
-    but in no other field. ``kept_back`` is everything that a list of validation or test names, even as not of
-    its class: nothing of it is trained on. ``notes`` are sentences for the log.
-    """
-
-    train: tuple[str, ...] = ()
-    validation: tuple[str, ...] = ()
-    test: tuple[str, ...] = ()
-    kept_back: frozenset[str] = frozenset()
-    unknown: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = ()
-
-
-def read_splits(lists: Sequence[ImageList], read: Callable[[str], bytes], index: NameIndex) -> Splits:
-    """Sort images into splits by the lists.
-
-    Without a list to train from, the training images are those of ``trainval`` that are in no other; without
-    one to validate with, the validation images are those of ``trainval`` that are not in ``train``.
-
-    :param read: gives the bytes of a list by its path
-    :param index: finds the images that a line may mean
-    :raises VocError: when a list is no text, a line may mean several images, an image is in two splits, or a
-        line to test with has no image and could be one that is trained on
-    """
-    listed, unknown, notes = _Lines(read, index).gather(lists)
-    pool, train, validation = listed[Use.POOL].chosen, listed[Use.TRAIN].chosen, listed[Use.VALIDATION].chosen
-    if not train:
-        train = {name: source for name, source in pool.items() if name not in listed[Use.VALIDATION].all}
-    elif not validation:
-        validation = {name: source for name, source in pool.items() if name not in train}
-    test = listed[Use.TEST].all
-    _refuse_overlap({"train": train, "validation": validation, "test": test})
-    lost = [(text, test[text]) for text, _ in unknown if text in test]
-    if lost and not train:
-        raise VocError(
-            f"{lost[0][1]} names {lost[0][0]!r}, of which there is no image, and without a list to train "
-            "from every other image would be trained on: correct the name, or add ImageSets/Main/train.txt."
-        )
-    if lost:
-        shown = some([text for text, _ in lost])
-        notes.append(f"{len(lost)} names of lists to test with have no image: {shown}.")
-    return Splits(
-        tuple(train),
-        tuple(validation),
-        tuple(name for name in test if name not in dict(lost)),
-        frozenset({**test, **listed[Use.VALIDATION].all}),
-        tuple(unknown),
-        tuple(notes),
-    )
-
-
-class _Lines:
-    """Reads lists and finds what their lines mean."""
-
-    def __init__(self, read: Callable[[str], bytes], index: NameIndex) -> None:
-        self._read = read
-        self._index = index
-        self._unknown: dict[str, str] = {}
-
-    def gather(
-        self, lists: Sequence[ImageList]
-    ) -> tuple[dict[Use, _Listed], list[tuple[str, str]], list[str]]:
-        """Return what each use names, the lines without an image, and notes."""
-        listed = {use: _Listed() for use in Use}
-        whole = {found.use for found in lists if not found.of_one_class}
-        notes, spare = [], []
-        for found in lists:
-            if found.use is None:
-                continue
-            if found.of_one_class and found.use in whole and found.use is not Use.TEST:
-                spare.append(found.source)
-                continue
-            before = len(listed[found.use].all)
-            self._add(found, listed[found.use])
-            if before == 0 == len(listed[found.use].all):
-                notes.append(f"{found.source} names no image.")
-        if spare:
-            notes.append(
-                f"{len(spare)} lists of one class are not needed beside the list of all: {some(spare)}."
-            )
-        return listed, list(self._unknown.items()), notes
-
-    def _add(self, found: ImageList, listed: _Listed) -> None:
-        for number, line in enumerate(_lines(self._read(found.path), found.source), start=1):
-            text = line.strip().strip("\ufeff\x1a\0").strip()
-            if not text:
-                continue
-            names, of_class = self._meaning(text, found, f"{found.source}, line {number}")
-            for name in names:
-                if of_class:
-                    listed.not_of_class.pop(name, None)
-                    listed.chosen.setdefault(name, found.source)
-                elif name not in listed.chosen:
-                    listed.not_of_class.setdefault(name, found.source)
-
-    def _meaning(self, text: str, found: ImageList, where: str) -> tuple[tuple[str, ...], bool]:
-        """The images of a line, and whether they are of the list's class.
-
-        The whole line is tried first; in a list of one class, the line without the flag.
-        """
-        quoted, flagged = _QUOTED.fullmatch(text), _FLAG.fullmatch(text)
-        readings = [(match[1], match[2]) for match in (quoted, flagged) if match]
-        readings.insert(len(readings) if found.of_one_class else 0, (text, None))
-        for loosely, (name, flag) in product((False, True), readings):
-            images = self._index.find(name, loosely=loosely) if len(name) <= MAX_NAME_LENGTH else ()
-            if len(images) > 1 and found.use is not Use.TEST:
-                raise VocError(
-                    f"{where}: {name!r} may be any of {some(images)}; write the path below JPEGImages."
-                )
-            if images:
-                return images, flag != "-1"
-        if text.startswith("#"):
-            return (), True
-        name, flag = readings[0] if found.of_one_class else readings[-1]
-        self._unknown.setdefault(name[:MAX_NAME_LENGTH], found.source)
-        return (name[:MAX_NAME_LENGTH],), flag != "-1"
-
-
-def check_list_bytes(size: int, source: str) -> None:
-    """Refuse a list by its size alone.
-
-    :raises VocError: when it is larger than a list of millions of images
-    """
-    if size > MAX_LIST_BYTES:
-        raise VocError(f"{source} has {size} bytes; a list of images has at most {MAX_LIST_BYTES}.")
-
-
-def _lines(data: bytes, source: str) -> list[str]:
-    try:
-        text = decode_text(data)
-    except UnicodeError:
-        text = "\0"
-    if not is_plain(text.rstrip("\0")) or text == "\0":
-        raise VocError(f"{source} is not a text file with one image name a line; write it as UTF-8 text.")
-    return _LINE.split(text)
-
-
-def _refuse_overlap(splits: dict[str, dict[str, str]]) -> None:
-    seen: dict[str, tuple[str, str]] = {}
-    for split, names in splits.items():
-        for name, source in names.items():
-            if name in seen:
-                other, its_list = seen[name]
-                raise VocError(
-                    f"Image {name} is in the {other} set ({its_list}) and in the {split} set ({source}); it "
-                    "may be in one only, or a model would be judged by what it learned."
-                )
-            seen[name] = (split, source)
 
 
 def unread(paths: Collection[str], read: Sequence[ImageList]) -> str | None:
