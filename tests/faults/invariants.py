@@ -151,9 +151,12 @@ class Invariants:
             yield Violation(LOSS, f"the champion's card has the verdict {verdict}")
 
     def endpoint(self) -> Iterator[Violation]:
-        """One endpoint, in service, answering with the champion."""
+        """One endpoint, in service, answering with the champion; none after a night scored by transform."""
         sagemaker, name = self.deployment.sagemaker, self.deployment.name
         listed = sagemaker.list_endpoints(NameContains=name)["Endpoints"]
+        transformed = self.layout.transform(NIGHT, FIRST_MODEL, "any").removesuffix("any")
+        if not listed and self.deployment.keys(transformed):
+            return
         if len(listed) != 1 or listed[0]["EndpointStatus"] != "InService":
             kind = DUPLICATE if len(listed) > 1 else LOSS
             yield Violation(kind, f"endpoints: {[item['EndpointStatus'] for item in listed]}")
