@@ -10,6 +10,9 @@ SEED ?= 7
 # me: the reviews wait for you at the Review Desk; otherwise simulated reviewers answer.
 REVIEWERS ?= simulated
 NIGHTS ?= 60
+ifneq ($(findstring :,$(CURDIR)),)
+$(error The path of this checkout, $(CURDIR), has a colon in it, which PYTHONPATH cannot have: move it to another folder)
+endif
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 export UV_SYSTEM_CERTS := 1
 # An environment is tied to its place and to its Python: a moved checkout or a removed Python needs a new one.

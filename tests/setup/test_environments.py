@@ -119,22 +119,16 @@ def test_a_python_without_a_part_that_we_need_is_not_taken(machine: Machine) -> 
     assert "make PYTHON=<path>" in sentence
 
 
-def test_a_python_that_an_earlier_set_up_downloaded_is_found_again(machine: Machine) -> None:
-    with_uv(machine)
-    machine.python("python3", "usr", ("sqlite3",))
-    version = ".".join(map(str, sys.version_info[:3]))
-    laid = machine.project / f"build/python/cpython-{version}-linux-x86_64-gnu"
-    lay_python(laid)
-    done = machine.set_up()
-    assert done.returncode == 0, done.stdout
-    assert machine.python_of_environment() == f"(3, 11) {laid}"
-
-
-def test_a_python_of_pyenv_is_found_where_its_shim_leads_nowhere(machine: Machine) -> None:
+@pytest.mark.parametrize(
+    "place", ["a check-out/build/python/cpython-{}-linux-x86_64-gnu", ".pyenv/versions/{}"]
+)
+def test_what_an_earlier_set_up_downloaded_or_pyenv_has_is_found_without_the_path(
+    machine: Machine, place: str
+) -> None:
     with_uv(machine)
     machine.python("python3", "usr", ("sqlite3",))
     machine.script("python3.11", "echo 'pyenv: python3.11: command not found' >&2; exit 127")
-    laid = machine.folder / ".pyenv/versions/3.11.0"
+    laid = machine.folder / place.format(".".join(map(str, sys.version_info[:3])))
     lay_python(laid)
     done = machine.set_up()
     assert done.returncode == 0, done.stdout
@@ -262,6 +256,15 @@ def test_make_sets_up_again_what_was_moved_or_lost_its_python(tmp_path: Path, ch
     target = "build/venv/.ready"
     question = subprocess.run(["make", "--question", target], cwd=tmp_path, check=False, capture_output=True)
     assert question.returncode == (1 if change else 0), question.stderr
+
+
+def test_a_checkout_in_a_folder_that_python_cannot_name_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "a:b"
+    folder.mkdir()
+    shutil.copy(ROOT / "Makefile", folder)
+    done = subprocess.run(["make", "help"], cwd=folder, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "has a colon in it, which PYTHONPATH cannot have: move it to another folder." in done.stderr
 
 
 def test_the_lock_names_the_uv_that_the_set_up_fetches() -> None:
