@@ -16,7 +16,7 @@ from tests.faults.deployment import BUCKET, NIGHT, Deployment
 from tests.faults.servers import Servers
 
 TOKYO = timezone(timedelta(hours=9))
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 MORE_SETTINGS = 'airflow_conn_id = "airflow_api"\n'
 
 
