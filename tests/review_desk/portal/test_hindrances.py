@@ -8,11 +8,13 @@ import pytest
 from playwright.sync_api import expect
 
 from include.review_desk.worker_templates.crowd import kind_of
+from include.review_desk.worker_templates.rendering import NO_LINK
 from tests.review_desk.conftest import BUCKET, Site, unique
 from tests.review_desk.portal.conftest import Framed
 from tests.review_desk.portal.pictures import drawn_image
 from tests.review_desk.portal.test_crowd_elements import form, landed
 from tests.review_desk.portal.words import at_work, drafted, frame, word_of
+from tests.review_desk.test_without_links import renderer
 
 WORD = '<crowd-input name="word" label="Word"></crowd-input>'
 LINK = "{{ task.input.taskObject | grant_read_access }}"
@@ -330,6 +332,14 @@ def test_the_person_is_told_keeps_the_draft_and_has_ways_on(site: Site, make_flo
     expect(frame(page).get_by_label("Word")).to_have_value("drawn with care")
     frame(page).locator("crowd-form").press("Control+Enter")
     assert word_of(flow, loop) == "drawn with care"
+
+
+def test_a_page_whose_links_could_not_be_signed_says_why(show: Any):
+    # As web/frames.py writes it; tests/review_desk/test_without_links.py has a desk without credentials.
+    [told] = renderer().page(f"<img src='{LINK}'>", {"taskObject": "s3://mine/a.png"}).link_faults
+    task = show(f'<meta name="crowd-link-faults" content="{told}">' + form(f"{WORD}<img src='{NO_LINK}'>"))
+    expect(task.frame.locator(".crowd-notice")).to_have_text(f"Pictures are missing: {told}")
+    assert refusal(task) == NO_IMAGE
 
 
 def test_page_and_desk_know_the_same_elements(site: Site, browse: Any):
