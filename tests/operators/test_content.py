@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from secondlook import jsonl
+from secondlook.errors import TrainingDataError
 from secondlook.hooks.content import with_content
 from secondlook.hooks.models import read_card
 from secondlook.hooks.store import SHA256, ObjectMissingError, ObjectStore
@@ -202,6 +203,55 @@ def test_a_holdout_image_that_was_replaced_is_not_judged_with(ready: Any, contex
     put_in_parts(ready, key, draw(3000).data)
     with pytest.raises(HoldoutChangedError, match=rf"1 images of the holdout v2 were replaced .*{key}"):
         judged.execute(context)
+
+
+def test_an_image_replaced_after_its_review_is_not_learned(ready: Any, context: dict[str, Any]) -> None:
+    """Its boxes are those of the image that was there before, and the new one may be of the holdout."""
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    reviewed = ready.lines(ready.layout.reviewed_manifest(NIGHT))
+    for line in reviewed:
+        key = ready.layout.key_of(line["source-ref"])
+        line |= {"etag": etag(ready, key), "sha256": hashlib.sha256(ready.get(key)).hexdigest()}
+    ready.put(ready.layout.reviewed_manifest(NIGHT), jsonl.encode(reviewed))
+    taken = f"{ready.layout.images(NIGHT)}/shape3003.jpg"
+    held_out = ready.lines(ready.layout.holdout_manifest("v1"))[0]["source-ref"]
+    ready.put(taken, ready.get(ready.layout.key_of(held_out)))
+    # Uploaded again it is the same image, under another ETag.
+    again = f"{ready.layout.images(NIGHT)}/shape3004.jpg"
+    put_in_parts(ready, again, ready.get(again))
+    trained = ready.train(control_arm=True).execute(context)
+    card = ready.read(ready.layout.card(trained["model"]))
+    learned = [
+        line["source-ref"]
+        for channel in ("train_manifest", "validation_manifest")
+        for line in ready.lines(ready.layout.key_of(card["data"][channel]))
+    ]
+    assert ready.layout.uri(taken) not in learned
+    assert ready.layout.uri(again) in learned
+    # Where more than a few were replaced something else is wrong.
+    for seed in range(3004, 3012):
+        ready.put(f"{ready.layout.images(NIGHT)}/shape{seed}.jpg", draw(seed + 500).data)
+    with pytest.raises(TrainingDataError, match=r"9 of \d+ images to train on were replaced after they"):
+        ready.train(control_arm=True).plan_jobs(read_card(ready.train().store, ready.layout, card["parent"]))
+
+
+def test_a_holdout_line_that_cannot_judge_still_keeps_its_image_from_training(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    key = ready.layout.holdout_manifest("v1")
+    one = ready.lines(ready.layout.reviewed_manifest(NIGHT))[0]
+    one["bounding-box"]["annotations"] = []
+    ready.put(key, ready.get(key) + jsonl.encode([one]))
+    card = ready.read(ready.layout.card(ready.train().execute(context)["model"]))
+    learned = {
+        line["source-ref"]
+        for channel in ("train_manifest", "validation_manifest")
+        for line in ready.lines(ready.layout.key_of(card["data"][channel]))
+    }
+    assert one["source-ref"] not in learned
 
 
 def test_packing_again_does_not_change_what_the_first_model_has_learned(

@@ -181,6 +181,41 @@ class TrainingDataReader:
         return StoredManifest(tuple(once.values()), content.etag, content.sha256), unknown
 
 
+def held_out_images(store: ObjectStore, layout: Layout, version: str) -> ImageIdentities:
+    """Every image that the frozen holdout names, those of lines that nothing can be judged by included.
+
+    Raises
+    ------
+    UnknownImageError
+        A line does not tell the SHA-256 of its image, and that cannot be read.
+    RecordError, ManifestError
+        A line is no JSON, or names no image.
+    """
+    try:
+        return _named_in(store, layout.holdout_manifest(version))
+    except ObjectMissingError:
+        return NO_IMAGES
+
+
+def tell_replaced(images: Collection[str], of: int, log: Log) -> None:
+    """Log which images were replaced after they were labelled, by address.
+
+    Raises
+    ------
+    TrainingDataError
+        There are too many for it to be a matter of single images.
+    """
+    for address in sorted(images):
+        log.warning(
+            "Left out: %s was replaced after it was labelled; its boxes are another image's.", address
+        )
+    if too_many(len(images), of):
+        raise TrainingDataError(
+            f"{len(images)} of {of} images to train on were replaced after they were labelled (for example "
+            f"{min(images)}), so their boxes are those of other images: restore the earlier versions."
+        )
+
+
 def trained_images(store: ObjectStore, layout: Layout, model: str) -> ImageIdentities:
     """Every image that a model or one of its ancestors was trained or validated on.
 

@@ -64,11 +64,12 @@ class PackVocOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Freeze the holdout, then pack what is left."""
+        from secondlook.hooks.training_data import held_out_images
         from secondlook.hooks.voc_folder import VocFolder
         from secondlook.hooks.voc_intake import VocIntake
-        from secondlook.training import ImageIdentities
 
-        held_out = ImageIdentities.of(self._freeze_holdout())
+        judged_by = self._freeze_holdout()
+        held_out = held_out_images(self.store, self.layout, str(self.holdout_version))
         address = self.layout.uri(self.layout.bootstrap_voc())
         folder = VocFolder(self.store, self.layout.bootstrap_voc(), tuple(self.labels))
         intake = VocIntake(folder, address, self.log)
@@ -89,7 +90,7 @@ class PackVocOperator(SecondLookOperator):
                 f"{self.layout.uri(self.layout.bootstrap_rejected())} for the reasons."
                 f"{intake.most_frequent()}"
             )
-        return {**counts, "rejected": intake.images_left_out, "holdout": len(held_out.addresses)}
+        return {**counts, "rejected": intake.images_left_out, "holdout": len(judged_by)}
 
     def _splits(self, folder: VocFolder) -> tuple[dict[str, tuple[str, ...]], frozenset[str]]:
         """Names to train and to validate with, and those that the lists keep back."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from secondlook.hooks.requests import TrainingSpec
     from secondlook.hooks.training_data import Answers
     from secondlook.operators.training_job import JobPlan
-    from secondlook.training import ImageIdentities, LearnedManifest, ManifestLine, ModelCard
+    from secondlook.training import ImageIdentities, LearnedManifest, ManifestLine, ModelCard, ReplayMix
 
 SHUFFLE_SEED = 1
 
@@ -110,11 +110,11 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         AirflowSkipException
             There are too few answers that the champion has not learned.
         """
-        from secondlook.hooks.training_data import TrainingDataReader
-        from secondlook.training import ImageIdentities, control_mix, latest, mix_replay, split_validation
+        from secondlook.hooks.training_data import TrainingDataReader, held_out_images
+        from secondlook.training import ImageIdentities, latest, split_validation
 
         reader = TrainingDataReader(self.store, self.layout, parent.labels, self.log)
-        held_out = ImageIdentities.of(reader.holdout(str(self.holdout_version)).lines)
+        held_out = held_out_images(self.store, self.layout, str(self.holdout_version))
         answers = reader.new_answers(parent.data.learned_manifests, held_out)
         self._skip_if_too_few(answers)
         share = float(self.validation_share)
@@ -124,17 +124,46 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         old, validation_old = _split_old(learned, share)
         validation = latest((*bootstrap_validation, *validation_old, *validation_new))
         validating = ImageIdentities.of(validation)
-        old = _without(old, validating)
-        mix = mix_replay(_without(new, validating), old, float(self.replay_ratio))
+        new, old = _without(new, validating), _without(old, validating)
+        mix, control, validation = self._mix(new, old, validation)
         self.log.info(
             "Night %s: %d new answers of %d nights, %d replayed old images, %d images for validation.",
             check_night(str(self.night)), mix.new, len(answers.manifests), mix.replayed, len(validation),
         )  # fmt: skip
         jobs = [self._job(NAME_PREFIX, parent, mix.lines, validation, answers.manifests, mix.new)]
         if self.control_arm:
-            control = control_mix(old, len(mix.lines))
             jobs.append(self._job(CONTROL_PREFIX, parent, control, validation, (), 0))
         return jobs
+
+    def _mix(
+        self,
+        new: tuple[ManifestLine, ...],
+        old: tuple[ManifestLine, ...],
+        validation: tuple[ManifestLine, ...],
+    ) -> tuple[ReplayMix, tuple[ManifestLine, ...], tuple[ManifestLine, ...]]:
+        """Return what the challenger, the control and the validation read, without images replaced since.
+
+        Only images that were drawn are looked at, and others are drawn in the place of those replaced.
+        """
+        from secondlook.hooks.content import replaced
+        from secondlook.hooks.training_data import tell_replaced
+        from secondlook.training import control_mix, mix_replay
+
+        looked_at: set[ManifestLine] = set()
+        stale: set[str] = set()
+        while True:
+            mix = mix_replay(new, old, float(self.replay_ratio))
+            control = control_mix(old, len(mix.lines)) if self.control_arm else ()
+            unseen = {*mix.lines, *control, *validation} - looked_at
+            looked_at |= unseen
+            found = set(replaced(self.store, sorted(unseen, key=lambda line: line.image)))
+            if not found:
+                tell_replaced(stale, len(looked_at), self.log)
+                return mix, control, validation
+            stale |= found
+            new, old, validation = (
+                tuple(line for line in lines if line.image not in stale) for lines in (new, old, validation)
+            )
 
     def _skip_if_too_few(self, answers: Answers) -> None:
         wanted = int(self.min_new_answers)
