@@ -131,7 +131,7 @@ def _with_value(text: str, table: str, key: str, value: object) -> str:
         if line.startswith("["):
             inside = line.split("#")[0].strip() == f"[{table}]"
         elif inside and line.split("=")[0].strip() == key:
-            lines[number] = f"{key} = {json.dumps(value)}\n"
+            lines[number] = f"{key} = {_value(value)}\n"
     return "".join(lines)
 
 
@@ -198,16 +198,21 @@ def demo_settings(
 def _toml(values: dict[str, Any]) -> str:
     """Tables of tables of strings, numbers, booleans and lists: JSON's forms of these are TOML's."""
     plain = {name: value for name, value in values.items() if not isinstance(value, dict)}
-    lines = [f"{name} = {json.dumps(value)}" for name, value in plain.items()]
+    lines = [f"{name} = {_value(value)}" for name, value in plain.items()]
     for name, table in values.items():
         if isinstance(table, dict):
             lines += _table(name, table)
     return "\n".join(lines) + "\n"
 
 
+def _value(value: object) -> str:
+    """A value as TOML, which has neither JSON's surrogate pairs for letters beyond U+FFFF nor a plain DEL."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
 def _table(name: str, table: dict[str, Any]) -> list[str]:
     lines = ["", f"[{name}]"]
-    lines += [f"{key} = {json.dumps(value)}" for key, value in table.items() if not isinstance(value, dict)]
+    lines += [f"{key} = {_value(value)}" for key, value in table.items() if not isinstance(value, dict)]
     for key, value in table.items():
         if isinstance(value, dict):
             lines += _table(f"{name}.{key}", value)

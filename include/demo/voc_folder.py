@@ -82,7 +82,8 @@ def deal_folder(folder: Path, root: Path, seed: int) -> tuple[Archive, Dealt]:
         splits = reader.splits()
     except VocError as error:
         raise ArchiveError(f"{folder}: {error}") from error
-    parts = _split(*_sources(disk, reader), splits, seed)
+    sources, left_out, boxes = _sources(disk, reader)
+    parts = _split(sources, left_out, splits, seed)
     wrong = reader.tally.cause()
     if wrong:
         raise ArchiveError(f"{folder}: {wrong}")
@@ -104,7 +105,13 @@ def deal_folder(folder: Path, root: Path, seed: int) -> tuple[Archive, Dealt]:
         _copy(archive, disk, source, key)
         facts = source.facts
         archive.holdout.append(HoldoutImage(key, "clean", facts.width, facts.height, facts.depth))
-    notes = (*reader.notes(), *(fault.reason for fault in reader.not_read()), *splits.notes)
+    notes = (
+        *reader.notes(),
+        *(fault.reason for fault in reader.not_read()),
+        *splits.notes,
+        *_of_boxes(boxes),
+        *_of_copies(disk, sources),
+    )
     dealt = Dealt(len(bootstrap), tuple(map(len, nights)), len(parts.holdout), parts.left_out, notes)
     return archive, dealt
 
@@ -133,8 +140,11 @@ def _labels(disk: DiskFolder, folder: Path) -> tuple[str, ...]:
     for entry in entries:
         counts.update(label for label in _labels_of(disk, entry))
     if not counts:
+        items = (item for name in contents.entries for item in VocFolder(disk, ()).read(name))
+        reason = next((item.reason for item in items if isinstance(item, VocFault)), "")
         raise ArchiveError(
-            "No annotation of the folder holds an object with a name; there is nothing to learn from."
+            f"{folder} has no annotation with a labelled object that can be used, so there is nothing to "
+            f"learn from. {reason}".rstrip()
         )
     return tuple(sorted(counts, key=lambda label: (-counts[label], label)))
 
@@ -150,16 +160,40 @@ def _labels_of(disk: DiskFolder, entry: Entry) -> Iterator[str]:
             continue  # told when its picture is read
 
 
-def _sources(disk: DiskFolder, reader: VocFolder) -> tuple[list[_Source], list[str]]:
-    """The usable pictures in the order of their names, and a sentence for everything else."""
-    sources, left_out = [], [*disk.left_out]
+def _sources(disk: DiskFolder, reader: VocFolder) -> tuple[list[_Source], list[str], list[str]]:
+    """The usable pictures by name, a sentence for everything else, and one for each faulty box."""
+    sources, left_out, boxes = [], [*disk.left_out], []
     for name in reader.entries:
         for item in reader.read(name):
             if not isinstance(item, VocFault):
                 sources.append(_source(item))
             elif item.of_image:
                 left_out.append(item.reason)
-    return sources, left_out
+            else:
+                boxes.append(item.reason)
+    return sources, left_out, boxes
+
+
+def _of_boxes(faults: list[str]) -> list[str]:
+    if not faults:
+        return []
+    return [f"Boxes that were left out or clamped to their picture: {len(faults)}, for example: {faults[0]}"]
+
+
+def _of_copies(disk: DiskFolder, sources: list[_Source]) -> list[str]:
+    """Say which pictures have equal bytes: `pack` and the training take each of them once."""
+    first: dict[str, str] = {}
+    copies = []
+    for source in sources:
+        content = hashlib.sha256(disk.read(source.image)).hexdigest()
+        if first.setdefault(content, source.image) != source.image:
+            copies.append(f"{source.image} is one of {first[content]}")
+    if not copies:
+        return []
+    return [
+        f"Pictures that are copies of another: {len(copies)}, for example: {copies[0]}. Each content is "
+        "trained on once, and never if the holdout has it."
+    ]
 
 
 def _source(item: VocItem) -> _Source:

@@ -6,12 +6,14 @@ import hashlib
 import os
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from include.demo.archive import ArchiveError
+from include.demo.demo_settings import DRAWN, demo_settings, write_settings
 from include.demo.disk_folder import DiskFolder
 from include.demo.prepare import load_index, main, save_index
 from include.demo.upload import LAYOUT, upload_archive
@@ -320,3 +322,31 @@ if BCCD.is_dir():
         assert archive.labels == ("RBC", "WBC", "Platelets")
         test = set((BCCD / "ImageSets/Main/test.txt").read_text().split())
         assert {Path(image.key).stem for image in archive.holdout} == test
+
+
+def test_what_cannot_be_labelled_is_told_with_the_reason(tmp_path):
+    folder = make(tmp_path / "voc")
+    for path in (folder / "Annotations").iterdir():
+        path.write_text("<!DOCTYPE annotation>" + path.read_text())
+    with pytest.raises(ArchiveError, match=r"voc has no annotation .* nothing to learn from\. .*DOCTYPE"):
+        deal_folder(folder, tmp_path / "archive", seed=0)
+
+
+def test_faulty_boxes_and_copies_are_told(tmp_path):
+    folder = make(tmp_path / "voc")
+    path = folder / "Annotations/p003.xml"
+    one = re.search(r"<object>.*</object>", path.read_text(), re.DOTALL)[0]
+    path.write_text(path.read_text().replace(one, one + one))
+    shutil.copy(folder / "JPEGImages/p004.jpg", folder / "JPEGImages/p005.jpg")
+    notes = " ".join(deal_folder(folder, tmp_path / "archive", seed=0)[1].notes)
+    assert re.search(r"Boxes that were left out or clamped to their picture: \d+, for example: Annot", notes)
+    assert re.search(
+        r"Pictures that are copies of another: \d+, for example: JPEGImages/p\d+\.jpg is one", notes
+    )
+
+
+def test_a_label_of_any_letters_survives_the_settings_file(tmp_path):
+    labels = ("\U0001f9ea", "\U00020bb7", 'Gr\u00f6\u00dfe \\ "x"', "a\x7fb")
+    write_settings(tmp_path / "settings.toml", demo_settings(labels, DRAWN))
+    found = tomllib.loads((tmp_path / "settings.toml").read_text(encoding="utf-8"))
+    assert tuple(found["labels"]) == labels

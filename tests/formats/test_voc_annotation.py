@@ -123,6 +123,27 @@ def test_xml_is_read_in_whatever_encoding_a_tool_writes_it(encoding, declared):
     assert annotation_labels(xml, "a.xml") == (label,)
 
 
+@pytest.mark.parametrize(
+    ("label", "encoding"),
+    [("红细胞", "gb2312"), ("клетка", "cp1251"), ("Größe", "mac-roman")],
+)
+@pytest.mark.parametrize("start", ["", '<?xml version="1.0" encoding="utf-8"?>'])
+def test_a_label_in_an_encoding_that_nothing_tells_is_not_guessed(label, encoding, start):
+    xml = (start + annotation(box(label), box("cell")).decode()).encode(encoding)
+    with pytest.raises(VocError, match=r"has letters in an encoding that the file does not declare; save"):
+        annotation_labels(xml, "a.xml")
+    parsed = parse_annotation(xml, ("cell", label), "a.xml")
+    assert [found.label for found in parsed.objects] == ["cell"]
+    assert "in an encoding that the file does not declare" in parsed.faults[0]
+
+
+def test_an_encoding_that_nothing_tells_and_that_cannot_be_guessed_is_named():
+    with pytest.raises(
+        VocError, match=r"a\.xml is in an encoding that it does not declare; save the file as"
+    ):
+        annotation_labels(annotation(box("cell")).replace(b"cell", "細胞".encode("shift_jis")), "a.xml")
+
+
 def test_a_label_is_the_same_however_its_accents_and_spaces_are_stored():
     decomposed = "Gro\u0308\u00dfe  2"
     parsed = parse_annotation(annotation(box(decomposed)), ("Gr\u00f6\u00dfe 2",), "a.xml")

@@ -9,7 +9,7 @@ from include.formats.text import normal
 
 from .boxes import BoxFault, BoxRefusedError, VocObject, clamp, class_of, number
 from .errors import VocError
-from .xml_file import parse_xml
+from .xml_file import is_encoding_guessed, parse_xml
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ElementTree
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MAX_SIDE_PX = 100_000
 MAX_LABEL = 80
+_UNSURE = "has letters in an encoding that the file does not declare; save the file as UTF-8"
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,12 @@ def parse_annotation(xml: bytes, labels: Sequence[str], source: str) -> VocAnnot
             if found in objects:
                 raise BoxRefusedError(BoxFault.REPEATED, "repeats an earlier box of the same label")
         except BoxRefusedError as error:
-            faults.append(f"{name} {error}.")
+            label = _text(element, "name")
+            unsure = error.fault is BoxFault.LABEL and _is_misread(label, xml)
+            faults.append(f"{name} {_UNSURE if unsure else error}.")
             left_out.append(error.fault)
             if error.fault is BoxFault.LABEL:
-                unknown.append(_text(element, "name")[:MAX_LABEL])
+                unknown.append(label[:MAX_LABEL])
             continue
         objects[found] = None
         if clamped:
@@ -96,10 +99,20 @@ def parse_annotation(xml: bytes, labels: Sequence[str], source: str) -> VocAnnot
 def annotation_labels(xml: bytes, source: str) -> tuple[str, ...]:
     """Return the label of each object, with single spaces and composed letters.
 
-    :raises VocError: when the file is no annotation
+    :raises VocError: when the file is no annotation, or a label has letters of an unknown encoding
     """
-    found = (normal(_text(element, "name")) for element in _annotation(xml, source).iterfind("object"))
+    found = [normal(_text(element, "name")) for element in _annotation(xml, source).iterfind("object")]
+    misread = next((label for label in found if _is_misread(label, xml)), None)
+    if misread is not None:
+        raise VocError(f"{source}: the label {misread[:MAX_LABEL]!r} {_UNSURE}.")
     return tuple(label for label in found if label)
+
+
+def _is_misread(label: str, xml: bytes) -> bool:
+    """Whether a label in a guessed encoding is no Western word: accents are letters, and few in a word."""
+    accented = [letter for letter in label if not letter.isascii()]
+    western = all(map(str.isalpha, accented)) and 2 * len(accented) <= len(label)
+    return not western and is_encoding_guessed(xml)
 
 
 def _annotation(xml: bytes, source: str) -> ElementTree.Element:

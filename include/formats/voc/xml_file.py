@@ -50,12 +50,32 @@ def parse_xml(xml: bytes, source: str) -> ElementTree.Element:
         root: ElementTree.Element = parser.close()
     except _DoctypeError:
         raise VocError(f"{source} declares a DOCTYPE, which an annotation never needs; remove it.") from None
+    except UnicodeError:
+        raise VocError(
+            f"{source} is in an encoding that it does not declare; save the file as UTF-8."
+        ) from None
     except (ElementTree.ParseError, ValueError, LookupError) as error:
         raise VocError(f"{source} is not well-formed XML: {error}.") from error
     return root
 
 
+def is_encoding_guessed(xml: bytes) -> bool:
+    """Whether nothing tells the encoding: letters beyond ASCII were read as Windows' Western ones."""
+    if marked_encoding(xml) is not None or b"\0" in xml or _by_declaration(xml) is not None:
+        return False
+    try:
+        xml.decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
 def _decoded(xml: bytes) -> str:
+    text = _by_declaration(xml)
+    return decode_text(xml) if text is None else text
+
+
+def _by_declaration(xml: bytes) -> str | None:
     declared = _DECLARED.match(xml)
     if declared and marked_encoding(xml) is None:
         name = declared[1].decode()
@@ -64,7 +84,7 @@ def _decoded(xml: bytes) -> str:
                 return xml.decode(name)
             except UnicodeDecodeError:
                 pass  # many tools declare UTF-8 and write what their system has
-    return decode_text(xml)
+    return None
 
 
 def _is_known(encoding: str) -> bool:
