@@ -364,3 +364,40 @@ def test_every_file_of_any_tree_is_accounted_for_exactly_once(files):
     assert len(used) == len(set(used))
     assert not {*used} & {*splits.test}
     assert {*splits.test} <= {*folder.entries}
+
+
+@pytest.mark.parametrize(
+    "name", ["test.txt", "Test.csv", "my_test", "holdout.json", "TestSplit.lst", "test.txt.gz"]
+)
+def test_a_list_of_tests_beside_the_folders_stops_the_set(name):
+    files = {**pair("a"), **pair("b"), name: b"b"}
+    for lists in ({}, {"ImageSets/Main/trainval.txt": b"a\nb"}):
+        with pytest.raises(
+            VocError, match=f"^{name} is not read, .* meant for testing: move it to ImageSets"
+        ):
+            VocFolder(Files({**files, **lists}), LABELS).splits()
+
+
+def test_a_list_of_tests_beside_main_stops_the_set():
+    files = {**pair("a"), **pair("b"), "ImageSets/test.txt": b"b", "ImageSets/Main/trainval.txt": b"a\nb"}
+    with pytest.raises(VocError, match=r"^ImageSets/test\.txt is not read, "):
+        VocFolder(Files(files), LABELS).splits()
+
+
+def test_other_files_beside_the_folders_stop_nothing():
+    files = {**pair("a"), "test.py": b"", "latest.txt": b"a", "README_test.md": b"", "train.txt": b"a"}
+    assert VocFolder(Files(files), LABELS).splits().test == ()
+
+
+def test_two_lists_of_one_path_are_refused_and_both_accounted_for():
+    second = "imagesets/Main/test.txt"
+    files = {**pair("a"), **pair("b"), "ImageSets/Main/test.txt": b"a", second: b"b"}
+    folder = VocFolder(Files(files), LABELS)
+    with pytest.raises(
+        VocError, match=f"^ImageSets/Main/test.txt and {second} may say different things: keep"
+    ):
+        folder.splits()
+    assert [fault.paths for fault in folder.not_read()] == [(second,)]
+    both = {**pair("a"), **pair("b"), "ImageSets/Main/train.txt": b"a", second: b"b"}
+    found = VocFolder(Files(both), LABELS).splits()
+    assert (found.train, found.test) == (("a",), ("b",))

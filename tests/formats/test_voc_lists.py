@@ -40,6 +40,12 @@ ABCD = ("a.jpg", "b.jpg", "c.jpg", "d.jpg")
         ("train.txt", "val.txt", "test2007.txt"),
         ("train.txt", "val.txt", "My Test (1).txt"),
         ("train.txt", "val.txt", "holdout.txt"),
+        ("train.txt", "val.txt", "voc.test.txt"),
+        ("train.txt", "val.txt", "test.v2.txt"),
+        ("train.txt", "val.txt", "TestSplit.txt"),
+        ("train.txt", "val.txt", "VOCtest.txt"),
+        ("train.txt", "val.txt", "cellsHoldOut.lst"),
+        ("train.txt", "val.txt", "test_train.txt"),
     ],
 )
 def test_a_list_is_known_by_its_name_in_any_case(names):
@@ -166,6 +172,75 @@ def test_lists_elsewhere_are_read_where_main_has_none_and_named_where_it_has():
     sentence = unread(paths, lists_to_read(paths))
     assert sentence.startswith("Not read, 3 of the files in ImageSets: ImageSets/Main/latest.txt, ")
     assert unread(paths[:1], lists_to_read(paths[:1])) is None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Main/test_ids.tsv",
+        "Main/test.txt.gz",
+        "Main/test.csv",
+        "Main/test.csv.txt",
+        "Main/test.json",
+        "Main/more/test.txt",
+        "Test/test.txt",
+        "Test/images.txt",
+        "fold1/myTestSplit.txt",
+        "Person/test.txt",
+    ],
+)
+def test_a_file_that_may_name_test_images_is_read_or_stops_the_set(path):
+    sentence = f"^ImageSets/{path} is not read, .* meant for testing: move it to ImageSets/Main/test.txt "
+    with pytest.raises(VocError, match=sentence) as caught:
+        splits({"trainval.txt": "a\nb\nc\nd", path: "d"}, *ABCD)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_list_of_a_folder_of_tests_is_not_trained_on():
+    with pytest.raises(VocError, match=r"ImageSets/Test/default\.txt is not read"):
+        splits({"Test/default.txt": "d"}, *ABCD)
+    assert splits({"test.txt": "d", "train.txt": "a"}, *ABCD).test == ("d",)
+
+
+@pytest.mark.parametrize(
+    "name", ["latest.txt", "contest.csv", "LATEST", "protest_v2.json", "Attestation.txt"]
+)
+def test_a_name_that_only_contains_the_letters_is_no_test(name):
+    assert splits({"train.txt": "a", name: "b"}, *ABCD).train == ("a",)
+
+
+def test_lists_of_the_other_tasks_of_voc_stop_nothing():
+    lists = {
+        "trainval.txt": "a\nb\nc",
+        "test.txt": "d",
+        "aeroplane_test.txt": "d -1",
+        "Layout/test.txt": "d",
+        "Segmentation/test.txt": "d",
+        "Action/jumping_test.txt": "d 1 -1",
+    }
+    found = splits(lists, *ABCD)
+    assert (found.train, found.test) == (("a", "b", "c"), ("d",))
+
+
+def test_a_backslash_may_be_a_letter_of_a_name():
+    images = ("cam\\0.jpg", "cam/0.jpg", "b.jpg")
+    for line in ("cam\\0.jpg", "./cam\\0", "JPEGImages/cam\\0.jpg", "/data/JPEGImages/cam\\0.jpg"):
+        assert splits({"train.txt": "b", "test.txt": line}, *images).test == ("cam\\0",)
+    assert splits({"train.txt": "b", "test.txt": "cam\\0.jpg"}, *images[1:]).test == ("cam/0",)
+    with pytest.raises(VocError, match="it may be in one only"):
+        splits({"train.txt": "cam\\0.jpg", "test.txt": "cam\\0"}, *images)
+
+
+def test_images_of_trainval_that_are_not_used_are_told():
+    found = splits(
+        {"trainval.txt": "a\nb\nc\nd\nx", "train.txt": "a", "val.txt": "b", "test.txt": "c"}, *ABCD
+    )
+    (note,) = found.notes
+    assert note == (
+        "Not used, 1 of the images in ImageSets/Main/trainval.txt: d; such a list is not read beside one to "
+        "train from and one to validate with."
+    )
+    assert splits({"trainval.txt": "a\nb", "train.txt": "a", "val.txt": "b"}, *ABCD).notes == ()
 
 
 def test_names_without_an_image_are_kept_to_be_told():

@@ -50,12 +50,14 @@ class Entry:
 class Contents:
     """All files of a folder; each is in one of ``entries``, ``lists``, ``leftovers`` and ``others``.
 
-    ``lists`` are by path below ``ImageSets``, ``leftovers`` carry what marks them. ``alone_images`` and
+    ``lists`` are by path below ``ImageSets``; a second file of the same path, below ``imagesets``, is in
+    ``others`` and ``second_lists``. ``leftovers`` carry what marks them. ``alone_images`` and
     ``alone_annotations`` are files that found no partner, by the last part of their name.
     """
 
     entries: dict[str, Entry] = field(default_factory=dict)
     lists: dict[str, FolderFile] = field(default_factory=dict)
+    second_lists: dict[str, FolderFile] = field(default_factory=dict)
     leftovers: list[tuple[FolderFile, str]] = field(default_factory=list)
     others: list[FolderFile] = field(default_factory=list)
     alone_images: dict[str, list[str]] = field(default_factory=dict)
@@ -79,9 +81,11 @@ class Contents:
             elif separator and folder.lower() == ANNOTATIONS.lower() and _is_annotation(below):
                 contents.annotations_folder = folder
                 annotations.append(file)
-            elif separator and folder.lower() == SETS.lower():
+            elif separator and folder.lower() == SETS.lower() and below not in contents.lists:
                 contents.lists[below] = file
             else:
+                if separator and folder.lower() == SETS.lower():
+                    contents.second_lists[below] = file
                 contents.others.append(file)
         contents._pair(images, annotations)
         return contents

@@ -19,7 +19,7 @@ from .boxes import BoxTally
 from .contents import Contents
 from .errors import VocError
 from .items import VocFault, VocItem
-from .lists import lists_to_read, unread
+from .lists import lists_like, lists_to_read, names_a_test, unread, unread_test
 from .names import IMAGE_SUFFIXES, NameIndex, folded
 from .sizes import size_fault
 from .splits import Splits, check_list_bytes, read_splits
@@ -58,9 +58,18 @@ class VocFolder:
     def splits(self) -> Splits:
         """Names by their use, by the lists of ``ImageSets``; all empty without lists.
 
-        :raises VocError: see `read_splits`
+        :raises VocError: see `read_splits`; also when a list is there twice, or a file beside the folders may
+            name test images
         """
         lists = self._contents.lists
+        if self._contents.second_lists:
+            path, second = next(iter(self._contents.second_lists.items()))
+            raise VocError(
+                f"{lists[path].path} and {second.path} may say different things: keep one of them."
+            )
+        for file in self._contents.others:
+            if "/" not in file.path and lists_like(file.path) and names_a_test(file.path):
+                raise unread_test(file.path)
         chosen = lists_to_read(lists)
         index = NameIndex({name: entry.spellings for name, entry in self.entries.items()})
         found = read_splits(chosen, self._read_list, index)

@@ -4,7 +4,8 @@ A list's name says what it is for, in any case: ``train``, ``val`` (``valid``,
 ``validation``), ``test``, and ``trainval`` or CVAT's ``default`` for what is still to be split.
 ``<class>_train`` and the like are VOC's lists of one class, with 1, 0 (difficult) or -1 (not in the image)
 behind each name; they count where there is no list for all classes. Any list with ``test`` as a word of its
-name is one to test with. Its images are never trained on, whichever list names them.
+name is one to test with. Its images are never trained on, whichever list names them. A file that has the word
+in its path and cannot be read as such a list stops the whole set: nobody else knows what it keeps back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 _SUFFIXES = (".txt", ".lst", ".list")
+# What is no plain list of names, even with a list's suffix behind it.
+_DATA_SUFFIXES = (".csv", ".tsv", ".json", ".gz")
+# Lists of VOC's other tasks over the same images.
+_OTHER_TASKS = ("layout", "segmentation", "action")
 
 
 class Use(Enum):
@@ -41,8 +46,11 @@ _USES = {
     **dict.fromkeys(("trainval", "trainvalid", "train_val", "train-val", "default"), Use.POOL),
 }
 # A list that has test in its name is kept back, whatever else its name says.
-_OF_A_TEST = re.compile(
-    r"(.*[^a-z])?(tests?|testset|testing|testdata|holdout|held[_-]?out)([^a-z].*)?", re.DOTALL
+_TEST_WORD = re.compile(r"(?<![a-z])(tests?|testset|testing|testdata|(hold|held)[ _-]?out)(?![a-z])")
+# TestSplit and myTEST; VOCtest needs the other reading of where a word begins.
+_CAMEL = (
+    re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])"),
+    re.compile(r"(?<=[A-Z][A-Z])(?=[a-z])"),
 )
 _OF_ONE_CLASS = re.compile(r".+[_-](" + "|".join(sorted(_USES, key=len, reverse=True)) + ")", re.DOTALL)
 
@@ -58,20 +66,41 @@ class ImageList:
     @classmethod
     def of(cls, path: str) -> ImageList:
         """Tell the use from the file's name."""
-        stem, suffix = _stem(posixpath.basename(path))
+        name = posixpath.basename(path)
+        stem, suffix = _stem(name)
+        of_a_list = suffix == "" or (stem != name.lower().strip() and suffix not in _DATA_SUFFIXES)
+        found = _OF_ONE_CLASS.fullmatch(stem)
+        if of_a_list and names_a_test(name):
+            return cls(path, Use.TEST, bool(found) and stem not in _USES)
         if suffix:
             return cls(path, None, False)
         if stem in _USES:
             return cls(path, _USES[stem], False)
-        found = _OF_ONE_CLASS.fullmatch(stem)
-        if found:
-            return cls(path, _USES[found[1]], True)
-        return cls(path, Use.TEST if _OF_A_TEST.fullmatch(stem) else None, False)
+        return cls(path, _USES[found[1]], True) if found else cls(path, None, False)
 
     @property
     def source(self) -> str:
         """What to call the list in sentences."""
         return f"ImageSets/{self.path}"
+
+
+def names_a_test(name: str) -> bool:
+    """Whether a name holds a word for what is kept back; words end where letters or camel humps do."""
+    readings = (name, *(hump.sub(" ", name) for hump in _CAMEL))
+    return any(_TEST_WORD.search(reading.lower()) for reading in readings)
+
+
+def lists_like(name: str) -> bool:
+    """Whether a file outside ``ImageSets`` may be a list, by its suffix."""
+    return posixpath.splitext(name.strip())[1].lower() in ("", *_SUFFIXES, *_DATA_SUFFIXES)
+
+
+def unread_test(path: str) -> VocError:
+    """What a set is refused with for a file that may name its test images and is not read."""
+    return VocError(
+        f"{path} is not read, and by its name the images in it may be meant for testing: move it to "
+        "ImageSets/Main/test.txt with one image name a line, or remove it."
+    )
 
 
 def _stem(name: str) -> tuple[str, str]:
@@ -88,14 +117,23 @@ def lists_to_read(paths: Iterable[str]) -> list[ImageList]:
     Those of ``Main``; where it has none, those of the only other folder that has some.
 
     :param paths: with slashes, below ``ImageSets``
-    :raises VocError: when several other folders have some
+    :raises VocError: when several other folders have some, or a file that may name test images is not read
     """
+    paths = tuple(paths)
+    chosen = _of_one_folder(paths)
+    read = {found.path for found in chosen if found.use is Use.TEST}
+    for path in sorted({*paths} - read):
+        if path.lower().split("/")[0] not in _OTHER_TASKS and names_a_test(path):
+            raise unread_test(f"ImageSets/{path}")
+    return chosen
+
+
+def _of_one_folder(paths: Iterable[str]) -> list[ImageList]:
     by_folder: dict[str, list[ImageList]] = {}
     for path in sorted(paths):
         found = ImageList.of(path)
         folder = posixpath.dirname(path)
-        # Lists of VOC's other tasks.
-        if found.use and folder.lower().split("/")[0] not in ("layout", "segmentation", "action", "person"):
+        if found.use and folder.lower().split("/")[0] not in (*_OTHER_TASKS, "person"):
             by_folder.setdefault(folder, []).append(found)
     main = [found for folder, lists in by_folder.items() if folder.lower() == "main" for found in lists]
     if main or not by_folder:

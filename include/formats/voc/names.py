@@ -73,13 +73,15 @@ class NameIndex:
 
     def find(self, line: str, *, loosely: bool) -> tuple[str, ...]:
         """Return the images that a line may mean: none, one, or several that it does not tell apart."""
-        path = _HERE.sub("", line.replace("\\", "/")).rstrip("/")
-        exact = (path, _IMAGES_FOLDER.sub("", path))
+        # A backslash may be a letter of the name.
+        paths = dict.fromkeys(_HERE.sub("", text).rstrip("/") for text in (line, line.replace("\\", "/")))
+        exact = (text for path in paths for text in (path, _IMAGES_FOLDER.sub("", path)))
         found = next(filter(None, (self._look_up(self._whole, text) for text in exact)), ())
         if found or not loosely:
             return found
-        shorter = (self._look_up(self._whole, end) for end in _ends(path))
-        return next(filter(None, shorter), ()) or self._look_up(self._ends, path)
+        shorter = (self._look_up(self._whole, end) for path in paths for end in _ends(path))
+        ends = (self._look_up(self._ends, path) for path in paths)
+        return next(filter(None, shorter), ()) or next(filter(None, ends), ())
 
     @staticmethod
     def _look_up(index: tuple[dict[str, list[str]], ...], path: str) -> tuple[str, ...]:

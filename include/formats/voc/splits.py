@@ -72,6 +72,15 @@ def read_splits(lists: Sequence[ImageList], read: Callable[[str], bytes], index:
     elif not validation:
         validation = {name: source for name, source in pool.items() if name not in train}
     test = listed[Use.TEST].all
+    listed_elsewhere = {name for use in Use if use is not Use.POOL for name in listed[use].all}
+    # Without a list to train from or one to validate with, the pool fills its place.
+    spare = pool.keys() - listed_elsewhere - train.keys() - validation.keys() - dict(unknown).keys()
+    if spare:
+        sources = some(sorted({pool[name] for name in spare}))
+        notes.append(
+            f"Not used, {len(spare)} of the images in {sources}: {some(sorted(spare))}; such a list is not "
+            "read beside one to train from and one to validate with."
+        )
     _refuse_overlap({"train": train, "validation": validation, "test": test})
     lost = [(text, test[text]) for text, _ in unknown if text in test]
     if lost and not train:
