@@ -10,6 +10,9 @@ SEED ?= 7
 # me: the reviews wait for you at the Review Desk; otherwise simulated reviewers answer.
 REVIEWERS ?= simulated
 NIGHTS ?= 60
+# What the user gives is one word of the shell, as typed: neither make nor the shell finds a variable in it.
+unexport DATA SEED REVIEWERS NIGHTS
+as_typed = '$(subst ','\'',$(value $(1)))'
 ifneq ($(findstring :,$(CURDIR)),)
 $(error The path of this checkout, $(CURDIR), has a colon in it, which PYTHONPATH cannot have: move it to another folder)
 endif
@@ -29,17 +32,17 @@ setup: $(VENV)/.ready $(DETECTOR_VENV)/.ready ## set up both environments from t
 
 demo up: STARTED := $(shell date +%s)
 demo: setup ## three nights on this machine, from drawn images or DATA=<PASCAL VOC folder>; REVIEWERS=me: you review; report in build/demo
-	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m include.demo demo --started $(STARTED) --seed $(call as_typed,SEED) --reviewers $(call as_typed,REVIEWERS) $(if $(value DATA),--data $(call as_typed,DATA))
 
 up: setup ## the same services, kept running until Ctrl-C; state in build/up survives
-	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(SEED) --reviewers "$(REVIEWERS)" $(if $(DATA),--data "$(DATA)")
+	$(BIN)/python -m include.demo up --started $(STARTED) --seed $(call as_typed,SEED) --reviewers $(call as_typed,REVIEWERS) $(if $(value DATA),--data $(call as_typed,DATA))
 
 faults: setup ## every fault at every remote call of a night, replayed to the end; table, and counts in build/faults.json
 	$(BIN)/python tests/faults
 
 backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; counts in build/backfill.json
 	@$(WATCH) "The programs of this test" bash tests/system_packages.sh postgresql
-	$(BIN)/python tests/benchmarks/backfill.py --seed $(SEED) --nights $(NIGHTS)
+	$(BIN)/python tests/benchmarks/backfill.py --seed $(call as_typed,SEED) --nights $(call as_typed,NIGHTS)
 
 test: setup ## all tests, against real servers on this machine
 	@$(WATCH) "The programs of the tests" bash tests/system_packages.sh
@@ -47,7 +50,7 @@ test: setup ## all tests, against real servers on this machine
 
 test-distributed: setup ## nights on CeleryExecutor, Redis and PostgreSQL while workers are killed; table and build/distributed.json
 	@$(WATCH) "The programs of this test" bash tests/system_packages.sh postgresql redis-server
-	$(BIN)/python tests/distributed/run.py --seed $(SEED)
+	$(BIN)/python tests/distributed/run.py --seed $(call as_typed,SEED)
 
 bench: setup ## the Review Desk under load, as ratios within one run
 	$(BIN)/python tests/benchmarks/desk_load.py

@@ -56,7 +56,7 @@ def test_a_person_is_asked_for_few_images_and_given_time(schedule):
 def test_make_says_who_reviews(target, chosen, expected):
     command = ["make", "--dry-run", "--always-make", target, *chosen]
     shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    assert f'--reviewers "{expected}"' in shown
+    assert f"--reviewers '{expected}'" in shown
     assert _parser().parse_args([target, "--reviewers", expected]).reviewers == expected
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -265,6 +266,42 @@ def test_a_checkout_in_a_folder_that_python_cannot_name_is_refused(tmp_path: Pat
     done = subprocess.run(["make", "help"], cwd=folder, check=False, capture_output=True, text=True)
     assert done.returncode == 2
     assert "has a colon in it, which PYTHONPATH cannot have: move it to another folder." in done.stderr
+
+
+@pytest.mark.parametrize("target", ["demo", "up"])
+@pytest.mark.parametrize("from_environment", [False, True])
+def test_make_hands_over_what_the_user_gave_as_typed(
+    tmp_path: Path, target: str, from_environment: bool
+) -> None:
+    for name in ("Makefile", "requirements.lock", "include/detector/requirements.txt"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, tmp_path / name)
+    (tmp_path / "include/detector/system_libraries.sh").touch()
+    for venv in ("venv", "venv-detector"):
+        python = tmp_path / "build" / venv / "bin/python"
+        python.parent.mkdir(parents=True)
+        python.write_text('#!/bin/sh\nprintf "%s\\0" "$@" > arguments\n')
+        python.chmod(0o755)
+        (tmp_path / "build" / venv / ".ready").write_text(f"{tmp_path}\n")
+    given = {
+        "DATA": "a$b $$ $(c ${d} `touch ran` $(shell touch ran) \"e\" 'f' g\\h #i, j*",
+        "SEED": "1;touch ran",
+        "REVIEWERS": "'me' $HOME",
+    }
+    done = subprocess.run(
+        ["make", target, *([] if from_environment else [f"{name}={text}" for name, text in given.items()])],
+        cwd=tmp_path,
+        env={**os.environ, **(given if from_environment else {})},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    arguments = (tmp_path / "arguments").read_text().split("\0")
+    assert arguments[:3] == ["-m", "include.demo", target]
+    for name, text in given.items():
+        assert arguments[arguments.index(f"--{name.lower()}") + 1] == text
+    assert not (tmp_path / "ran").exists()
 
 
 def test_the_lock_names_the_uv_that_the_set_up_fetches() -> None:
