@@ -14,15 +14,19 @@ image none of whose boxes can be used is left out with them, since it does not s
 
 from __future__ import annotations
 
+import codecs
 import json
 import math
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from include.formats.boxes import BoxSet, GivenBox
+from include.formats.images import TAKEN_KINDS, image_kind
 
 from .errors import ConfigurationError, TrainingDataError
-from .recordio import LABEL_OBJECT_WIDTH, read_records, unpack_detection_record
+from .image_files import image_files
+from .recordio import LABEL_OBJECT_WIDTH, RecordIOError, read_records, unpack_detection_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -32,7 +36,6 @@ if TYPE_CHECKING:
     from .contract import Channel
 
 KNOWN_CHANNELS = ("train", "validation", "train_annotation", "validation_annotation", "model")
-_IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,20 @@ def read_channel(
     *,
     num_classes: int,
     label_width: int,
-    warn: Callable[[str], None] | None = None,
+    warn: Callable[[str], None] = lambda _: None,
 ) -> list[Sample]:
     """Read one epoch of a channel.
 
     :param num_classes: class ids run from 0 to this, excluded
     :param label_width: numbers a label may have: 2 for its header and 5 for each object
-    :param warn: is told, in a sentence each, how many boxes and images were left out or clamped, and why
+    :param warn: is told, in a sentence each, what was left out or clamped, how much of it, and why
     :raises TrainingDataError: when the channel is empty, a record does not fit, or too many boxes are faulty
     """
     channel = channels[name]
     if channel.pipe:
         labelled = list(_read_pipe(channel))
     elif f"{name}_annotation" in channels:
-        labelled = list(_read_image_files(channel, channels[f"{name}_annotation"]))
+        labelled = list(_read_image_files(channel, channels[f"{name}_annotation"], warn))
     else:
         labelled = list(_read_record_files(channel))
     if not labelled:
@@ -95,9 +98,8 @@ def read_channel(
     if refusal:
         raise TrainingDataError(refusal)
     samples = _samples(labelled, judged.verdicts)
-    if warn is not None:
-        for note in _notes(judged, name, len(labelled) - len(samples)):
-            warn(note)
+    for note in _notes(judged, name, len(labelled) - len(samples)):
+        warn(note)
     return samples
 
 
@@ -121,29 +123,35 @@ def _notes(judged: BoxSet, name: str, images: int) -> Iterator[str]:
 def _read_pipe(channel: Channel) -> Iterator[_Labelled]:
     with channel.first_pipe.open("rb") as stream:
         records = read_records(stream, f"channel {channel.name}")
-        first, second = next(records, None), next(records, None)
-        if first is None:
+        opening = [record for record in (next(records, None), next(records, None)) if record is not None]
+        if _begins_a_manifest(opening):
+            yield from _read_pairs(channel.name, chain(opening, records))
             return
-        if second is not None and second[:1] == b"{":
-            yield _manifest_sample(channel.name, 0, first, second)
-            yield from _read_pairs(channel.name, records)
-            return
-        for index, payload in enumerate([first, *([] if second is None else [second])]):
+        for index, payload in enumerate(chain(opening, records)):
             yield _record_sample(f"record {index} of channel {channel.name}", payload)
-        for index, payload in enumerate(records, start=2):
-            yield _record_sample(f"record {index} of channel {channel.name}", payload)
+
+
+def _begins_a_manifest(opening: Sequence[bytes]) -> bool:
+    """Tell the forms apart: by the first record, as the length of a label can look like JSON's brace."""
+    if not opening:
+        return False
+    try:
+        unpack_detection_record(opening[0])
+    except RecordIOError:
+        label = opening[-1].removeprefix(codecs.BOM_UTF8).lstrip()
+        return image_kind(opening[0]) in TAKEN_KINDS or (len(opening) > 1 and label.startswith(b"{"))
+    return False
 
 
 def _read_pairs(channel: str, records: Iterator[bytes]) -> Iterator[_Labelled]:
-    index = 1
-    for image in records:
+    for index, image in enumerate(records):
         annotation = next(records, None)
         if annotation is None:
             raise TrainingDataError(
-                f"Channel {channel} ends after image {index}, without its annotation; check AttributeNames."
+                f"Channel {channel} ends after image {index + 1}, without its annotation; "
+                "check AttributeNames."
             )
         yield _manifest_sample(channel, index, image, annotation)
-        index += 1
 
 
 def _manifest_sample(channel: str, index: int, image: bytes, annotation: bytes) -> _Labelled:
@@ -170,13 +178,12 @@ def _read_record_files(channel: Channel) -> Iterator[_Labelled]:
                 yield _record_sample(f"record {index} of {path.name}", payload)
 
 
-def _read_image_files(images: Channel, annotations: Channel) -> Iterator[_Labelled]:
+def _read_image_files(
+    images: Channel, annotations: Channel, warn: Callable[[str], None]
+) -> Iterator[_Labelled]:
     if images.pipe or annotations.pipe:
         raise ConfigurationError(f"Channels {images.name} and {annotations.name} must be in File mode.")
-    for path in sorted(
-        path for path in images.directory.rglob("*") if path.suffix.lower() in _IMAGE_SUFFIXES
-    ):
-        name = path.relative_to(images.directory).with_suffix(".json")
+    for path, name in image_files(images, annotations, warn):
         try:
             annotation = (annotations.directory / name).read_bytes()
         except OSError:
@@ -196,7 +203,7 @@ def annotation_boxes(text: bytes, source: str) -> tuple[GivenBox, ...]:
         size = label["image_size"][0]
         sides = (_positive(size["width"]), _positive(size["height"]))
         return tuple(_box(entry, sides, source) for entry in label["annotations"])
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError) as error:
         raise TrainingDataError(
             f"The annotation of {source} is not one of object detection ({type(error).__name__}: {error}); "
             "expected image_size and annotations, as in an augmented manifest."

@@ -184,7 +184,7 @@ class BoxSet:
         """Return what most likely went wrong, and what to do, when the boxes point to one cause."""
         alike = self._with(told)
         if told is BoxFault.NOT_FINITE:
-            return _NOT_FINITE
+            return _NAN if any(math.isnan(value) for value in _given_numbers(alike[0])) else _INFINITE
         if told is BoxFault.CLASS:
             return self._cause_of_ids(alike)
         if told is BoxFault.SPECK:
@@ -233,7 +233,14 @@ def _reads_as_corners(box: GivenBox) -> bool:
     return 0 <= xmin < xmax <= box.size[0] and 0 <= ymin < ymax <= box.size[1]
 
 
-_NOT_FINITE = "NaN comes from an image size of 0 or an empty cell of a table; correct or remove them"
+def _given_numbers(box: GivenBox) -> tuple[float, ...]:
+    return box.class_id, *box.numbers
+
+
+_NAN = "NaN comes from an image size of 0 or an empty cell of a table; correct or remove them"
+_INFINITE = (
+    "an infinite number comes from a division by 0 or is too large, as 1e999 is; correct or remove them"
+)
 _PIXELS = (
     "they look like pixels, but RecordIO takes ratios of the image from 0 to 1; divide x by the image's "
     "width and y by its height, then pack again"

@@ -26,7 +26,7 @@ def channel(tmp_path, name, *, pipe=False) -> Channel:
     return Channel(name, pipe, "", directory)
 
 
-def read(channels: dict[str, Channel], name="train", num_classes=2, label_width=350, warn=None):
+def read(channels: dict[str, Channel], name="train", num_classes=2, label_width=350, warn=lambda _: None):
     return read_channel(channels, name, num_classes=num_classes, label_width=label_width, warn=warn)
 
 
@@ -199,6 +199,8 @@ def test_no_row_of_any_form_vanishes(records, honest):
     [
         b"[]",
         b"not json",
+        pytest.param(b"[" * 200_000, id="nested"),
+        pytest.param(b'{"annotations":' + b'{"a":' * 200_000, id="nested annotations"),
         b"{}",
         b'{"annotations":[],"image_size":[]}',
         b'{"annotations":[],"image_size":[{"width":0,"height":5}]}',
@@ -242,6 +244,80 @@ def test_an_image_without_its_annotation_file_is_named(tmp_path, tools):
         TrainingDataError, match=r"^Channel train_annotation holds no a\.json for image a\.jpg\.$"
     ):
         read({"train": images, "train_annotation": labels})
+
+
+def test_files_that_are_no_image_or_label_are_left_out_with_their_number(tmp_path, tools):
+    channels = json_channels(tmp_path, [label((1, 20, 10, 50, 40))] * 2)
+    images, labels = (channels[name].directory for name in ("train", "train_annotation"))
+    (images / "dir.jpg").mkdir()
+    (images / "gone.png").symlink_to(images / "nothing")
+    (images / "._0000.jpg").write_bytes(b"copy")
+    (labels / "._0000.json").write_bytes(b"copy")
+    for name in ("a.jfif", "b.jpe", "c"):
+        (images / name).write_bytes(tools.draw_scene(1).jpeg)
+        (labels / name).with_suffix(".json").write_bytes(label())
+    (images / "notes.txt").write_text("taken on Monday")
+    said: list[str] = []
+    assert [sample.source for sample in read(channels, warn=said.append)] == ["0000.jpg", "0001.jpg"]
+    copies = "left out, since editors and systems leave such copies behind: 1, for example "
+    assert said == [
+        f"Files of channel train {copies}'._0000.jpg'.",
+        "Entries of channel train not read as files, since they are folders or links to nothing: 2, "
+        "for example 'dir.jpg'.",
+        f"Files of channel train_annotation {copies}'._0000.json'.",
+        "Images of channel train left out, since their names do not end in .jpg, .jpeg or .png "
+        "(rename them): 3, for example 'a.jfif'.",
+        "Labels of channel train_annotation left out, since channel train has no image of the same name: "
+        "3, for example 'a.json'.",
+    ]
+
+
+def test_two_images_with_one_label_file_are_refused(tmp_path):
+    channels = json_channels(tmp_path, [label((1, 20, 10, 50, 40))])
+    (channels["train"].directory / "0000.png").write_bytes(b"another image")
+    with pytest.raises(
+        TrainingDataError,
+        match=r"^Images 0000\.jpg and 0000\.png of channel train have one label, 0000\.json of channel "
+        r"train_annotation: rename one image",
+    ):
+        read(channels)
+
+
+@pytest.mark.parametrize("front", ["\ufeff".encode(), b" \r\n\t", "\ufeff \n".encode()])
+def test_a_manifest_may_begin_with_a_mark_or_white_space(tmp_path, front):
+    one = label((1, 20, 10, 50, 40))
+    found = read(manifest_channel(tmp_path, [front + one, front + one]))
+    assert [sample.rows for sample in found] == [((1.0, 0.1, 0.1, 0.35, 0.5),)] * 2
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_pipe_of_images_is_a_manifest_whatever_follows_them(tmp_path, tools, encoding):
+    train = channel(tmp_path, "train", pipe=True)
+    scene = tools.draw_scene(1)
+    with train.first_pipe.open("wb") as file:
+        RecordWriter(file).write(scene.jpeg)
+    with pytest.raises(TrainingDataError, match="ends after image 1, without its annotation; check Attrib"):
+        read({"train": train})
+    with train.first_pipe.open("ab") as file:
+        RecordWriter(file).write(scene.label().decode().encode(encoding))
+    assert len(read({"train": train})[0].rows) == len(scene.boxes)
+
+
+def test_a_record_of_229_objects_is_not_taken_for_a_manifest(tmp_path):
+    train = channel(tmp_path, "train", pipe=True)
+    row = (1, 0.25, 0.25, 0.5, 0.5)
+    with train.first_pipe.open("wb") as file:
+        pack([([row], b"image"), ([row] * 229, b"image")], file)
+    assert struct.pack("<I", 2 + 5 * 229)[:1] == b"{"
+    assert [len(sample.rows) for sample in read({"train": train}, label_width=1200)] == [1, 229]
+
+
+def test_a_number_too_large_to_hold_is_called_infinite(tmp_path):
+    huge = label((1, 20, 10, 50, 40)).replace(b"20", b"1e999", 1)
+    with pytest.raises(
+        TrainingDataError, match=r"\(inf, 10, 50, 40\) in 0000\.json: an infinite number comes"
+    ):
+        read(json_channels(tmp_path, [huge]))
 
 
 @pytest.mark.parametrize(
