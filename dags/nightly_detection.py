@@ -209,6 +209,7 @@ with DAG(
         unfinished_night="{{ params.unfinished_night }}",
         review_policy=POLICY,
         policy_params=POLICY_PARAMS,
+        labels="{{ settings.labels }}",
         pre_execute=check_conf,
         scoring="{{ choose(params.scoring, settings.serving.scoring) }}",
         shard_size="{{ settings.serving.shard_size }}",

@@ -198,8 +198,8 @@ def _take(lock: TextIO, folder: Path) -> None:
             owner = lock.read().strip()
             if Path(f"/proc/{owner}").is_dir() or time.monotonic() > deadline:
                 raise DemoError(
-                    f"Something already runs in {folder} (process {owner}); stop it first or name another "
-                    "folder with --state."
+                    f"Something already runs in {folder} (process {owner}); stop it first, or use another "
+                    "checkout."
                 ) from None
             time.sleep(0.1)
 

@@ -200,7 +200,7 @@ class ReviewRoom:
         image = str(shown["taskObject"])
         boxes = self.truth.get(image)
         if boxes is None:
-            reviewer.decline(task["task"], "The image cannot be seen.")
+            reviewer.decline(task["task"], "A simulated reviewer knows the images of the archive only.")
             return
         opinions = self._opinions.setdefault(image, [])
         if task["task"] not in opinions:

@@ -208,7 +208,7 @@ def _split(sources: list[_Source], left_out: list[str], splits: Splits, seed: in
         f"{text} is in {its_list} but there is no picture of it." for text, its_list in splits.unknown
     ]
     unlisted = [source for source in sources if source.stem not in listed | tested]
-    left_out += [f"{source.image} is in no list that is read." for source in unlisted]
+    left_out += [f"{source.image} is in none of the lists that are used." for source in unlisted]
     rest = [source for source in sources if source.stem in listed]
     if tested:
         holdout = [source for source in sources if source.stem in tested]

@@ -41,7 +41,8 @@ _LASTING = {
     Cause.DENIED: "give the connection's user this permission, then clear the task",
     Cause.CLOSED: "this account may not use the service; Amazon A2I takes no new customers, so run the "
     "Review Desk and let the A2I connection point at it",
-    Cause.CREDENTIALS: "correct key, secret and region of the Airflow connection, then clear the task",
+    Cause.CREDENTIALS: "correct key, secret and region of the Airflow connection (a region in the "
+    "settings goes before the connection's), then clear the task",
     Cause.NOT_FOUND: "create what is missing or correct its name in the settings, then clear the task",
     Cause.INVALID: "correct what it names, then clear the task",
     Cause.SETUP: "correct what it names on the worker or in the connection, then clear the task",

@@ -73,8 +73,8 @@ def check_run(
     if run_type == "backfill" and explicit:
         raise NightError(
             f"This backfill has the parameter night = {night}, so each of its runs would be about that one "
-            "night: cancel it, and start it without the parameter; a backfill takes its nights from its "
-            "dates. To run a single night, trigger the DAG instead."
+            "night: start it again without the parameter and with --reprocess-behavior failed (these runs "
+            "exist now); a backfill takes its nights from its dates. To run a single night, trigger the DAG."
         )
     if run_type in BY_SCHEDULE and not explicit:
         return

@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from secondlook.errors import ParameterError
+from secondlook.task_log import leave_log_group
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,6 +29,7 @@ def check_conf(context: Mapping[str, Any]) -> None:
     known = list(context["dag"].params)
     unknown = [str(key) for key in conf if key not in known]
     if unknown:
+        leave_log_group()
         raise ParameterError(
             f"The run has {', '.join(_suggestion(key, known) for key in unknown)} in its conf, but the DAG "
             f"{context['dag'].dag_id} has no such parameter; it has {_listed(known)}. Trigger it again with "
@@ -36,6 +38,7 @@ def check_conf(context: Mapping[str, Any]) -> None:
     given = context.get("params") or {}
     ignored = [key for key, value in conf.items() if given.get(key) != value]
     if ignored:
+        leave_log_group()
         raise ParameterError(
             f"Airflow ignores {_listed(ignored)} of this run's conf, because [core] "
             "dag_run_conf_overrides_params is off: turn it on, then clear this task. Nothing was done."

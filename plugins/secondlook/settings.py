@@ -23,6 +23,7 @@ from pydantic_core import PydanticCustomError
 
 from secondlook.errors import S3UriError, SettingsError
 from secondlook.layout import check_prefix
+from secondlook.task_log import leave_log_group
 
 SETTINGS_ENVIRONMENT_VARIABLE = "SECONDLOOK_SETTINGS"
 SETTINGS_AIRFLOW_VARIABLE = "secondlook_settings"
@@ -383,7 +384,11 @@ class LazySettings:
 
     @cached_property
     def _loaded(self) -> Settings:
-        return load_settings()
+        try:
+            return load_settings()
+        except SettingsError:
+            leave_log_group()
+            raise
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in Settings.model_fields:

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from secondlook.errors import NightError, ReviewPolicyError
+from secondlook.errors import NightError, ReviewPolicyError, SettingsError
 from secondlook.hooks.predictions import NoImagesError
 from secondlook.operators.base import ArgumentError
+from secondlook.settings import LazySettings
+from tests.operators.shapes import LABELS
 
 
 @pytest.mark.parametrize(
@@ -54,5 +56,24 @@ def test_a_night_that_is_not_over_is_planned_only_if_that_is_meant(
 
 def test_one_night_is_no_backfill(project: Any, context: dict[str, Any]) -> None:
     run = SimpleNamespace(run_type="backfill")
-    with pytest.raises(NightError, match="start it without the parameter"):
+    with pytest.raises(NightError, match="start it again without the parameter"):
         project.plan().execute({**context, "dag_run": run, "params": {"night": "2026-11-20"}})
+
+
+def test_labels_that_are_not_the_champions_are_refused_before_anybody_sees_them(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    ready.upload_night(range(3000, 3003))
+    assert ready.plan(labels=list(LABELS)).execute(context)
+    for labels in (LABELS[::-1], LABELS[:1], [*LABELS, "more"]):
+        with pytest.raises(ArgumentError, match=r"Task plan: labels = .* in the settings are not those that"):
+            ready.plan(labels=list(labels)).execute(context)
+
+
+def test_an_error_before_execute_is_shown_outside_of_airflows_folded_group(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", '{"prefix": "../x"}')
+    with caplog.at_level("INFO", "airflow.task"), pytest.raises(SettingsError):
+        _ = LazySettings().bucket
+    assert "::endgroup::" in caplog.messages

@@ -11,6 +11,8 @@ from secondlook.nights import check_run
 from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.sdk import Context
 
 AUTO, ENDPOINT, TRANSFORM = "auto", "endpoint", "transform"
@@ -29,13 +31,15 @@ class NightPlanOperator(SecondLookOperator):
     no images, as archives have gaps; the scheduled night fails, as somebody has to see to its upload.
 
     Before it looks at any image it checks that the run can mean what it was given: a night that is over (see
-    :func:`secondlook.nights.check_run`) and a review policy that there is.
+    :func:`secondlook.nights.check_run`), a review policy that there is, and the labels that the champion was
+    trained with.
 
     :param night: ``YYYY-MM-DD`` (templated).
     :param unfinished_night: whether the night may be one that is not over (templated).
     :param review_policy: the policy that the night's reviews are chosen by later; None: not checked
         (templated).
     :param policy_params: keyword arguments of the policy (templated).
+    :param labels: label names of the settings, compared with the champion's; None: not checked (templated).
     :param scoring: ``endpoint``, ``transform`` or ``auto``: transform in a backfill run, else endpoint
         (templated).
     :param shard_size: most images per scoring task, rounded up to whole parts (templated).
@@ -48,6 +52,7 @@ class NightPlanOperator(SecondLookOperator):
         "unfinished_night",
         "review_policy",
         "policy_params",
+        "labels",
         "scoring",
         "shard_size",
         "part_size",
@@ -61,6 +66,7 @@ class NightPlanOperator(SecondLookOperator):
         unfinished_night: bool | str = False,
         review_policy: str | None = None,
         policy_params: dict[str, Any] | str | None = None,
+        labels: Sequence[str] | str | None = None,
         scoring: str = AUTO,
         shard_size: int | str = 10000,
         part_size: int | str = 500,
@@ -71,6 +77,7 @@ class NightPlanOperator(SecondLookOperator):
         self.unfinished_night = unfinished_night
         self.review_policy = review_policy
         self.policy_params = policy_params
+        self.labels = labels
         self.scoring = scoring
         self.shard_size = shard_size
         self.part_size = part_size
@@ -124,6 +131,27 @@ class NightPlanOperator(SecondLookOperator):
             raise self.wrong("policy_params", f"must be an object of parameters, not {self.policy_params!r}")
         if self.review_policy is not None:
             resolve_policy(self.review_policy, **(self.policy_params or {}))
+        self._check_labels()
+
+    def _check_labels(self) -> None:
+        """Refuse labels in another order or number than the champion's: people would see false ones."""
+        from include.formats.text import normal
+        from secondlook.hooks.models import NoChampionError, read_card, read_champion
+
+        if self.labels is None:
+            return
+        try:
+            champion, _ = read_champion(self.store, self.layout.champion())
+        except NoChampionError:
+            return  # `deploy` and `score_archive` say what to run
+        trained = read_card(self.store, self.layout, champion.model).labels
+        if [normal(label) for label in self.labels] != [normal(label) for label in trained]:
+            raise self.wrong(
+                "labels",
+                f"= {list(self.labels)} in the settings are not those that the champion {champion.model} was "
+                f"trained with, {list(trained)}. A label's place is its class id, so the list is frozen with "
+                "the first model: restore it, or use another prefix and bootstrap a model for other labels",
+            )
 
     def _check_scoring(self) -> None:
         if not is_template(self.scoring) and self.scoring not in (AUTO, ENDPOINT, TRANSFORM):

@@ -297,11 +297,12 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
         return lines
 
     def _log_choice(self, ledger: list[LedgerLine], night: ScoredNight) -> None:
-        reasons = Counter(line.reason for line in ledger)
+        chosen = Counter(line.policy for line in ledger if line.reason == "policy")
+        policies = ", ".join(f"{count} by the policy {name}" for name, count in chosen.items())
+        audited = sum(line.reason == "audit" for line in ledger)
         self.log.info(
-            "Night %s: %d of %d images go to human review, %d chosen by the policy %s and %d by audit; "
+            "Night %s: %d of %d images go to human review, chosen %s and %d by audit; "
             "the published rule (top score below 0.5) would have asked about %d.",
-            *(self.night, len(ledger), night.images, reasons["policy"]),
-            *(ledger[0].policy if ledger else self.review_policy, reasons["audit"]),
-            night.published_rule,
+            *(self.night, len(ledger), night.images),
+            *(policies or f"0 by the policy {self.review_policy}", audited, night.published_rule),
         )

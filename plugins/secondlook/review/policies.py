@@ -133,11 +133,19 @@ def resolve_policy(name: str, **params: Any) -> ReviewPolicy:
         policy = factory(**params)
     except (TypeError, ValueError) as error:
         raise ReviewPolicyError(
-            f"The review policy {name} refuses its parameters ({error}); correct them."
+            f"The review policy {name} refuses its parameters ({error}): it takes {_takes(factory)}."
         ) from error
     if not isinstance(policy, ReviewPolicy):
         raise ReviewPolicyError(_NO_POLICY.format(name))
     return policy
+
+
+def _takes(factory: Callable[..., object]) -> str:
+    try:
+        names = ", ".join(inspect.signature(factory).parameters)
+    except (TypeError, ValueError):
+        return "others"
+    return names or "none"
 
 
 def priority_of(policy: ReviewPolicy, prediction: Prediction) -> float | None:

@@ -347,7 +347,9 @@ def _check_class_map(class_map: Mapping[str, Any], labels: tuple[str, ...]) -> N
         if expected is None or normal(str(label)) != normal(expected):
             meant = f"the labels say {expected!r}" if expected else f"there are {len(labels)} labels"
             raise ManifestError(
-                f"its class map calls class {class_id} {label!r}, but {meant}; map the classes first."
+                f"its class map calls class {class_id} {label!r}, but {meant}. If the settings had "
+                "other labels when people answered, clear `manifest` of that night's run; else map the "
+                "classes first."
             )
 
 
