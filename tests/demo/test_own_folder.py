@@ -121,7 +121,7 @@ def test_what_no_model_takes_is_neither_held_out_nor_dealt(tmp_path):
         "cam/p006.jpg has no file Annotations/cam/p006.xml",
         "Annotations/p007.xml is not well-formed XML",
         "p009.jpg has no box to judge a model by",
-        "p059.jpg is in no list that is read",
+        "p059.jpg is in none of the lists that are used",
         "nobody is in ImageSets/Main/test.txt but there is no picture of it",
         "gone is in ImageSets/Main/train.txt but",
     ):
