@@ -46,7 +46,7 @@ def is_foreign(name: str) -> bool:
 def clean_environment(root: Path) -> dict[str, str]:
     """An environment with nothing of a user's own Airflow or AWS account, and no proxy in between."""
     kept = {name: value for name, value in os.environ.items() if not is_foreign(name)}
-    # Without bytecode each of a hundred task processes would compile Airflow anew.
+    # Without bytecode each of a hundred task processes would compile Airflow again.
     kept.pop("PYTHONDONTWRITEBYTECODE", None)
     kept["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), kept.get("PATH", os.defpath)])
     kept["PYTHONPATH"] = os.pathsep.join([str(root / "plugins"), str(root)])

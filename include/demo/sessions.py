@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Sessions:
-    """The reviewers' open sessions in a file of this user's alone, for whoever comes after a sudden death."""
+    """The reviewers' open sessions in a file of this user's alone, for the start after a sudden death."""
 
     file: Path
     _tokens: dict[str, str] = field(default_factory=dict)

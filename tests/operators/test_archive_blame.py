@@ -171,7 +171,7 @@ def test_a_round_without_capacity_is_no_refusal(
         return replace(job, failure_reason="CapacityError: Unable to provision requested ML compute capacity")
 
     monkeypatch.setattr(SageMakerJobs, "job", describe_the_second_otherwise)
-    with pytest.raises(JobFailedError, match="this passes, the next try starts it anew") as caught:
+    with pytest.raises(JobFailedError, match="this passes, the next try starts another") as caught:
         project.score_archive().execute(context)
     assert caught.value.passing
     assert len(started) == 2

@@ -156,7 +156,7 @@ def test_a_training_that_found_no_machine_is_tried_again_after_a_long_time(proje
     job = operator_job(operator, "Failed", "CapacityError: Unable to provision requested ML compute capacity")
     decision = decide(operator, job)
     assert decision.action is RetryAction.RETRY
-    assert "the next try starts it anew" in decision.reason
+    assert "the next try starts another" in decision.reason
     stopped = operator_job(operator, "Stopped", "CapacityError: somebody stopped it all the same")
     assert decide(operator, stopped).action is RetryAction.FAIL
 

@@ -29,7 +29,7 @@ class TooManyAttemptsError(SecondLookError):
 
 
 class JobStoppedError(SecondLookError):
-    """A job was stopped, by this task's own end or by another run's; the next try starts it anew."""
+    """A job was stopped, by this task's own end or by another run's; the next try starts another."""
 
     passing = True
 

@@ -24,11 +24,11 @@ LOG_LINES = 20
 SEARCHED_LINES = 200
 DATA_FAULT = (
     "this is most often an image that cannot be read, or a line without a box, and would cost as much again: "
-    "look for it in the manifests of training and validation, then clear this task; it starts the job anew"
+    "look for it in the manifests of training and validation, then clear this task; it starts another job"
 )
 FAILED_AGAIN = (
     "it is not the first with this input, and ran for long: look at the service's health page and at the "
-    "images of its manifests, then clear this task; it starts the job anew"
+    "images of its manifests, then clear this task; it starts another job"
 )
 
 
@@ -160,13 +160,13 @@ class SageMakerOperator(JobUser):
             self.log.error("%s: %s", job.name, line)
         reason = job.failure_reason.strip().rstrip(".") or "no reason given"
         passing = job.status == "Failed" and reason_passes(reason)
-        what_to_do = "see its log above, correct the cause and clear this task; it starts the job anew"
+        what_to_do = "see its log above, correct the cause and clear this task; it starts another job"
         if kind == "training" and is_data_fault(reason, log):
             passing, what_to_do = False, DATA_FAULT
         elif kind == "training" and passing and not repeats(job.ran_seconds, attempt_of(job.name)):
             passing, what_to_do = False, FAILED_AGAIN
         elif passing:
-            what_to_do = "this passes, the next try starts it anew"
+            what_to_do = "this passes, the next try starts another"
         return JobFailedError(
             f"The {kind} job {job.name} ended as {job.status}, not Completed ({reason}): {what_to_do}.",
             passing=passing,

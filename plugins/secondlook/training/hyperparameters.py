@@ -45,7 +45,7 @@ def is_object_detection(image: str | None) -> bool:
 
 
 def faults_of(given: Mapping[str, Any], *, key: str, image: str | None = None) -> list[str]:
-    """Return a sentence for each hyperparameter that somebody has to correct.
+    """Return a sentence for each hyperparameter that has to be corrected.
 
     Parameters
     ----------
