@@ -12,6 +12,7 @@ from botocore.client import BaseClient
 
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 from secondlook.operators.score_archive import OutputMissingError
+from secondlook.operators.scored import NothingScoredError
 from secondlook.operators.waiting import JobFailedError
 from tests.operators.archive import NIGHT, parts, picture, put_stub_night, quarantined
 
@@ -35,7 +36,8 @@ def test_a_night_of_which_nothing_decodes_is_quarantined(project: Any, context: 
     archived = project.score_archive().execute(context)
     assert (archived["images"], archived["quarantined"]) == (2, 2)
     assert project.calls("CreateTransformJob") == jobs + 1
-    project.scored("stub").execute(context)
+    with pytest.raises(NothingScoredError, match="None of the 2 files"):
+        project.scored("stub").execute(context)
     refused = quarantined(project, "stub")
     assert {line["code"] for line in refused.values()} == {"unreadable"}
     assert "a.jpg cannot be decoded, by the model and here" in refused["a.jpg"]["reason"]

@@ -15,6 +15,7 @@ from secondlook import jsonl
 from secondlook.hooks.night_transform import NightChangedError
 from secondlook.hooks.predictions import NoImagesError, ScoringContradictionError
 from secondlook.operators.base import ArgumentError
+from secondlook.operators.scored import NothingScoredError
 from tests.operators.archive import JPEG, NIGHT, parts, put_stub_night, quarantined
 
 
@@ -156,14 +157,18 @@ def test_a_night_without_images_and_a_run_by_endpoint(project: Any, context: dic
         project.score_archive(max_concurrent_transforms=17)
 
 
-def test_a_night_of_text_files_needs_no_job(project: Any, context: dict[str, Any]) -> None:
+def test_a_night_of_text_files_needs_no_job_and_is_not_green(project: Any, context: dict[str, Any]) -> None:
     project.serve_with_stub()
     project.put(f"{project.layout.images(NIGHT)}/readme.txt", b"nothing to see here")
     jobs = project.calls("CreateTransformJob")
     archived = project.score_archive().execute(context)
     assert archived == {"model": "stub", "images": 1, "scored": 0, "quarantined": 1}
-    assert project.scored("stub").execute(context)["quarantined"] == 1
     assert project.calls("CreateTransformJob") == jobs
+    with pytest.raises(NothingScoredError, match=r"None of the 1 files of .*quarantine\.jsonl has the"):
+        project.scored("stub").execute(context)
+    # An archive may have such a night among others.
+    with pytest.raises(AirflowSkipException, match="None of the 1 files"):
+        project.scored("stub").execute({**context, "dag_run": SimpleNamespace(run_type="backfill")})
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
+from secondlook.errors import SecondLookError
 from secondlook.operators.base import NIGHT, SecondLookOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+
+
+class NothingScoredError(SecondLookError):
+    """Every file of a night is in quarantine: a night that did nothing must not be green."""
+
+    passing = False
 
 
 class ScoredNightOperator(SecondLookOperator):
@@ -19,7 +28,9 @@ class ScoredNightOperator(SecondLookOperator):
     list. It reads one part at a time and does not care who scored: endpoint or batch transform.
 
     Returns ``{"night", "model", "images", "scored", "quarantined", "predictions"}``. An image that is
-    missing, stands twice, was replaced or does not belong fails the task with a sentence that names it.
+    missing, stands twice, was replaced or does not belong fails the task with a sentence that names it. So
+    does a night of which no file could be scored; a backfill run skips the rest of it, as of one without
+    images.
 
     :param night: ``YYYY-MM-DD`` (templated).
     :param model: id of the model that scored (templated).
@@ -57,8 +68,19 @@ class ScoredNightOperator(SecondLookOperator):
         predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))
         shards = [Shard.from_record(record) for record in self.shards] if self.shards else WHOLE_NIGHT
         result = predictions.conclude(shards)
-        self.log.info(
+        tell = self.log.warning if result["quarantined"] else self.log.info
+        tell(
             "Night %s, model %s: %d images, %d scored, %d quarantined.",
             *(result["night"], result["model"], result["images"], result["scored"], result["quarantined"]),
         )
+        if result["images"] and not result["scored"]:
+            reasons = self.store.uri(self.layout.quarantine(str(self.night), str(self.model)))
+            sentence = (
+                f"None of the {result['images']} files of the night {self.night} could be scored: {reasons} "
+                "has the reason of each. Upload images that can be, under other names, then clear `plan` and "
+                "what follows."
+            )
+            if context["dag_run"].run_type == "backfill":
+                raise AirflowSkipException(sentence)
+            raise NothingScoredError(sentence)
         return result
