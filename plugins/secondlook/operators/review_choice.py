@@ -298,11 +298,11 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
 
     def _log_choice(self, ledger: list[LedgerLine], night: ScoredNight) -> None:
         chosen = Counter(line.policy for line in ledger if line.reason == "policy")
-        policies = ", ".join(f"{count} by the policy {name}" for name, count in chosen.items())
+        policies = ", ".join(f"{count} chosen by the policy {name}" for name, count in chosen.items())
         audited = sum(line.reason == "audit" for line in ledger)
         self.log.info(
-            "Night %s: %d of %d images go to human review, chosen %s and %d by audit; "
+            "Night %s: %d of %d images go to human review, %s and %d by audit; "
             "the published rule (top score below 0.5) would have asked about %d.",
             *(self.night, len(ledger), night.images),
-            *(policies or f"0 by the policy {self.review_policy}", audited, night.published_rule),
+            *(policies or f"0 chosen by the policy {self.review_policy}", audited, night.published_rule),
         )
