@@ -68,7 +68,11 @@ def test_without_venv_pip_is_taken_though_the_distribution_manages_its_own_envir
         pytest.skip("the set-up of this checkout did not need pip")
     machine.python("python3", "usr", NO_UV)
     library = machine.folder / "usr/lib/python3.11"
-    (library / "site-packages/pip").symlink_to(pip)
+    # Debian's own interpreter, if the tests run on it, looks into the latter.
+    for place in ("python3.11/site-packages", "python3/dist-packages"):
+        packages = library.parent / place
+        packages.mkdir(parents=True, exist_ok=True)
+        (packages / "pip").symlink_to(pip)
     (library / "EXTERNALLY-MANAGED").write_text("[externally-managed]\nError=Use apt\n")
     done = machine.set_up()
     assert done.returncode == 0, done.stdout
