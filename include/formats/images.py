@@ -39,7 +39,8 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "PDF"),
 )
 TAKEN_KINDS = ("JPEG", "PNG")
-_DECODER_ERRORS = (
+# What Pillow raises about damaged files, a decompression bomb apart.
+DECODER_ERRORS = (
     OSError,
     SyntaxError,
     ValueError,
@@ -143,7 +144,7 @@ def inspect_image(data: bytes) -> ImageFacts:
         # Pillow says the number before anybody can ask for the size.
         found = re.search(r"\d+", str(error))
         raise _too_many_pixels(int(found[0]) if found else MAX_IMAGE_PIXELS + 1) from error
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         if data.startswith(SIGNATURE):
             return _decoded_without_metadata(data)
         raise _unreadable(error) from error
@@ -169,14 +170,14 @@ def _decoded_without_metadata(data: bytes) -> ImageFacts:
     """Pillow refuses a PNG with much text or a large colour profile, which every viewer shows."""
     try:
         return _decoded(without_metadata(data))
-    except _DECODER_ERRORS as error:
+    except DECODER_ERRORS as error:
         raise _unreadable(error) from error
 
 
 def _orientation(image: Image.Image) -> int:
     try:
         found = image.getexif().get(_ORIENTATION_TAG, _UPRIGHT)
-    except _DECODER_ERRORS:
+    except DECODER_ERRORS:
         return _UPRIGHT  # a viewer cannot read it either
     return found if isinstance(found, int) and _UPRIGHT <= found <= 8 else _UPRIGHT
 

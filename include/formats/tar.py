@@ -63,7 +63,7 @@ class Limits:
 class Header:
     """What an archive says about a file or a folder.
 
-    :param name: as it stands in the archive, not checked
+    :param name: as the archive has it, not checked
     :param size: bytes of the content, 0 for a folder
     :param is_folder: a folder, which has no content
     :param executable: the owner may execute it

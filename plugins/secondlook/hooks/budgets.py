@@ -120,7 +120,7 @@ class ReviewBudget:
         return plan
 
     def extend(self, new: Sequence[LedgerLine], waiting: Collection[str], terms: Terms) -> list[LedgerLine]:
-        """Settle what is chosen anew for a night that has a ledger; it takes up nothing of earlier nights.
+        """Settle what is chosen again for a night that has a ledger; it takes up nothing of earlier nights.
 
         It follows from the choice alone, so a launch that dies on the way comes to the same.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -62,11 +61,11 @@ def _read(data: bytes, use: Callable[[Image.Image], Result]) -> Result | None:
     """Open a JPEG or PNG file and use it; None when Pillow finds it damaged, with whatever exception."""
     from PIL import Image
 
+    from include.formats.images import DECODER_ERRORS
     from include.formats.png import without_metadata
 
-    damaged = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, MemoryError)
     try:
         with Image.open(io.BytesIO(without_metadata(data)), formats=("JPEG", "PNG")) as image:
             return use(image)
-    except (*damaged, Image.DecompressionBombError):
+    except (*DECODER_ERRORS, Image.DecompressionBombError):
         return None

@@ -45,12 +45,12 @@ class HumanLoopStartOperator(ReviewChoiceOperator):
 
     What is chosen is written to ``reviews/<night>/ledger.jsonl`` before the first loop starts, and only if
     there is no ledger yet: from then on the ledger is the truth. A retry, a cleared task or a second run of
-    the same night chooses nothing anew, starts the loops that are missing and adopts those that exist, so
-    nobody is asked, or paid, twice. If it would have chosen by another policy, limit or audit share, it
-    says so in the log and in the note; with ``choose_again`` it adds to the ledger what it chooses among the
-    images that are not asked about. With a ``review_limit`` of 0 a night without a ledger stays without one,
-    open for a later run. Loops start one after another, the highest-ranked first: when something stops the
-    task half-way, the most useful questions are out.
+    the same night chooses nothing again, starts the loops that are missing and adopts those that exist, so
+    no image is asked about, or paid for, twice. If it would have chosen by another policy, limit or audit
+    share, it says so in the log and in the note; with ``choose_again`` it adds to the ledger what it
+    chooses among the images that are not asked about. With a ``review_limit`` of 0 a night without a ledger
+    stays without one, open for a later run. Loops start one after another, the highest-ranked first: when
+    something stops the task half-way, the most useful questions are out.
 
     With a budget, what is asked is reserved in ``budgets/<month>.json`` by compare-and-swap before the ledger
     is written, so that parallel runs, retries and backfills together cannot exceed it. The best-ranked images

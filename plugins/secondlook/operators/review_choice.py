@@ -166,7 +166,7 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
             plan = self.budget.make_plan(own, limit, self.terms, self._askable, choice)
         else:
             self.log.info(
-                "The choice of %s is fixed in %s; remove it to choose anew.",
+                "The choice of %s is fixed in %s; a run with choose_again adds to it.",
                 *(self.night, self.store.uri(self.budget.plan_key)),
             )
             choice = self._choice(predictions)

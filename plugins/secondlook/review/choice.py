@@ -60,7 +60,7 @@ class ReviewChoice:
 
     @classmethod
     def from_text(cls, text: str) -> ReviewChoice | None:
-        """Read what ``to_text`` wrote; None for what somebody else wrote."""
+        """Read what ``to_text`` wrote; None for anything else."""
         try:
             return cls.from_record(json.loads(text))
         except ValueError:
