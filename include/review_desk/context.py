@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from include.review_desk.aws_api.arns import Arns
+from include.review_desk.arns import Arns
 from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.work.queue_marks import QueueMarks
 

@@ -8,9 +8,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 from sqlalchemy import func, select, text
 
-from include.review_desk.aws_api import flows, loop_start, loops, task_uis
+from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.counts import OperationCounts
+from include.review_desk.loops import lifecycle
 from include.review_desk.people import teams, workers
 from include.review_desk.storage import schema
 from include.review_desk.storage.database import open_database
@@ -80,7 +81,7 @@ class Night:
         flows.create(desk, flow_request(flow, team, ui, **loop_config))
         self.flow, self.loop = flow, unique("loop")
         start = {"HumanLoopName": self.loop, "HumanLoopInput": {"InputContent": "{}"}}
-        loop_start.start(desk, start | {"FlowDefinitionArn": ARN + flow})
+        loops.start(desk, start | {"FlowDefinitionArn": ARN + flow})
         self.people = [self._worker(name) for name in names]
 
     def _worker(self, name: str) -> workers.Worker:
@@ -145,7 +146,7 @@ def test_the_same_answer_sent_twice_at_once_is_one_answer(desk):
 def test_the_last_two_to_leave_a_stopping_loop_end_it(desk):
     night = Night(desk, people=2, TaskCount=2)
     (first, second), (answered, declined) = night.people, night.take()
-    loops.stop(desk, night.loop)
+    lifecycle.stop(desk, night.loop)
     assert night.status() == "Stopping"
     leaving = night.at_once(
         lambda: submission.answer(desk, first, answered, ANSWER),
@@ -161,7 +162,7 @@ def test_stopping_while_the_last_answer_arrives_ends_the_loop_once(desk):
     night = Night(desk, people=1)
     [person], [task] = night.people, night.take()
     both = night.at_once(
-        lambda: submission.answer(desk, person, task, ANSWER), lambda: loops.stop(desk, night.loop)
+        lambda: submission.answer(desk, person, task, ANSWER), lambda: lifecycle.stop(desk, night.loop)
     )
     for done in both:
         done.result()

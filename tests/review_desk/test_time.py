@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from include.review_desk.aws_api import flows, loop_start, loops, task_uis
+from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError, MissingResource, NotSignedIn, TaskGone, TooManyAttempts
+from include.review_desk.loops import lifecycle
 from include.review_desk.people import workers
 from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.storage.database import open_database
@@ -68,7 +69,7 @@ def start(desk, name: str = "loop", **loop_config) -> str:
     except MissingResource:
         task_uis.create(desk, {"HumanTaskUiName": "ui", "UiTemplate": {"Content": "x"}})
         flows.create(desk, flow_request("flow", "team", "ui", **config))
-    loop_start.start(
+    loops.start(
         desk,
         {
             "HumanLoopName": name,
@@ -162,7 +163,7 @@ def test_an_expired_loop_with_part_of_its_answers_says_so(desk, clock, person):
 def test_stopping_ends_with_the_time_limit_of_who_works_on_it(desk, clock, person):
     start(desk)
     tasks.next_task(desk, person)
-    loops.stop(desk, "loop")
+    lifecycle.stop(desk, "loop")
     assert status(desk) == "Stopping"
     clock.forward(100)
     assert status(desk) == "Stopped"
@@ -173,7 +174,7 @@ def test_an_answer_while_stopping_is_written_though_others_are_missing(desk, clo
     start(desk, TaskCount=3)
     first, second = tasks.next_task(desk, person), sign_in(desk, "bob")
     submission.answer(desk, second, tasks.next_task(desk, second).task, {"a": "bob"})
-    loops.stop(desk, "loop")
+    lifecycle.stop(desk, "loop")
     clock.forward(1.25)
     submission.answer(desk, person, first.task, {"a": "ada"})
     assert status(desk) == "Stopped"
@@ -229,7 +230,7 @@ def test_deleted_loops_are_forgotten_after_thirty_days(desk, clock, person):
     start(desk)
     submission.answer(desk, person, tasks.next_task(desk, person).task, {"a": 1})
     assert status(desk) == "Completed"
-    loops.delete_loop(desk, "loop")
+    lifecycle.delete(desk, "loop")
     clock.forward(31 * 24 * 3600)
     housekeeping.purge(desk)
     with desk.database.read() as connection:

@@ -1,1 +1,1 @@
-"""What the API does: one module for each kind of resource of Amazon A2I and SageMaker."""
+"""The operations of Amazon A2I and SageMaker that the desk answers: a module for each kind of resource."""

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk.aws_api import arns, loops, paging, tagging, task_uis
+from include.review_desk import arns
+from include.review_desk.aws_api import paging, tagging
 from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
+from include.review_desk.loops import templates
+from include.review_desk.loops.flow_config import MAX_SECONDS
+from include.review_desk.loops.flows import ACTIVE, begin_deletion
 from include.review_desk.storage import schema
 from include.review_desk.storage.s3_uri import check_output_path
 
@@ -20,12 +24,9 @@ if TYPE_CHECKING:
 
     from include.review_desk.context import Desk
 
-# Ten days, what Terraform's and Pulumi's AWS providers allow; the API model names no maximum.
-MAX_SECONDS = 864_000
 _LIMITED = ("TaskAvailabilityLifetimeInSeconds", "TaskTimeLimitInSeconds")
 
 _flows = schema.flow_definitions
-_loops = schema.human_loops
 
 
 def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -50,7 +51,7 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
                 insert(_flows).values(
                     name=name,
                     live_name=name,
-                    status="Active",
+                    status=ACTIVE,
                     team_id=_team_id(desk, connection, loop_config["WorkteamArn"]),
                     human_task_ui=_human_task_ui(desk, connection, loop_config["HumanTaskUiArn"]),
                     config=json.dumps(config),
@@ -118,32 +119,13 @@ def delete_flow(desk: Desk, name: str) -> None:
         ).one_or_none()
         if row is None:
             raise _missing(desk, name)
-        if row.status != "Active":
+        if row.status != ACTIVE:
             arn = desk.config.arns.make(arns.FLOW_DEFINITION, name)
             raise NameInUse(
                 f"The flow definition {arn} is being deleted already: people still work on its loops."
             )
-        connection.execute(update(_flows).where(_flows.c.id == row.id).values(status="Deleting"))
         tagging.forget(connection, arns.FLOW_DEFINITION, name)
-        if not _stop_loops(desk, connection, row.id, now_ms):
-            connection.execute(update(_flows).where(_flows.c.id == row.id).values(live_name=None))
-
-
-def _stop_loops(desk: Desk, connection: Connection, flow_id: int, now_ms: int) -> bool:
-    """Stop the flow's loops, delete those that nobody works on; returns whether some are left unfinished."""
-    of_flow = _loops.c.flow_id == flow_id
-    open_loops = connection.scalars(
-        select(_loops.c.id).where(of_flow, _loops.c.status == loops.IN_PROGRESS)
-    ).all()
-    for loop_id in open_loops:
-        loops.close(desk, connection, loop_id, now_ms)
-    connection.execute(
-        update(_loops)
-        .where(of_flow, _loops.c.id.in_(open_loops), _loops.c.status == loops.STOPPED)
-        .values(live_name=None, deleted_ms=now_ms)
-    )
-    unfinished = select(_loops.c.id).where(of_flow, _loops.c.status.in_((loops.IN_PROGRESS, loops.STOPPING)))
-    return connection.execute(unfinished.limit(1)).first() is not None
+        begin_deletion(desk, connection, row.id, now_ms)
 
 
 def _checked_loop_config(params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -181,7 +163,7 @@ def _team_id(desk: Desk, connection: Connection, arn: str) -> int:
 
 def _human_task_ui(desk: Desk, connection: Connection, arn: str) -> str:
     name = desk.config.arns.name_of(arns.HUMAN_TASK_UI, arn)
-    if name is None or task_uis.template_of(connection, name) is None:
+    if name is None or templates.of_task_ui(connection, name) is None:
         raise InvalidRequest(f"The human task UI {arn} does not exist in this account and Region.")
     return name
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from include.aws_protocol import Call, Handler, ServiceError
-from include.review_desk.aws_api import flows, loop_start, loops, tagging, task_uis, teams, workforce
+from include.review_desk.aws_api import flows, loops, tagging, task_uis, teams, workforce
 from include.review_desk.context import Desk
 from include.review_desk.errors import (
     DeskError,
@@ -23,11 +23,11 @@ CONTROL = "sagemaker"
 Operation = Callable[[Desk, Mapping[str, Any]], dict[str, Any] | None]
 
 _RUNTIME: dict[str, Operation] = {
-    "StartHumanLoop": loop_start.start,
+    "StartHumanLoop": loops.start,
     "DescribeHumanLoop": lambda desk, params: loops.describe(desk, params["HumanLoopName"]),
     "ListHumanLoops": loops.list_loops,
-    "StopHumanLoop": lambda desk, params: loops.stop(desk, params["HumanLoopName"]),
-    "DeleteHumanLoop": lambda desk, params: loops.delete_loop(desk, params["HumanLoopName"]),
+    "StopHumanLoop": loops.stop,
+    "DeleteHumanLoop": loops.delete,
 }
 
 _CONTROL: dict[str, Operation] = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select
 
-from include.review_desk.aws_api import arns
+from include.review_desk import arns
 from include.review_desk.errors import InvalidRequest, MissingResource
 from include.review_desk.storage import schema
 

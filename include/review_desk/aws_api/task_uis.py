@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk.aws_api import arns, paging, tagging
+from include.review_desk import arns
+from include.review_desk.aws_api import paging, tagging
 from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse, RenderFailure
+from include.review_desk.loops import templates
 from include.review_desk.storage import schema
 from include.review_desk.strict_json import JsonFault, parse_json
 from include.review_desk.worker_templates.hindrances import find_hindrances
@@ -26,7 +26,6 @@ WOULD_BE_REFUSED = "AnswersWouldBeRefused"
 """Code of an error that is a warning: the template renders, and nobody could submit an answer."""
 
 _uis = schema.human_task_uis
-_templates = schema.templates
 
 
 def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,10 +37,9 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     name, content = params["HumanTaskUiName"], params["UiTemplate"]["Content"]
     arn = desk.config.arns.make(arns.HUMAN_TASK_UI, name)
-    digest = _digest(content)
     try:
         with desk.database.write() as connection:
-            _keep_template(connection, digest, content)
+            digest = templates.keep(connection, content)
             connection.execute(
                 insert(_uis).values(name=name, template_sha256=digest, created_ms=desk.clock())
             )
@@ -51,14 +49,6 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
             f"The human task UI {arn} exists already: a changed template needs a new name."
         ) from None
     return {"HumanTaskUiArn": arn}
-
-
-def _keep_template(connection: Connection, digest: str, content: str) -> None:
-    known = select(_templates.c.sha256).where(_templates.c.sha256 == digest)
-    if connection.execute(known).first() is None:
-        # Two programs may bring the same template under two names in one moment.
-        with contextlib.suppress(IntegrityError), connection.begin_nested():
-            connection.execute(insert(_templates).values(sha256=digest, content=content))
 
 
 def describe(desk: Desk, name: str) -> dict[str, Any]:
@@ -109,21 +99,6 @@ def delete_ui(desk: Desk, name: str) -> None:
         tagging.forget(connection, arns.HUMAN_TASK_UI, name)
 
 
-def template_of(connection: Connection, name: str | None) -> str | None:
-    """The template of a human task UI, or None."""
-    return connection.scalar(
-        select(_templates.c.content)
-        .join(_uis, _uis.c.template_sha256 == _templates.c.sha256)
-        .where(_uis.c.name == name)
-    )
-
-
-def template_by_digest(desk: Desk, digest: str) -> str | None:
-    """The template with this SHA-256, or None."""
-    with desk.database.read() as connection:
-        return connection.scalar(select(_templates.c.content).where(_templates.c.sha256 == digest))
-
-
 def render(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """RenderUiTemplate: a template that does not render is an answer with Errors, not an error.
 
@@ -158,12 +133,7 @@ def _template_to_render(desk: Desk, params: Mapping[str, Any]) -> str:
         return str(params["UiTemplate"]["Content"])
     arn = params["HumanTaskUiArn"]
     with desk.database.read() as connection:
-        content = template_of(connection, desk.config.arns.name_of(arns.HUMAN_TASK_UI, arn))
+        content = templates.of_task_ui(connection, desk.config.arns.name_of(arns.HUMAN_TASK_UI, arn))
     if content is None:
         raise MissingResource(f"The human task UI {arn} does not exist.")
     return content
-
-
-def _digest(content: str) -> str:
-    """SHA-256 of a worker template: DescribeHumanTaskUi's ContentSha256."""
-    return hashlib.sha256(content.encode("utf-8")).hexdigest()

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, collate, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk.aws_api import arns, paging, tagging, workforce
+from include.review_desk import arns
+from include.review_desk.aws_api import paging, tagging, workforce
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
 from include.review_desk.storage import schema

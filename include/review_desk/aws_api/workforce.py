@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from include.review_desk.aws_api import arns
+from include.review_desk import arns
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, LimitExceeded, MissingResource, NameInUse
 from include.review_desk.storage import schema

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select
 
-from include.review_desk.aws_api import arns
+from include.review_desk import arns
 from include.review_desk.clock import as_datetime, as_iso
 from include.review_desk.storage import schema
 

@@ -20,7 +20,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import func, select, text
 
-from include.review_desk.aws_api import loops
+from include.review_desk.loops import status as loop_status
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ class _DeskCollector(Collector):
 
 def _loops_by_status(connection: Connection) -> Metric:
     family = _gauge("human_loops", "Human loops that are not deleted, by status.", ("status",))
-    counts = dict.fromkeys((loops.IN_PROGRESS, loops.STOPPING, *loops.ENDED), 0)
-    counts |= loops.count_by_status(connection)
+    counts = dict.fromkeys((loop_status.IN_PROGRESS, loop_status.STOPPING, *loop_status.ENDED), 0)
+    counts |= loop_status.count_by_status(connection)
     for status, count in counts.items():
         family.add_metric([status], count)
     return family

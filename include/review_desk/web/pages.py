@@ -9,8 +9,9 @@ from sqlalchemy import func, select
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from include.review_desk.aws_api import loops, task_uis
 from include.review_desk.errors import NotSignedIn
+from include.review_desk.loops import templates
+from include.review_desk.loops.status import count_by_status
 from include.review_desk.people import teams
 from include.review_desk.storage import schema
 from include.review_desk.web.browser import signed_in_worker
@@ -32,7 +33,7 @@ def routes(desk: Desk) -> list[Route]:
     """``/flows``, ``/flows/{name}``, ``/loops/{name}`` and ``/templates/{sha256}``, open to everybody."""
 
     def template(request: Request) -> Response:
-        content = task_uis.template_by_digest(desk, request.path_params["sha256"])
+        content = templates.by_digest(desk, request.path_params["sha256"])
         if content is None:
             return PlainTextResponse("There is no such worker template.", status_code=404)
         return PlainTextResponse(content)
@@ -63,7 +64,7 @@ def _flow(desk: Desk, request: Request) -> Response:
         flow = connection.execute(select(_flows).where(_flows.c.live_name == name)).one_or_none()
         if flow is None:
             return _missing(request, "flow definition", name)
-        counts = loops.count_by_status(connection, name)
+        counts = count_by_status(connection, name)
         rows = connection.execute(
             select(_loops.c.name, _loops.c.status, _loops.c.created_ms, _loops.c.answers, _loops.c.task_count)
             .where(_loops.c.flow_name == name, _loops.c.live_name.is_not(None))

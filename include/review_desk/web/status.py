@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from include.review_desk.aws_api import loops
+from include.review_desk.loops.status import IN_PROGRESS, count_by_status
 from include.review_desk.storage import schema
 from include.review_desk.web.metrics import CONTENT_TYPE
 
@@ -72,15 +72,13 @@ def status_report(desk: Desk, counts: OperationCounts, implemented: list[str]) -
         assignments, outbox = schema.assignments, schema.outbox
         human_loops = schema.human_loops
         waiting = connection.scalar(
-            select(func.count()).where(
-                human_loops.c.open_slots > 0, human_loops.c.status == loops.IN_PROGRESS
-            )
+            select(func.count()).where(human_loops.c.open_slots > 0, human_loops.c.status == IN_PROGRESS)
         )
         at_work = connection.scalar(select(func.count()).where(assignments.c.state == "working"))
         queued = connection.execute(
             select(func.count(), func.min(outbox.c.queued_ms), func.max(outbox.c.last_error))
         ).one()
-        by_status = loops.count_by_status(connection)
+        by_status = count_by_status(connection)
         people = connection.scalar(select(func.count()).select_from(schema.workers))
     oldest_seconds = (desk.clock() - queued[1]) / 1000 if queued[1] is not None else 0.0
     return {

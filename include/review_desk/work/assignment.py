@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from typing import TYPE_CHECKING
 
@@ -21,8 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk.aws_api.loops import DEFAULT_TIME_LIMIT_SECONDS, IN_PROGRESS
 from include.review_desk.errors import MissingTask
+from include.review_desk.loops.flow_config import time_limit_seconds
+from include.review_desk.loops.status import IN_PROGRESS
 from include.review_desk.storage import schema
 from include.review_desk.work.task_rows import IS_WORKING, NOW
 
@@ -210,12 +210,6 @@ def _part(desk: Desk, worker: Worker, team_id: int, now_ms: int, limit: int) -> 
         "from_id": from_id,
         "most": limit,
     }
-
-
-def time_limit_seconds(config: str) -> int:
-    """How long a person has for one task of a flow definition with this ``config`` (JSON)."""
-    loop_config = json.loads(config)["HumanLoopConfig"]
-    return int(loop_config.get("TaskTimeLimitInSeconds", DEFAULT_TIME_LIMIT_SECONDS))
 
 
 def _claim_loop(desk: Desk, connection: Connection, worker: Worker, candidate: AnyRow) -> str | None:

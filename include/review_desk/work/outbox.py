@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
-from include.review_desk.aws_api import arns
+from include.review_desk import arns
 from include.review_desk.clock import as_iso
 from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, func, select
 
+from include.review_desk.loops import flow_config
 from include.review_desk.storage import schema
 from include.review_desk.work import task_rows
 from include.review_desk.work.assignment import takeable_flows, team_ids
@@ -113,7 +113,7 @@ def latest_answers(desk: Desk, worker: Worker) -> list[GivenAnswer]:
             task=row.task,
             loop=row.loop_name,
             flow=row.flow_name,
-            title=json.loads(row.config)["HumanLoopConfig"]["TaskTitle"],
+            title=flow_config.title(row.config),
             submitted_ms=row.submitted_ms,
             seconds=task_rows.spent_ms(row) / 1000,
             correctable_until_ms=task_rows.correctable_until(row, now_ms),
@@ -129,10 +129,7 @@ def _flow_queues(connection: Connection, waiting: Counter[int]) -> list[FlowQueu
         .where(_flows.c.id.in_(waiting))
         .order_by(_flows.c.name, _flows.c.id)
     )
-    return [
-        FlowQueue(row.name, json.loads(row.config)["HumanLoopConfig"]["TaskTitle"], waiting[row.id])
-        for row in rows
-    ]
+    return [FlowQueue(row.name, flow_config.title(row.config), waiting[row.id]) for row in rows]
 
 
 def _typical_seconds(connection: Connection, teams: list[int]) -> float | None:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Select, func, select, text
 
-from include.review_desk.aws_api.loops import DEFAULT_AVAILABILITY_SECONDS, FAILED
 from include.review_desk.clock import as_datetime
+from include.review_desk.loops.flow_config import MAX_SECONDS
+from include.review_desk.loops.status import FAILED
 from include.review_desk.storage import schema
 from include.review_desk.work.box_edits import BoxEdits
 from include.review_desk.work.task_rows import spent_ms
@@ -195,7 +196,7 @@ def _expired_days(connection: Connection, team_id: int, since_ms: int) -> Counte
         select(_loops.c.ended_ms).where(
             _loops.c.flow_name.in_(names),
             # No loop lives longer: with this the index on flow and creation leaves out all older ones.
-            _loops.c.created_ms >= since_ms - 2 * DEFAULT_AVAILABILITY_SECONDS * 1000,
+            _loops.c.created_ms >= since_ms - 2 * MAX_SECONDS * 1000,
             _loops.c.team_id == team_id,
             _loops.c.status == FAILED,
             _loops.c.failure_code == "Expired",

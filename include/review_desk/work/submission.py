@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
-from include.review_desk.aws_api.loops import COMPLETED, STOPPED, STOPPING
 from include.review_desk.errors import TaskGone
+from include.review_desk.loops.status import COMPLETED, STOPPED, STOPPING
 from include.review_desk.storage import schema
 from include.review_desk.work import task_rows
 from include.review_desk.work.answers import canonical_answer, check_answer

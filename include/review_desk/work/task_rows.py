@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, select
 
-from include.review_desk.aws_api.loops import IN_PROGRESS, STOPPING
 from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
+from include.review_desk.loops.status import IN_PROGRESS, STOPPING
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:

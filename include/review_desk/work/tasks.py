@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, select, update
 
-from include.review_desk.aws_api.loops import IN_PROGRESS, settle_stopping
+from include.review_desk.loops import flow_config
+from include.review_desk.loops.lifecycle import finish_stopping
+from include.review_desk.loops.status import IN_PROGRESS
 from include.review_desk.storage import schema
 from include.review_desk.work import task_rows
 from include.review_desk.work.assignment import (
     claim_task,
     held_task,
     takeable_page,
-    time_limit_seconds,
 )
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def render_ahead(desk: Desk, worker: Worker, loop: str) -> Page:
     MissingTask
     """
     row = takeable_page(desk, worker, loop)
-    return task_rows.render(desk, row, seconds=time_limit_seconds(row.config))
+    return task_rows.render(desk, row, seconds=flow_config.time_limit_seconds(row.config))
 
 
 def decline(desk: Desk, worker: Worker, task: str, reason: str) -> dict[str, str]:
@@ -213,18 +214,17 @@ def release(
         .where(_loops.c.id == loop_id, _loops.c.status == IN_PROGRESS)
         .values(open_slots=_loops.c.open_slots + 1)
     )
-    settle_stopping(desk, connection, int(loop_id or 0), now_ms)
+    finish_stopping(desk, connection, int(loop_id or 0), now_ms)
     return True
 
 
 def _task(desk: Desk, row: AnyRow) -> Task:
-    config = json.loads(row.config)["HumanLoopConfig"]
     return Task(
         task=row.task,
         loop=row.loop_name,
         flow=row.flow_name,
-        title=config["TaskTitle"],
-        description=config["TaskDescription"],
+        title=flow_config.title(row.config),
+        description=flow_config.description(row.config),
         state=row.state,
         paused=row.state == "working" and row.paused_since_ms is not None,
         accepted_ms=row.accepted_ms,

@@ -1,7 +1,7 @@
-"""StartHumanLoop.
+"""Starting a human loop.
 
-A name belongs to one loop until that loop is deleted. Starting it again with the same input returns the
-same loop, whatever became of it: nobody is asked twice because a caller retried.
+A name belongs to one loop until that loop is deleted. Starting it again with the same input finds that loop,
+whatever its status: a caller that retries never has a person review the same input twice.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from include.review_desk.aws_api import arns
-from include.review_desk.aws_api.loops import DEFAULT_AVAILABILITY_SECONDS, FAILED, IN_PROGRESS
+from include.review_desk import arns
 from include.review_desk.errors import InvalidRequest, LoopConflict, RenderFailure
 from include.review_desk.events.event import record_end
+from include.review_desk.loops import flow_config
+from include.review_desk.loops.flows import ACTIVE
+from include.review_desk.loops.status import FAILED, IN_PROGRESS
 from include.review_desk.storage import schema
 from include.review_desk.storage.s3_uri import output_uri
 from include.review_desk.strict_json import JsonFault, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from include.review_desk.context import Desk
     from include.review_desk.storage.database import AnyRow
 
@@ -31,11 +31,18 @@ _MAX_REASON_CHARACTERS = 1024
 _loops = schema.human_loops
 
 
-def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """Start a human loop, or find the one that this call started before.
+def start(desk: Desk, *, name: str, flow_arn: str, content: str, data_attributes: str) -> None:
+    """Start a human loop, or find the one that the same call started before.
 
     A template that does not render with this input makes a loop that has Failed with ValidationError, as on
     A2I.
+
+    Parameters
+    ----------
+    content
+        InputContent, JSON as a string.
+    data_attributes
+        DataAttributes as canonical JSON.
 
     Raises
     ------
@@ -44,19 +51,14 @@ def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     LoopConflict
         The name belongs to a loop with other input.
     """
-    name = params["HumanLoopName"]
-    flow_arn = params["FlowDefinitionArn"]
-    content = params["HumanLoopInput"]["InputContent"]
-    attributes = json.dumps(params.get("DataAttributes", {}), sort_keys=True)
     task_input = _parse_input(content)
-    wanted = (desk.config.arns.name_of(arns.FLOW_DEFINITION, flow_arn), content, attributes)
-    answer = {"HumanLoopArn": desk.config.arns.make(arns.HUMAN_LOOP, name)}
+    wanted = (desk.config.arns.name_of(arns.FLOW_DEFINITION, flow_arn), content, data_attributes)
     with desk.database.read() as connection:
         if _same_loop_exists(connection, name, wanted):
-            return answer
+            return
         flow, template_sha256, template = _flow_for_start(desk, connection, flow_arn)
     reason = _render_fault(desk, template, task_input)
-    row = _new_loop(desk, name, flow, template_sha256, content, attributes, reason)
+    row = _new_loop(desk, name, flow, template_sha256, content, data_attributes, reason)
     try:
         with desk.database.write() as connection:
             _check_flow_active(connection, flow.id, flow_arn)
@@ -64,11 +66,10 @@ def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
             if reason:
                 record_end(desk, connection, loop_id)
     except IntegrityError:
-        # Somebody else started the name meanwhile.
+        # Another call has started this name in the meantime.
         with desk.database.read() as connection:
             if not _same_loop_exists(connection, name, wanted):
                 raise
-    return answer
 
 
 def _parse_input(content: str) -> Any:
@@ -101,7 +102,7 @@ def _flow_for_start(desk: Desk, connection: Connection, flow_arn: str) -> tuple[
     flow = connection.execute(live).one_or_none() if name is not None else None
     if flow is None:
         raise InvalidRequest(f"The flow definition {flow_arn} does not exist.")
-    if flow.status != "Active":
+    if flow.status != ACTIVE:
         raise InvalidRequest(
             f"The flow definition {flow_arn} has the status {flow.status}: it takes no new loops."
         )
@@ -120,7 +121,7 @@ def _flow_for_start(desk: Desk, connection: Connection, flow_arn: str) -> tuple[
 def _check_flow_active(connection: Connection, flow_id: int, flow_arn: str) -> None:
     flows = schema.flow_definitions
     status = select(flows.c.status).where(flows.c.id == flow_id).with_for_update(read=True)
-    if connection.scalar(status) != "Active":
+    if connection.scalar(status) != ACTIVE:
         raise InvalidRequest(f"The flow definition {flow_arn} is being deleted: it takes no new loops.")
 
 
@@ -138,13 +139,12 @@ def _new_loop(
     flow: AnyRow,
     template_sha256: str,
     content: str,
-    attributes: str,
+    data_attributes: str,
     fault: str | None,
 ) -> dict[str, Any]:
     config = json.loads(flow.config)
-    loop_config = config["HumanLoopConfig"]
+    task_count = config["HumanLoopConfig"]["TaskCount"]
     now_ms = desk.clock()
-    lifetime = loop_config.get("TaskAvailabilityLifetimeInSeconds", DEFAULT_AVAILABILITY_SECONDS)
     return {
         "name": name,
         "live_name": name,
@@ -153,14 +153,14 @@ def _new_loop(
         "team_id": flow.team_id,
         "template_sha256": template_sha256,
         "input_content": content,
-        "data_attributes": attributes,
+        "data_attributes": data_attributes,
         "output_uri": output_uri(config["OutputConfig"]["S3OutputPath"], flow.name, now_ms, name),
-        "task_count": loop_config["TaskCount"],
-        "open_slots": 0 if fault else loop_config["TaskCount"],
+        "task_count": task_count,
+        "open_slots": 0 if fault else task_count,
         "status": FAILED if fault else IN_PROGRESS,
         "failure_code": "ValidationError" if fault else None,
         "failure_reason": fault,
         "created_ms": now_ms,
-        "available_until_ms": now_ms + lifetime * 1000,
+        "available_until_ms": now_ms + flow_config.availability_seconds(flow.config) * 1000,
         "ended_ms": now_ms if fault else None,
     }

@@ -1,0 +1,1 @@
+"""Human loops from start to end, and the flow definitions and worker templates they are made from."""
