@@ -21,13 +21,13 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, TriggerRule
 
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.nights import night_of
-from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOperator
+from secondlook.operators.bootstrap import SageMakerBootstrapTrainingOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.pack import PackVocOperator
 from secondlook.operators.promote import ChampionPublishOperator
-from secondlook.parameters import check_conf
-from secondlook.retry_policy import SecondLookRetryPolicy
+from secondlook.runtime.parameters import check_conf
 from secondlook.settings import LazySettings, choose
 
 # Airflow binds a task to its pool when the file is parsed, before any setting is read.

@@ -12,9 +12,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.operators.cleanup import CleanupOperator
-from secondlook.parameters import check_conf
-from secondlook.retry_policy import SecondLookRetryPolicy
+from secondlook.runtime.parameters import check_conf
 from secondlook.settings import LazySettings
 
 with DAG(

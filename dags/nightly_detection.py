@@ -40,20 +40,20 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task
 
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.nights import night_of
 from secondlook.operators.approve import PromotionApprovalOperator
-from secondlook.operators.augmented_manifest import AugmentedManifestOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
-from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.operators.launch import HumanLoopStartOperator
+from secondlook.operators.manifest import AugmentedManifestOperator
 from secondlook.operators.plan import NightPlanOperator
 from secondlook.operators.promote import ChampionPromoteOperator
 from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.score_archive import ArchiveScoreOperator
 from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
-from secondlook.parameters import check_conf
-from secondlook.retry_policy import SecondLookRetryPolicy
+from secondlook.runtime.parameters import check_conf
 from secondlook.sensors.human_loops import HumanLoopSensor
 from secondlook.settings import LazySettings, choose
 

@@ -16,9 +16,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param, task
 
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
-from secondlook.parameters import check_conf
-from secondlook.retry_policy import SecondLookRetryPolicy
+from secondlook.runtime.parameters import check_conf
 from secondlook.settings import LazySettings
 
 with DAG(

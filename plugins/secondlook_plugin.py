@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
-from secondlook.links import EndpointLink, ReviewLink, TrainingJobLink, TransformJobLink
+from secondlook.runtime.links import EndpointLink, ReviewLink, TrainingJobLink, TransformJobLink
 
 
 class SecondLookPlugin(AirflowPlugin):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from secondlook.executor import ResumeSafeLocalExecutor
+from secondlook.runtime.executor import ResumeSafeLocalExecutor
 
 # Other people's modules only: an edit of this project's own takes effect with the next task.
 PRELOADED = (

@@ -18,7 +18,7 @@ from include.demo.drawn import DrawnSizes, draw_archive
 from include.demo.scenes import TrueBox
 from include.demo.voc_folder import deal_folder
 from include.formats.voc import VocError
-from secondlook.errors import SettingsError
+from secondlook.failures.exceptions import SettingsError
 from secondlook.settings import EvaluationSettings, parse_settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import json
 import zlib
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from secondlook.errors import RecordError
+from secondlook.failures.exceptions import RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

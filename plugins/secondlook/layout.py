@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from secondlook.errors import NightError, S3UriError
+from secondlook.failures.exceptions import NightError, S3UriError
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 # A prefix is part of a tag: letters, digits, spaces and _.:/=+-@, 256 in all (SageMaker API Reference, Tag).

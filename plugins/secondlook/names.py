@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from secondlook.errors import ResourceNameError
+from secondlook.failures.exceptions import ResourceNameError
 
 MAX_NAME_LENGTH = 63
 

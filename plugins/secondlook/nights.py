@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import pass_context
 
-from secondlook.errors import NightError
+from secondlook.failures.exceptions import NightError
 from secondlook.layout import check_night
 
 if TYPE_CHECKING:

@@ -21,9 +21,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from secondlook.errors import S3UriError, SettingsError
+from secondlook.failures.exceptions import S3UriError, SettingsError
 from secondlook.layout import check_prefix
-from secondlook.task_log import leave_log_group
+from secondlook.runtime.task_log import leave_log_group
 
 SETTINGS_ENVIRONMENT_VARIABLE = "SECONDLOOK_SETTINGS"
 SETTINGS_AIRFLOW_VARIABLE = "secondlook_settings"

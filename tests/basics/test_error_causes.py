@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from secondlook import failures
-from secondlook.failures import fault_of
+from secondlook.failures import explain as failures
+from secondlook.failures.explain import fault_of
 
 ROOT = Path(__file__).parents[2]
 # Raised and caught by the same caller; a note is never worth a task.
@@ -84,7 +84,7 @@ def test_the_search_finds_what_pack_may_raise():
 @pytest.mark.parametrize("error_class", CLASSES, ids=lambda found: f"{found.__module__}.{found.__name__}")
 def test_an_error_of_include_has_its_cause_in_the_table(error_class):
     decided = fault_of(error_class.__new__(error_class))
-    assert decided.known, f"decide in secondlook/failures.py what {error_class.__name__} means"
+    assert decided.known, f"decide in secondlook/failures/explain.py what {error_class.__name__} means"
 
 
 def class_definitions() -> dict[str, tuple[list[str], ast.ClassDef]]:

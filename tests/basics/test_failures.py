@@ -14,9 +14,16 @@ from botocore.parsers import ResponseParserError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondlook.causes import Cause, delay_seconds, fault
-from secondlook.errors import SecondLookError, SettingsError
-from secondlook.failures import fault_of, is_data_fault, reason_passes, repeats, sentence_of, will_pass
+from secondlook.failures.causes import Cause, delay_seconds, fault
+from secondlook.failures.exceptions import SecondLookError, SettingsError
+from secondlook.failures.explain import (
+    fault_of,
+    is_data_fault,
+    reason_passes,
+    repeats,
+    sentence_of,
+    will_pass,
+)
 
 ClientError = botocore_errors.ClientError
 ENDPOINT = "https://api.sagemaker.us-east-1.amazonaws.com/"

@@ -10,7 +10,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from secondlook.job_record import Departure, JobRecord, JobRecordError, User
+from secondlook.jobs.record import Departure, JobRecord, JobRecordError, User
 
 TASKS = ("monday", "tuesday", "wednesday")
 tasks = st.sampled_from(TASKS)

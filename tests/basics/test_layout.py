@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from secondlook.errors import NightError, S3UriError
+from secondlook.failures.exceptions import NightError, S3UriError
 from secondlook.layout import Layout, check_night, split_s3_uri
 
 NIGHT = "2026-11-22"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook import names
-from secondlook.errors import ResourceNameError
+from secondlook.failures.exceptions import ResourceNameError
 
 SESSION = botocore.session.get_session()
 SAGEMAKER = SESSION.get_service_model("sagemaker")

@@ -9,9 +9,9 @@ from pathlib import Path
 PLUGINS = Path(__file__).parents[2] / "plugins"
 PROGRAM = """
 import sys
-import secondlook.detection, secondlook.errors, secondlook.failures, secondlook.jsonl, secondlook.layout
-import secondlook.names, secondlook.shards
-import secondlook.job_record
+import secondlook.detection, secondlook.failures.exceptions, secondlook.failures.explain
+import secondlook.jsonl, secondlook.layout, secondlook.names, secondlook.scoring.shards
+import secondlook.jobs.record
 import secondlook.review, secondlook.scoring.control, secondlook.training
 print(sorted({"airflow", "boto3", "botocore", "aiobotocore", "requests"} & set(sys.modules)))
 """

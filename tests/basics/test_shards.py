@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondlook.errors import RecordError
-from secondlook.shards import WHOLE_NIGHT, Shard, cut, parts
+from secondlook.failures.exceptions import RecordError
+from secondlook.scoring.shards import WHOLE_NIGHT, Shard, cut, parts
 
 NAMES = st.sets(st.text(alphabet="abz/.é 😀", min_size=1, max_size=6), max_size=120)
 SIZES = st.integers(min_value=1, max_value=9)

@@ -56,7 +56,7 @@ def run_task(order: dict[str, Any]) -> None:
     """Run one operator in this process; prints its result and the memory that it took."""
     os.environ |= order["environment"]
     from secondlook.operators.deploy import SageMakerDeployEndpointOperator
-    from secondlook.operators.human_loops import HumanLoopStartOperator
+    from secondlook.operators.launch import HumanLoopStartOperator
     from secondlook.operators.plan import NightPlanOperator
     from secondlook.operators.score import SageMakerScoreImagesOperator
     from secondlook.operators.score_archive import ArchiveScoreOperator

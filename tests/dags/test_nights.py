@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from secondlook.errors import NightError, ParameterError
+from secondlook.failures.exceptions import NightError, ParameterError
 from secondlook.nights import check_run, resolve_night
-from secondlook.parameters import check_conf
+from secondlook.runtime.parameters import check_conf
 
 NOW = datetime(2026, 12, 1, 9, tzinfo=UTC)
 

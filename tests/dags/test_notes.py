@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from secondlook.hooks.airflow_notes import NoteError, write_note
+from secondlook.runtime.notes import NoteError, write_note
 
 NOBODYS = SimpleNamespace(
     dag_id="nightly_detection", run_id="manual__never+1", task_id="launch", map_index=-1

@@ -13,7 +13,7 @@ import pytest
 from airflow.executors.local_executor import LocalExecutor
 from airflow.utils.state import TaskInstanceState as State
 
-from secondlook.executor import ResumeSafeLocalExecutor
+from secondlook.runtime.executor import ResumeSafeLocalExecutor
 
 SCHEDULER = 1
 TASK = "train"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.layout import Layout
-from secondlook.retry_policy import SecondLookRetryPolicy
 from tests.dags.test_runs import deployment
 
 __all__ = ["deployment"]

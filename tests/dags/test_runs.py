@@ -263,7 +263,7 @@ def test_a_first_model_and_a_night_with_a_reviewer(
 def test_bad_settings_fail_the_task_with_a_sentence(
     runnable_dags: dict[str, Any], deployment: Layout, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from secondlook.errors import SettingsError
+    from secondlook.failures.exceptions import SettingsError
 
     monkeypatch.setenv("AIRFLOW_VAR_SECONDLOOK_SETTINGS", '{"bucket": "My Bucket"}')
     with pytest.raises(SettingsError, match=r"secondlook_settings cannot be used\. bucket = 'My Bucket'"):

@@ -17,7 +17,7 @@ from secondlook.detection import (
     match,
     mean_average_precision,
 )
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 
 
 def predicted(image: str, *detections: tuple[int, float, Box]) -> Prediction:

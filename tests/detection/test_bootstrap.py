@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from secondlook.detection import ImageMatches, mean_average_precision, paired_bootstrap
 from secondlook.detection.average_precision import ClassCurves
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 
 
 def simulated(

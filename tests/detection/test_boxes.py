@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook.detection import Box, boxes_array, iou_matrix
-from secondlook.errors import BoxError
+from secondlook.failures.exceptions import BoxError
 
 coordinates = st.floats(-50, 700, allow_nan=False).map(lambda value: round(value, 2))
 extents = st.floats(0.5, 400).map(lambda value: round(value, 2))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secondlook import jsonl
 from secondlook.detection import Prediction
-from secondlook.errors import PredictionError
+from secondlook.failures.exceptions import PredictionError
 
 IMAGE = "s3://second-look/images/2026-11-22/a.jpg"
 

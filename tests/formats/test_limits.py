@@ -12,13 +12,14 @@ from PIL import Image
 
 from include.detector import images as detector
 from include.formats.images import MAX_IMAGE_BYTES, MAX_IMAGE_PIXELS
-from secondlook.hooks import image_files, scoring
-from secondlook.hooks.image_files import decoded_size, decodes
+from secondlook.hooks import scoring
+from secondlook.scoring import image_type
+from secondlook.scoring.image_type import decoded_size, decodes
 
 
 def test_packing_scoring_and_the_detector_have_the_same_limits():
     assert scoring.MAX_BODY_BYTES == MAX_IMAGE_BYTES
-    assert {detector.MAX_PIXELS, image_files.MAX_PIXELS} == {MAX_IMAGE_PIXELS}
+    assert {detector.MAX_PIXELS, image_type.MAX_PIXELS} == {MAX_IMAGE_PIXELS}
 
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from PIL import Image, PngImagePlugin
 from include.detector.errors import ImageError
 from include.detector.images import decode
 from include.formats.png import SIGNATURE, without_metadata
-from secondlook.hooks.image_files import decoded_size
+from secondlook.scoring.image_type import decoded_size
 
 LARGE = 3 * PngImagePlugin.MAX_TEXT_CHUNK
 PIXELS = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)

@@ -20,13 +20,13 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
-from secondlook.hooks import budgets, swapping
 from secondlook.hooks.human_loops import ActiveFlow, InvalidLoopError
-from secondlook.hooks.store import ObjectChangedError, ObjectHead, ObjectMissingError, StoredObject
+from secondlook.hooks.s3 import ObjectChangedError, ObjectHead, ObjectMissingError, StoredObject
 from secondlook.layout import Layout
-from secondlook.links import ReviewLink
-from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.operators.launch import HumanLoopStartOperator
+from secondlook.records import budgets, document
 from secondlook.review import LedgerLine, MonthBudget, ReviewPlan, ScoredNight
+from secondlook.runtime.links import ReviewLink
 from tests.human_review.conftest import LABELS, MODEL, TaskInstance
 
 LAYOUT = Layout("cells", "p")
@@ -264,7 +264,7 @@ class World:
         """The world's clock, no pauses, and nothing that has no part in budgets."""
         with (
             mock.patch.object(budgets, "utc_now", self.clock),
-            mock.patch.object(swapping, "pause", nothing),
+            mock.patch.object(document, "pause", nothing),
             mock.patch.object(ReviewLink, "persist", nothing),
             mock.patch("secondlook.operators.review_budget.recent_seconds", nothing),
             mock.patch.object(HumanLoopStartOperator, "log", Silence()),

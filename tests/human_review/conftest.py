@@ -16,8 +16,8 @@ import pytest
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.layout import Layout
-from secondlook.operators.augmented_manifest import AugmentedManifestOperator
-from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.operators.launch import HumanLoopStartOperator
+from secondlook.operators.manifest import AugmentedManifestOperator
 from secondlook.operators.review_workflow import (
     PROJECT_ROOT,
     TEMPLATE_PATH,

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.human_loops import OverBudgetError
+from secondlook.operators.launch import OverBudgetError
 from tests.human_review.conftest import NIGHT, TaskInstance
 
 NIGHTS = ["2026-11-20", "2026-11-21"]

@@ -13,9 +13,9 @@ from decimal import Decimal
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from secondlook.errors import SecondLookError
+from secondlook.failures.exceptions import SecondLookError
 from secondlook.hooks.human_loops import InvalidLoopError
-from secondlook.operators.human_loops import OverBudgetError
+from secondlook.operators.launch import OverBudgetError
 from tests.human_review.budget_world import AFTERWARDS, COST, LAYOUT, NIGHTS, Killed, Run, World
 
 limits = st.fixed_dictionaries(

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from secondlook.hooks.reviews import LedgerMissingError
 from secondlook.operators.base import ArgumentError
+from secondlook.records.reviews import LedgerMissingError
 from tests.human_review.conftest import NIGHT, TaskInstance, predrawn
 from tests.human_review.test_launch import a_night
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from secondlook.errors import LabelError, ReviewInputError, ReviewPolicyError
+from secondlook.failures.exceptions import LabelError, ReviewInputError, ReviewPolicyError
 from secondlook.hooks.human_loops import ReviewSetupError
-from secondlook.hooks.store import StoreError
+from secondlook.hooks.s3 import StoreError
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.review_choice import ChosenImageError, NothingScoredError
 from tests.human_review.conftest import MODEL, NIGHT, TaskInstance

@@ -7,7 +7,7 @@ import pytest
 from airflow.plugins_manager import AirflowPlugin
 
 from plugins.secondlook_plugin import SecondLookPlugin
-from secondlook.links import EndpointLink, ReviewLink, TrainingJobLink, TransformJobLink
+from secondlook.runtime.links import EndpointLink, ReviewLink, TrainingJobLink, TransformJobLink
 
 
 def client(service, region, **arguments):

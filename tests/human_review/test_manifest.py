@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from secondlook.operators.augmented_manifest import OutcomesMissingError
 from secondlook.operators.base import ArgumentError
+from secondlook.operators.manifest import OutcomesMissingError
 from tests.human_review.conftest import HEIGHT_PX, NIGHT, WIDTH_PX
 
 CORRECTED = {"label": "WBC", "left": 100, "top": 50, "width": 40, "height": 30}

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from secondlook.hooks.recent_answers import recent_seconds
+from secondlook.records.recent_answers import recent_seconds
 from secondlook.review.output import CROWD_ELEMENT
 from tests.human_review.conftest import predrawn
 

@@ -11,8 +11,8 @@ from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
 from secondlook.hooks.human_loops import HumanReviewError, LoopBoard, ReviewSetupError
-from secondlook.hooks.reviews import LedgerMissingError
 from secondlook.operators.base import ArgumentError
+from secondlook.records.reviews import LedgerMissingError
 from tests.human_review.conftest import LABELS, NIGHT, predrawn
 
 OTHER_NIGHT = "2026-11-21"

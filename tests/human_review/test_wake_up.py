@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from secondlook.errors import SettingsError
+from secondlook.failures.exceptions import SettingsError
 from secondlook.hooks.clients import SqsQueueHook
-from secondlook.hooks.loop_events import LoopEventQueue
+from secondlook.hooks.events import LoopEventQueue
 from secondlook.settings import parse_settings
 from secondlook.triggers.human_loops import HumanLoopsTrigger
 from tests.human_review.conftest import predrawn

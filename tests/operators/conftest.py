@@ -20,7 +20,7 @@ import pytest
 
 from secondlook import jsonl
 from secondlook.layout import Layout
-from secondlook.operators.bootstrap_training import SageMakerBootstrapTrainingOperator
+from secondlook.operators.bootstrap import SageMakerBootstrapTrainingOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
 from secondlook.operators.pack import PackVocOperator

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from secondlook import jsonl
-from secondlook.errors import TrainingDataError
-from secondlook.hooks.content import with_content
-from secondlook.hooks.models import read_card
-from secondlook.hooks.store import SHA256, ObjectMissingError, ObjectStore
-from secondlook.hooks.training_data import UnknownImageError, trained_images
+from secondlook.failures.exceptions import TrainingDataError
+from secondlook.hooks.s3 import SHA256, ObjectMissingError, ObjectStore
 from secondlook.operators.evaluate import HoldoutChangedError, HoldoutLeakError
+from secondlook.records.content import with_content
+from secondlook.records.models import read_card
+from secondlook.records.training_data import UnknownImageError, trained_images
 from secondlook.training import NamedImage
 from tests.operators.conftest import NIGHT, STUB_IMAGE, TaskInstance
 from tests.operators.shapes import annotation_xml, draw

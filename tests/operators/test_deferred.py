@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from secondlook.operators.augmented_manifest import AugmentedManifestOperator
-from secondlook.operators.human_loops import HumanLoopStartOperator
+from secondlook.operators.launch import HumanLoopStartOperator
+from secondlook.operators.manifest import AugmentedManifestOperator
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator
 from secondlook.sensors.human_loops import HumanLoopSensor
 from tests.human_review.conftest import Reviewer

@@ -12,9 +12,8 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
 
-from secondlook.hooks.models import NoChampionError
+from secondlook.hooks.s3 import StoreError
 from secondlook.hooks.sagemaker_errors import ResourceConflictError, SageMakerRefusedError
-from secondlook.hooks.store import StoreError
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.deploy import (
     MOST_REQUESTS,
@@ -23,6 +22,7 @@ from secondlook.operators.deploy import (
     EndpointRollbackError,
 )
 from secondlook.operators.waiting import WaitTimeoutError
+from secondlook.records.models import NoChampionError
 from secondlook.triggers.sagemaker import SETTLED
 from tests.operators import waits
 

@@ -15,14 +15,14 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from secondlook.hooks.holdout import transform_manifest
-from secondlook.hooks.job_users import JobsNotLeftError, JobUsers, leave_jobs
 from secondlook.hooks.requests import TransformSpec
+from secondlook.hooks.s3 import ObjectStore
 from secondlook.hooks.sagemaker import SageMaker
-from secondlook.hooks.store import ObjectStore
-from secondlook.hooks.training_data import TrainingDataReader
-from secondlook.job_record import User
+from secondlook.jobs.record import User
+from secondlook.jobs.users import JobsNotLeftError, JobUsers, leave_jobs
 from secondlook.layout import Layout
+from secondlook.records.holdout import transform_manifest
+from secondlook.records.training_data import TrainingDataReader
 from secondlook.triggers.sagemaker import SageMakerJobsTrigger
 from tests.operators.conftest import STUB_IMAGE
 from tests.operators.shapes import LABELS
@@ -181,9 +181,9 @@ async def test_an_evaluation_uses_the_transforms_of_both_models(ready: Any) -> N
 
 RACER = """
 import json, os, random, sys, time
-from secondlook.hooks.job_users import JobUsers
-from secondlook.hooks.store import ObjectStore
-from secondlook.job_record import User
+from secondlook.jobs.users import JobUsers
+from secondlook.hooks.s3 import ObjectStore
+from secondlook.jobs.record import User
 from secondlook.layout import Layout
 
 bucket, task, rounds, start = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])

@@ -11,9 +11,9 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
-from secondlook.hooks.models import record_verdict
-from secondlook.hooks.store import ObjectStore
+from secondlook.hooks.s3 import ObjectStore
 from secondlook.operators.waiting import JobFailedError
+from secondlook.records.models import record_verdict
 from tests.operators.conftest import StateStore, TaskInstance
 
 LATER = "2026-11-21"

@@ -11,8 +11,8 @@ from PIL import Image
 from include.detector.recordio import read_records
 from include.formats.voc import VocError
 from secondlook import jsonl
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.operators.pack import PackVocOperator, VocFolderError
-from secondlook.retry_policy import SecondLookRetryPolicy
 from tests.operators.shapes import annotation_xml, draw
 
 

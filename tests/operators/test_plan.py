@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from secondlook.errors import NightError, ReviewPolicyError, SettingsError
-from secondlook.hooks.predictions import NoImagesError
+from secondlook.failures.exceptions import NightError, ReviewPolicyError, SettingsError
 from secondlook.operators.base import ArgumentError
+from secondlook.records.predictions import NoImagesError
 from secondlook.settings import LazySettings
 from tests.operators.shapes import LABELS
 

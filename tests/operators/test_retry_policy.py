@@ -15,9 +15,9 @@ import pytest
 from airflow.sdk import BaseOperator, RetryAction, RetryDecision
 from botocore.config import Config
 
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 from secondlook.operators.waiting import JobFailedError
-from secondlook.retry_policy import SecondLookRetryPolicy
 from tests.operators.test_deploy import damaged, of_stub
 
 CONNECTION = "AIRFLOW_CONN_AWS_DEFAULT"

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from secondlook.failures import fault_of
-from secondlook.hooks.predictions import NoImagesError
+from secondlook.failures.explain import fault_of
+from secondlook.hooks.s3 import StoredObject
 from secondlook.hooks.scoring import EndpointUnavailableError, ImageScorer
 from secondlook.hooks.served_config import OtherModelServedError
-from secondlook.hooks.store import StoredObject
 from secondlook.operators.base import ArgumentError
+from secondlook.records.predictions import NoImagesError
 from tests.operators.archive import picture
 from tests.operators.conftest import STUB_IMAGE
 from tests.operators.shapes import draw

@@ -12,10 +12,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from PIL import Image
 
 from secondlook import jsonl
-from secondlook.hooks.night_transform import NightChangedError
-from secondlook.hooks.predictions import NoImagesError, ScoringContradictionError
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.scored import NothingScoredError
+from secondlook.records.night_transform import NightChangedError
+from secondlook.records.predictions import NoImagesError, ScoringContradictionError
 from tests.operators.archive import JPEG, NIGHT, parts, put_stub_night, quarantined
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from secondlook.errors import NightError, SettingsError
+from secondlook.failures.exceptions import NightError, SettingsError
 from secondlook.nights import resolve_night
 from secondlook.settings import DEFAULT_SETTINGS_FILE, LazySettings, load_settings, merge, parse_settings
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from secondlook.failures import will_pass
-from secondlook.hooks import store as store_module
-from secondlook.hooks.budgets import ReviewBudget
-from secondlook.hooks.store import CONFLICT_ATTEMPTS, ObjectChangedError, ObjectStore, StoreError
+from secondlook.failures.explain import will_pass
+from secondlook.hooks import s3 as store_module
+from secondlook.hooks.s3 import CONFLICT_ATTEMPTS, ObjectChangedError, ObjectStore, StoreError
 from secondlook.layout import Layout
+from secondlook.records.budgets import ReviewBudget
 from secondlook.review import Terms
 
 # What Amazon S3 says (API reference, PutObject, "ConditionalRequestConflict").

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from secondlook.hooks.predictions import NightImages
-from secondlook.hooks.round_outputs import RoundOutputs
+from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError, ObjectStore
 from secondlook.hooks.scoring import in_order
-from secondlook.hooks.store import ObjectChangedError, ObjectMissingError, ObjectStore
-from secondlook.hooks.transform_rounds import Rounds
-from secondlook.hooks.transforms import ManifestWriter, output_root
-from secondlook.shards import Shard
+from secondlook.records.predictions import NightImages
+from secondlook.records.round_outputs import RoundOutputs
+from secondlook.records.transform_rounds import Rounds
+from secondlook.records.transforms import ManifestWriter, output_root
+from secondlook.scoring.shards import Shard
 
 NIGHT = "2026-11-20"
 

@@ -13,8 +13,8 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
 from include.detector.recordio import pack
-from secondlook.errors import TrainingDataError
-from secondlook.failures import fault_of
+from secondlook.failures.exceptions import TrainingDataError
+from secondlook.failures.explain import fault_of
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.evaluate import HoldoutLeakError, NoHoldoutError
 from secondlook.operators.job_user import JobStoppedError

@@ -22,9 +22,9 @@ def say(text):
 sys.addaudithook(lambda event, about: asked.append(about[1]) if event == "socket.connect" else None)
 """
 OURS = """
-import secondlook.operators.bootstrap_training as operators
+import secondlook.operators.bootstrap as operators
 say("sagemaker" in sys.modules)
-from secondlook.sdk import NoImageUriError, object_detection_image
+from secondlook.runtime.sdk import NoImageUriError, object_detection_image
 say(object_detection_image("eu-west-1"))
 try:
     object_detection_image("mx-central-1")

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from secondlook.errors import BudgetError
+from secondlook.failures.exceptions import BudgetError
 from secondlook.review import MonthBudget, ReviewPlan, Terms, money, month_of
 from tests.review.conftest import make_ledger_line, make_prediction
 

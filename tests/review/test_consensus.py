@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook.detection import Box
-from secondlook.errors import ReviewOutputError
+from secondlook.failures.exceptions import ReviewOutputError
 from secondlook.review import LabelledBox, consolidate
 
 

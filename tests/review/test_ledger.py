@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
-from secondlook.errors import LabelError, RecordError, ReviewInputError
+from secondlook.failures.exceptions import LabelError, RecordError, ReviewInputError
 from secondlook.review import LedgerLine, Outcome, predrawn_boxes
 from secondlook.review.ledger import PredrawnBox, input_content
 from tests.review.conftest import LABELS, NIGHT, make_ledger_line, make_prediction

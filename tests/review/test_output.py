@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from secondlook.errors import ReviewOutputError
+from secondlook.failures.exceptions import ReviewOutputError
 from secondlook.review import Answer, DrawnBox, parse_output
 from tests.review.conftest import drawn
 

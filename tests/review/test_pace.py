@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondlook.review import Pace
+from secondlook.runtime.pace import Pace
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondlook.errors import ReviewPolicyError
+from secondlook.failures.exceptions import ReviewPolicyError
 from secondlook.review import ScoredNight, resolve_policy, select
 from secondlook.review.policies import priority_of
 from tests.review.conftest import make_prediction

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook.detection import Prediction
-from secondlook.errors import ReviewPolicyError
+from secondlook.failures.exceptions import ReviewPolicyError
 from secondlook.names import digest
 from secondlook.review import resolve_policy, select, selection
 from secondlook.review.policies import priority_of

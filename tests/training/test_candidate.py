@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secondlook.errors import RecordError
+from secondlook.failures.exceptions import RecordError
 from secondlook.training import CandidateRecord, Standing
 
 RECORD = CandidateRecord("champion-1", ("second-look-a", "second-look-control-b"), "dag/run", "2026-11-20")

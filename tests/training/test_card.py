@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from secondlook.errors import ModelCardError, RecordError
+from secondlook.failures.exceptions import ModelCardError, RecordError
 from secondlook.training import Champion, LearnedManifest, ModelCard, TrainingData
 
 CARD = ModelCard(

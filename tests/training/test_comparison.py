@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 from secondlook.training import Candidate, PromotionRule, compare
 from tests.training.conftest import LABELS, make_holdout, predict
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from include.detector import hyperparameters as detector
 from include.detector.errors import ConfigurationError
-from secondlook.errors import TrainingDataError
+from secondlook.failures.exceptions import TrainingDataError
 from secondlook.training.hyperparameters import (
     COMPUTED,
     RULES,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook import jsonl
-from secondlook.errors import ManifestError, RecordError
+from secondlook.failures.exceptions import ManifestError, RecordError
 from secondlook.training import (
     ImageIdentities,
     latest,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from secondlook import jsonl
 from secondlook.detection import Box
-from secondlook.errors import ManifestError, NightError, RecordError
+from secondlook.failures.exceptions import ManifestError, NightError, RecordError
 from secondlook.training import Annotation, ManifestLine, read_manifest, write_manifest
 from tests.training.conftest import LABELS, NIGHT, make_line
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondlook.errors import ReplayError
+from secondlook.failures.exceptions import ReplayError
 from secondlook.training import control_mix, mix_replay, split_validation
 from tests.training.conftest import make_line
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

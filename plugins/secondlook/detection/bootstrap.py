@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from secondlook.detection.average_precision import ClassCurves
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
-from secondlook.errors import BoxError
+from secondlook.failures.exceptions import BoxError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

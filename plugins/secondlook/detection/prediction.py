@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from secondlook import jsonl
 from secondlook.detection.answer import MALFORMED, MIN_SCORE, read_answer
 from secondlook.detection.box import Box
-from secondlook.errors import BoxError, PredictionError, RecordError
+from secondlook.failures.exceptions import BoxError, PredictionError, RecordError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from secondlook.aws_answers import error_code, error_message, is_not_found
-from secondlook.causes import Cause
-from secondlook.errors import SecondLookError
-from secondlook.failures import fault_of
+from secondlook.failures.aws import error_code, error_message, is_not_found
+from secondlook.failures.causes import Cause
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.explain import fault_of
 from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
 
 if TYPE_CHECKING:

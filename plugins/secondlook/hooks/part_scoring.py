@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secondlook.errors import ModelFaultError
+from secondlook.failures.exceptions import ModelFaultError
 from secondlook.hooks.scoring import Quarantined, Unanswered, in_order, judge, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from secondlook.detection import Prediction
-    from secondlook.hooks.endpoint_model import EndpointModel
+    from secondlook.hooks.endpoint import EndpointModel
+    from secondlook.hooks.s3 import StoredObject
     from secondlook.hooks.scoring import ImageScorer
-    from secondlook.hooks.store import StoredObject
     from secondlook.scoring import FailureRule
 
 REMEDY = (

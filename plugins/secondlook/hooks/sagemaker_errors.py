@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secondlook.aws_answers import error_code, error_message
-from secondlook.causes import Cause
-from secondlook.errors import SecondLookError
-from secondlook.failures import fault_of
+from secondlook.failures.aws import error_code, error_message
+from secondlook.failures.causes import Cause
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.explain import fault_of
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError

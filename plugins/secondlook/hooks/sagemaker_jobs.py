@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from secondlook.aws_answers import error_code, is_already_there, is_not_found
+from secondlook.failures.aws import error_code, is_already_there, is_not_found
 from secondlook.hooks.clients import LogsHook, SageMakerClientHook
 from secondlook.hooks.requests import training_differences, transform_differences
 from secondlook.hooks.sagemaker_errors import ResourceConflictError, refused

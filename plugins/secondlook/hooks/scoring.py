@@ -10,16 +10,16 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from secondlook.hooks.endpoint_model import EndpointUnavailableError, UnusableAnswerError
-from secondlook.hooks.image_files import decodes, image_type
-from secondlook.hooks.store import ObjectMissingError, ObjectStore, StoredObject
+from secondlook.hooks.endpoint import EndpointUnavailableError, UnusableAnswerError
+from secondlook.hooks.s3 import ObjectMissingError, ObjectStore, StoredObject
 from secondlook.scoring import Failure
+from secondlook.scoring.image_type import decodes, image_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from secondlook.detection import Prediction
-    from secondlook.hooks.endpoint_model import EndpointModel
+    from secondlook.hooks.endpoint import EndpointModel
     from secondlook.scoring import Blame, FailureRule
 
 __all__ = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from secondlook.errors import SecondLookError
+from secondlook.failures.exceptions import SecondLookError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.standard.exceptions import HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
-from secondlook.errors import SecondLookError
+from secondlook.failures.exceptions import SecondLookError
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
         NobodyAnsweredError
             There is none within ``response_timeout``.
         """
-        from secondlook.hooks.models import record_verdict
+        from secondlook.records.models import record_verdict
         from secondlook.training import Approval
 
         # Airflow leaves a rejection by an exception that skips what follows, so the card comes first.

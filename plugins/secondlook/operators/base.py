@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from secondlook.errors import SecondLookError
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.layout import Layout
-from secondlook.retry_policy import SecondLookRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secondlook.hooks.store import ObjectStore
+    from secondlook.hooks.s3 import ObjectStore
 
 RESOURCE_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
@@ -73,7 +73,7 @@ class SecondLookOperator(BaseOperator):
     @cached_property
     def store(self) -> ObjectStore:
         """The bucket (after rendering)."""
-        from secondlook.hooks.store import ObjectStore
+        from secondlook.hooks.s3 import ObjectStore
 
         return ObjectStore(str(self.bucket), self.aws_conn_id, self.region_name)
 

@@ -6,15 +6,15 @@ import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from secondlook.errors import SecondLookError
-from secondlook.hooks.store import ObjectChangedError
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.hooks.s3 import ObjectChangedError
 from secondlook.operators.training_job import TrainingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from secondlook.hooks.candidates import CandidateBook
     from secondlook.operators.training_job import JobPlan
+    from secondlook.records.challenger import CandidateBook
     from secondlook.training import CandidateRecord, ModelCard, Standing
 
 # Each lost swap means that another night has got on.
@@ -61,7 +61,7 @@ class ChallengerTrainingOperator(TrainingOperator):
     @cached_property
     def candidates(self) -> CandidateBook:
         """The record of the open challenger (after rendering)."""
-        from secondlook.hooks.candidates import CandidateBook
+        from secondlook.records.challenger import CandidateBook
 
         return CandidateBook(self.store, self.layout, self.sagemaker)
 
@@ -88,7 +88,7 @@ class ChallengerTrainingOperator(TrainingOperator):
         ``given_up`` names a challenger that is not waited for any more, ``waited`` is the progress of a wait
         that is over.
         """
-        from secondlook.hooks.models import read_card, read_champion
+        from secondlook.records.models import read_card, read_champion
 
         for _ in range(CLAIM_ATTEMPTS):
             champion, _etag = read_champion(self.store, self.champion_key)
@@ -147,8 +147,8 @@ class ChallengerTrainingOperator(TrainingOperator):
     def _wait_for(
         self, context: Context, record: CandidateRecord, standing: Standing, waited: dict[str, Any] | None
     ) -> Any:
-        from secondlook.hooks.models import read_champion
-        from secondlook.triggers.candidates import CandidateTrigger
+        from secondlook.records.models import read_champion
+        from secondlook.triggers.challenger import CandidateTrigger
 
         name = record.challenger
         known = waited if waited and waited["challenger"] == name else None

@@ -70,7 +70,7 @@ class CleanupOperator(SecondLookOperator):
         }
 
     def _artifacts_to_keep(self) -> set[str]:
-        from secondlook.hooks.models import NoChampionError, read_card, read_champion
+        from secondlook.records.models import NoChampionError, read_card, read_champion
 
         try:
             champion, _ = read_champion(self.store, self.layout.champion())

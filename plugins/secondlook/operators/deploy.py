@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
-from secondlook.errors import SecondLookError
-from secondlook.failures import reason_passes
-from secondlook.links.console import EndpointLink
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.explain import reason_passes
 from secondlook.operators.base import INSTANCE_TYPE, RESOURCE_NAME, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
+from secondlook.runtime.links import EndpointLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +168,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         A server that goes on failing may have too much to do; one that this task has just put into service is
         at fault.
         """
-        from secondlook.hooks.endpoint_model import EndpointModel
+        from secondlook.hooks.endpoint import EndpointModel
 
         labels = len(self.labels) if self.labels is not None else None
         place = {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
@@ -217,7 +217,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
     def _target(self) -> tuple[str, str, str]:
         if self.model is not None:
             return str(self.model), str(self.artifact), str(self.image)
-        from secondlook.hooks.models import read_champion
+        from secondlook.records.models import read_champion
 
         key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
         champion, _ = read_champion(self.store, key)

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
-from secondlook.errors import SecondLookError
-from secondlook.links.console import TransformJobLink
+from secondlook.failures.exceptions import SecondLookError
 from secondlook.operators.base import INSTANCE_TYPE, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
+from secondlook.runtime.links import TransformJobLink
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -116,7 +116,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
         """Start what is not started, wait for what runs, then compare."""
-        from secondlook.hooks.holdout import collect
+        from secondlook.records.holdout import collect
 
         with self.leaving_on_failure():
             version, jobs = str(self.holdout_version), progress["jobs"]
@@ -138,7 +138,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
 
     def _opponents(self) -> tuple[ModelCard, str]:
         """Return the challenger's card and the id of the champion that it was trained from."""
-        from secondlook.hooks.models import read_card, read_champion
+        from secondlook.records.models import read_card, read_champion
 
         card = read_card(self.store, self.layout, str(self.challenger))
         champion, _ = read_champion(self.store, self.layout.champion())
@@ -153,8 +153,8 @@ class DetectorEvaluationOperator(SageMakerOperator):
 
     def _holdout(self) -> tuple[tuple[ManifestLine, ...], str]:
         """Return the holdout's lines, and the SHA-256 of its manifest."""
-        from secondlook.hooks.models import read_card
-        from secondlook.hooks.training_data import TrainingDataReader
+        from secondlook.records.models import read_card
+        from secondlook.records.training_data import TrainingDataReader
 
         key = self.layout.holdout_manifest(str(self.holdout_version))
         labels = read_card(self.store, self.layout, str(self.challenger)).labels
@@ -169,7 +169,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
         return lines, content
 
     def _refuse_replaced(self, lines: tuple[ManifestLine, ...]) -> None:
-        from secondlook.hooks.content import replaced
+        from secondlook.records.content import replaced
 
         found = replaced(self.store, lines)
         if found:
@@ -180,7 +180,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
             )
 
     def _refuse_leak(self, model: str, lines: tuple[ManifestLine, ...]) -> None:
-        from secondlook.hooks.training_data import trained_images
+        from secondlook.records.training_data import trained_images
 
         seen = trained_images(self.store, self.layout, model)
         leaked = [line.image for line in lines if line in seen]
@@ -193,7 +193,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
 
     def _plan(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, str]:
         """Prepare the transforms that are missing; returns the job's name by model."""
-        from secondlook.hooks.holdout import stored_predictions, transform_manifest
+        from secondlook.records.holdout import stored_predictions, transform_manifest
 
         version, jobs = str(self.holdout_version), {}
         manifest = transform_manifest(lines)
@@ -225,14 +225,14 @@ class DetectorEvaluationOperator(SageMakerOperator):
         return f"{self.layout.evaluation(str(self.holdout_version), model)}/input.manifest"
 
     def _resource(self, model: str) -> str:
-        from secondlook.hooks.models import read_card
+        from secondlook.records.models import read_card
 
         card = read_card(self.store, self.layout, model)
         return names.model_resource_name(NAME_PREFIX, card.artifact, card.image, self.execution_role_arn)
 
     def _ensure_model(self, model: str) -> None:
-        from secondlook.hooks.models import read_card
         from secondlook.hooks.requests import project_tags
+        from secondlook.records.models import read_card
 
         card = read_card(self.store, self.layout, model)
         self.sagemaker.ensure_model(
@@ -244,8 +244,8 @@ class DetectorEvaluationOperator(SageMakerOperator):
         )
 
     def _compare(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, Any]:
-        from secondlook.hooks.holdout import stored_predictions
-        from secondlook.hooks.models import read_card
+        from secondlook.records.holdout import stored_predictions
+        from secondlook.records.models import read_card
         from secondlook.training import Candidate, PromotionRule, compare
 
         version = str(self.holdout_version)
@@ -266,7 +266,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
         return self._write(comparison, card)
 
     def _write(self, comparison: Comparison, card: ModelCard) -> dict[str, Any]:
-        from secondlook.hooks.models import record_verdict
+        from secondlook.records.models import record_verdict
 
         key = self.layout.comparison(str(self.holdout_version), comparison.challenger)
         self.store.write(key, comparison.to_json())

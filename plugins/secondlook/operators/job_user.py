@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from secondlook.errors import SecondLookError
-from secondlook.failures import sentence_of, will_pass
-from secondlook.job_record import User
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.explain import sentence_of, will_pass
+from secondlook.jobs.record import User
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.job_users import JobUsers
     from secondlook.hooks.requests import JobKind
     from secondlook.hooks.sagemaker import SageMaker
     from secondlook.hooks.sagemaker_jobs import JobState
+    from secondlook.jobs.users import JobUsers
 
 MAX_ATTEMPTS = 50
 
@@ -172,7 +172,7 @@ class JobUser(SecondLookOperator):
 
     def leave(self, names: list[str], *, stop: bool) -> list[str]:
         """Leave jobs; return those that go on because others use them."""
-        from secondlook.hooks.job_users import leave_jobs
+        from secondlook.jobs.users import leave_jobs
 
         in_use = self._in_use
         assert in_use is not None, "jobs are entered before they are left"
@@ -182,7 +182,7 @@ class JobUser(SecondLookOperator):
         return going_on
 
     def _job_users(self, kind: JobKind) -> JobUsers:
-        from secondlook.hooks.job_users import JobUsers
+        from secondlook.jobs.users import JobUsers
 
         return JobUsers(self.store, self.layout, kind)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.errors import VocFolderError
+from secondlook.failures.exceptions import VocFolderError
 from secondlook.names import digest
 from secondlook.operators.base import SecondLookOperator
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.voc_folder import VocFolder, VocImage
-    from secondlook.hooks.voc_intake import VocIntake
+    from secondlook.records.voc_folder import VocFolder, VocImage
+    from secondlook.records.voc_intake import VocIntake
     from secondlook.training import ManifestLine
 
 
@@ -64,9 +64,9 @@ class PackVocOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Freeze the holdout, then pack what is left."""
-        from secondlook.hooks.training_data import held_out_images
-        from secondlook.hooks.voc_folder import VocFolder
-        from secondlook.hooks.voc_intake import VocIntake
+        from secondlook.records.training_data import held_out_images
+        from secondlook.records.voc_folder import VocFolder
+        from secondlook.records.voc_intake import VocIntake
 
         judged_by = self._freeze_holdout()
         held_out = held_out_images(self.store, self.layout, str(self.holdout_version))
@@ -123,7 +123,7 @@ class PackVocOperator(SecondLookOperator):
         import tempfile
 
         from include.detector.recordio import RecordWriter, pack_detection_record
-        from secondlook.hooks.store import SHA256
+        from secondlook.hooks.s3 import SHA256
         from secondlook.training import write_manifest
 
         lines = []
@@ -144,8 +144,8 @@ class PackVocOperator(SecondLookOperator):
         self.store.write(key, jsonl.encode(rejected))
 
     def _freeze_holdout(self) -> tuple[ManifestLine, ...]:
-        from secondlook.hooks.store import ObjectChangedError
-        from secondlook.hooks.training_data import TrainingDataReader
+        from secondlook.hooks.s3 import ObjectChangedError
+        from secondlook.records.training_data import TrainingDataReader
         from secondlook.training import write_manifest
 
         version, labels = str(self.holdout_version), tuple(self.labels)
@@ -193,8 +193,8 @@ class PackVocOperator(SecondLookOperator):
 
     def _holdout_slices(self, version: str, labels: tuple[str, ...]) -> dict[str, VocIntake]:
         from include.formats.voc import leftover
-        from secondlook.hooks.voc_folder import VocFolder
-        from secondlook.hooks.voc_intake import VocIntake
+        from secondlook.records.voc_folder import VocFolder
+        from secondlook.records.voc_intake import VocIntake
 
         start = f"{self.layout.holdout(version)}/voc/"
         paths = [item.key.removeprefix(start) for item in self.store.list_objects(start)]

@@ -88,8 +88,8 @@ class NightPlanOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the night once."""
-        from secondlook.hooks.predictions import NightImages
-        from secondlook.shards import cut
+        from secondlook.records.predictions import NightImages
+        from secondlook.scoring.shards import cut
 
         self._check_scoring()
         self._check_run(context)
@@ -136,7 +136,7 @@ class NightPlanOperator(SecondLookOperator):
     def _check_labels(self) -> None:
         """Refuse labels in another order or number than the champion's: people would see false ones."""
         from include.formats.text import normal
-        from secondlook.hooks.models import NoChampionError, read_card, read_champion
+        from secondlook.records.models import NoChampionError, read_card, read_champion
 
         if self.labels is None:
             return

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from secondlook.errors import SecondLookError
+from secondlook.failures.exceptions import SecondLookError
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class ChampionPromoteOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare and swap."""
-        from secondlook.hooks.models import read_card, read_champion, record_verdict
+        from secondlook.records.models import read_card, read_champion, record_verdict
 
         key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
         card = read_card(self.store, self.layout, str(self.challenger))
@@ -83,7 +83,7 @@ class ChampionPromoteOperator(SecondLookOperator):
 
     def _swapped(self, key: str, successor: Champion, etag: str) -> bool:
         """Move the pointer; False when somebody else has, a night with the same challenger for example."""
-        from secondlook.hooks.store import ObjectChangedError
+        from secondlook.hooks.s3 import ObjectChangedError
 
         try:
             self.store.compare_and_swap(key, successor.to_json(), etag)
@@ -116,7 +116,7 @@ class ChampionPublishOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the pointer, once."""
-        from secondlook.hooks.models import NoChampionError, read_card, read_champion
+        from secondlook.records.models import NoChampionError, read_card, read_champion
         from secondlook.training import Champion
 
         key = self.layout.champion()

@@ -7,11 +7,11 @@ from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from secondlook.errors import BudgetError
-from secondlook.hooks.budgets import ReviewBudget
+from secondlook.failures.exceptions import BudgetError
 from secondlook.hooks.human_loops import HumanReviewService
-from secondlook.hooks.recent_answers import recent_seconds
 from secondlook.operators.base import NIGHT, ArgumentError, SecondLookOperator, is_template
+from secondlook.records.budgets import ReviewBudget
+from secondlook.records.recent_answers import recent_seconds
 from secondlook.review import Forecast, Terms, money
 
 if TYPE_CHECKING:
@@ -193,7 +193,7 @@ class BudgetedReviewsOperator(SecondLookOperator):
 
     def _note(self, context: Context, text: str) -> None:
         """Write the task's note. Whatever keeps it from being written keeps nobody from being asked."""
-        from secondlook.hooks.airflow_notes import NoteError, write_note
+        from secondlook.runtime.notes import NoteError, write_note
 
         try:
             write_note(str(self.airflow_conn_id), context["ti"], text)

@@ -8,12 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from secondlook.detection import Prediction
-from secondlook.errors import ReviewInputError, SecondLookError
-from secondlook.hooks.content import with_content
-from secondlook.hooks.reviews import ReviewRecords
-from secondlook.hooks.store import ObjectChangedError
+from secondlook.failures.exceptions import ReviewInputError, SecondLookError
+from secondlook.hooks.s3 import ObjectChangedError
 from secondlook.operators.base import is_template
 from secondlook.operators.review_budget import BudgetedReviewsOperator
+from secondlook.records.content import with_content
+from secondlook.records.reviews import ReviewRecords
 from secondlook.review import LedgerLine, ReviewChoice, ScoredNight, resolve_policy, select
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from secondlook.aws_answers import error_code, error_message
+from secondlook.failures.aws import error_code, error_message
 from secondlook.hooks.clients import S3ClientHook
+from secondlook.hooks.flow_definitions import FlowDefinition, ReviewWorkflow, cors_allows_reading
 from secondlook.hooks.human_loops import HumanReviewService, ReviewSetupError
-from secondlook.hooks.review_workflow import FlowDefinition, ReviewWorkflow, cors_allows_reading
-from secondlook.links import ReviewLink
 from secondlook.names import MAX_NAME_LENGTH, human_task_ui_name
 from secondlook.operators.base import ROLE_ARN, SecondLookOperator, is_template
 from secondlook.review import PredrawnBox, input_content
+from secondlook.runtime.links import ReviewLink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

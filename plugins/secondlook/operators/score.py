@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secondlook.links.console import EndpointLink
 from secondlook.operators.base import NIGHT, RESOURCE_NAME, SecondLookOperator
-from secondlook.shards import WHOLE_NIGHT, Shard
+from secondlook.runtime.links import EndpointLink
+from secondlook.scoring.shards import WHOLE_NIGHT, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.part_scoring import PartScorer
-    from secondlook.hooks.predictions import Counts, NightPredictions
     from secondlook.hooks.served_config import ServedConfig
+    from secondlook.records.predictions import Counts, NightPredictions
 
 
 class SageMakerScoreImagesOperator(SecondLookOperator):
@@ -97,9 +97,9 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Score what has not been scored yet."""
-        from secondlook.hooks.predictions import NightImages, NightPredictions
         from secondlook.hooks.sagemaker import SageMaker
         from secondlook.hooks.served_config import ServedConfig
+        from secondlook.records.predictions import NightImages, NightPredictions
 
         name, sagemaker = str(self.endpoint_name), SageMaker(self.aws_conn_id, self.region_name)
         EndpointLink.persist(context, self, client=sagemaker.client, name=name)
@@ -120,7 +120,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         return predictions.conclude(WHOLE_NIGHT)
 
     def _score(self, predictions: NightPredictions, shard: Shard, served: ServedConfig) -> Counts:
-        from secondlook.hooks.predictions import Counts
+        from secondlook.records.predictions import Counts
 
         scorer, done = self._scorer(), Counts()
         for number, images in predictions.parts(shard):
@@ -137,7 +137,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         return done
 
     def _scorer(self) -> PartScorer:
-        from secondlook.hooks.endpoint_model import EndpointModel
+        from secondlook.hooks.endpoint import EndpointModel
         from secondlook.hooks.part_scoring import PartScorer
         from secondlook.hooks.scoring import ImageScorer
         from secondlook.scoring import FailureRule

@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
-from secondlook.errors import SecondLookError
-from secondlook.failures import reason_passes
-from secondlook.links.console import TransformJobLink
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.explain import reason_passes
 from secondlook.operators.base import INSTANCE_TYPE, NIGHT, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
-from secondlook.shards import WHOLE_NIGHT, Shard
+from secondlook.runtime.links import TransformJobLink
+from secondlook.scoring.shards import WHOLE_NIGHT, Shard
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.night_transform import Collected, NightTransform
     from secondlook.hooks.requests import TransformSpec
     from secondlook.hooks.sagemaker_jobs import JobState
-    from secondlook.hooks.transform_rounds import Round
+    from secondlook.records.night_transform import Collected, NightTransform
+    from secondlook.records.transform_rounds import Round
 
 NAME_PREFIX = "second-look-archive"
 # The model resource is the one that the endpoint and the evaluation use.
@@ -169,8 +169,8 @@ class ArchiveScoreOperator(SageMakerOperator):
         OutputMissingError
             A job has not written what it was asked for, or an earlier output is gone.
         """
-        from secondlook.hooks.night_transform import Absent
-        from secondlook.hooks.transform_rounds import ENOUGH_REFUSALS
+        from secondlook.records.night_transform import Absent
+        from secondlook.records.transform_rounds import ENOUGH_REFUSALS
 
         last = next((job for job in ended if job.name == waited_for), ended[-1])
         refusing = [job for job in ended if _failed(job) and transform.answered(inputs, asked, job.name)]
@@ -234,7 +234,7 @@ class ArchiveScoreOperator(SageMakerOperator):
         }
 
     def _champion(self) -> dict[str, Any]:
-        from secondlook.hooks.models import read_champion
+        from secondlook.records.models import read_champion
 
         champion, _ = read_champion(self.store, self.layout.champion())
         return {"model": champion.model, "artifact": champion.artifact, "image": champion.image}
@@ -254,8 +254,8 @@ class ArchiveScoreOperator(SageMakerOperator):
         return progress
 
     def _transform(self, model: str) -> NightTransform:
-        from secondlook.hooks.night_transform import NightTransform
-        from secondlook.hooks.predictions import NightImages, NightPredictions
+        from secondlook.records.night_transform import NightTransform
+        from secondlook.records.predictions import NightImages, NightPredictions
         from secondlook.scoring import FailureRule
 
         images = NightImages(self.store, self.layout, str(self.night))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from secondlook.errors import SecondLookError
+from secondlook.failures.exceptions import SecondLookError
 from secondlook.operators.base import NIGHT, SecondLookOperator
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ class ScoredNightOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read every part once."""
-        from secondlook.hooks.predictions import NightImages, NightPredictions
-        from secondlook.shards import WHOLE_NIGHT, Shard
+        from secondlook.records.predictions import NightImages, NightPredictions
+        from secondlook.scoring.shards import WHOLE_NIGHT, Shard
 
         images = NightImages(self.store, self.layout, str(self.night))
         predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))

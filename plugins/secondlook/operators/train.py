@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import TrainingSpec
-    from secondlook.hooks.training_data import Answers
     from secondlook.operators.training_job import JobPlan
+    from secondlook.records.training_data import Answers
     from secondlook.training import ImageIdentities, LearnedManifest, ManifestLine, ModelCard, ReplayMix
 
 SHUFFLE_SEED = 1
@@ -89,7 +89,7 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
 
     def result(self, progress: dict[str, Any]) -> dict[str, Any]:
         """Return addresses and counts of the challenger, and of the control if there is one."""
-        from secondlook.hooks.models import read_card
+        from secondlook.records.models import read_card
 
         cards = [read_card(self.store, self.layout, name) for name in progress["jobs"]]
         challenger, controls = cards[0], cards[1:]
@@ -110,7 +110,7 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         AirflowSkipException
             There are too few answers that the champion has not learned.
         """
-        from secondlook.hooks.training_data import TrainingDataReader, held_out_images
+        from secondlook.records.training_data import TrainingDataReader, held_out_images
         from secondlook.training import ImageIdentities, latest, split_validation
 
         reader = TrainingDataReader(self.store, self.layout, parent.labels, self.log)
@@ -145,8 +145,8 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
 
         Only images that were drawn are looked at, and others are drawn in the place of those replaced.
         """
-        from secondlook.hooks.content import replaced
-        from secondlook.hooks.training_data import tell_replaced
+        from secondlook.records.content import replaced
+        from secondlook.records.training_data import tell_replaced
         from secondlook.training import control_mix, mix_replay
 
         looked_at: set[ManifestLine] = set()

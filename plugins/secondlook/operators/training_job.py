@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.links.console import TrainingJobLink
 from secondlook.operators.base import INSTANCE_TYPE, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
+from secondlook.runtime.links import TrainingJobLink
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -170,7 +170,7 @@ class TrainingOperator(SageMakerOperator):
         self.log.info("Training job %s is started.", name)
 
     def _write_card(self, job: JobState) -> None:
-        from secondlook.hooks.store import ObjectChangedError
+        from secondlook.hooks.s3 import ObjectChangedError
         from secondlook.training import ModelCard
 
         plan, _ = self.store.read_json(self._plan_key(job.name))

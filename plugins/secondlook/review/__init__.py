@@ -9,7 +9,6 @@ from secondlook.review.conversion import Rejection, convert, settle
 from secondlook.review.forecast import Forecast, typical_seconds
 from secondlook.review.ledger import LedgerLine, Outcome, PredrawnBox, input_content, predrawn_boxes
 from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
-from secondlook.review.pace import Pace
 from secondlook.review.plan import ReviewPlan, claim, take_up, unclaim
 from secondlook.review.policies import (
     EmptyAwarePolicy,
@@ -33,7 +32,6 @@ __all__ = [
     "LedgerLine",
     "MonthBudget",
     "Outcome",
-    "Pace",
     "PredrawnBox",
     "RandomPolicy",
     "Rejection",

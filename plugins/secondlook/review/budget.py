@@ -16,7 +16,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.errors import BudgetError
+from secondlook.failures.exceptions import BudgetError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from secondlook.detection.box import Box, boxes_array, iou_matrix
-from secondlook.errors import ReviewOutputError
+from secondlook.failures.exceptions import ReviewOutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

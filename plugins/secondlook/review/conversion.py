@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from secondlook.detection.box import Box
-from secondlook.errors import ReviewOutputError
+from secondlook.failures.exceptions import ReviewOutputError
 from secondlook.review.consensus import Consensus, LabelledBox, consolidate
 from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
 from secondlook.training.manifest import Annotation, ManifestLine

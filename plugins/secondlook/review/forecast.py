@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from secondlook.errors import ReviewOutputError
+from secondlook.failures.exceptions import ReviewOutputError
 from secondlook.review.budget import money
 from secondlook.review.output import parse_output
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal
 
 from secondlook import jsonl
-from secondlook.errors import LabelError, RecordError, ReviewInputError
+from secondlook.failures.exceptions import LabelError, RecordError, ReviewInputError
 from secondlook.names import human_loop_name
 
 if TYPE_CHECKING:

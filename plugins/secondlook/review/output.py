@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.errors import RecordError, ReviewOutputError
+from secondlook.failures.exceptions import RecordError, ReviewOutputError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

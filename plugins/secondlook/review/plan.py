@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.errors import BudgetError, RecordError
+from secondlook.failures.exceptions import BudgetError, RecordError
 from secondlook.names import digest
 from secondlook.review.budget import month_of
 from secondlook.review.choice import ReviewChoice

@@ -8,7 +8,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from secondlook.errors import ReviewPolicyError
+from secondlook.failures.exceptions import ReviewPolicyError
 
 if TYPE_CHECKING:
     from collections.abc import Callable

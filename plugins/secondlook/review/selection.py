@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from secondlook.errors import ReviewPolicyError
+from secondlook.failures.exceptions import ReviewPolicyError
 from secondlook.names import digest
 from secondlook.review.policies import EmptyAwarePolicy, ReviewPolicy, priority_of
 

@@ -17,10 +17,10 @@ from secondlook.hooks.human_loops import (
     HumanReviewService,
     ReviewSetupError,
 )
-from secondlook.hooks.reviews import ReviewRecords
-from secondlook.links import ReviewLink
 from secondlook.operators.base import NIGHT, SecondLookOperator
+from secondlook.records.reviews import ReviewRecords
 from secondlook.review import Outcome
+from secondlook.runtime.links import ReviewLink
 from secondlook.triggers.human_loops import ERROR_EVENT, HumanLoopsTrigger
 
 if TYPE_CHECKING:

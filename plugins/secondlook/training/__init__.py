@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from secondlook.training.candidate import CandidateRecord, Standing
 from secondlook.training.card import (
     Approval,
     Champion,
@@ -11,6 +10,7 @@ from secondlook.training.card import (
     TrainingData,
     is_rejected_by_a_person,
 )
+from secondlook.training.challenger import CandidateRecord, Standing
 from secondlook.training.comparison import Candidate, Comparison, compare
 from secondlook.training.identity import (
     NO_IMAGES,

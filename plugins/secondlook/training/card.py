@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Literal
 
 from secondlook import jsonl
-from secondlook.errors import ModelCardError
+from secondlook.failures.exceptions import ModelCardError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from secondlook import jsonl
 from secondlook.detection import ImageMatches, Prediction, match, mean_average_precision, paired_bootstrap
 from secondlook.detection.bootstrap import DEFAULT_SAMPLES, DEFAULT_SEED, PairedDelta
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 from secondlook.training.rule import PromotionRule, SliceEvidence
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import difflib
 import re
 from typing import TYPE_CHECKING, Any
 
-from secondlook.errors import SecondLookError, TrainingDataError
+from secondlook.failures.exceptions import SecondLookError, TrainingDataError
 from secondlook.training.hyperparameter_rules import MAX_TEXT_CHARACTERS, RULES, SMALLEST_IMAGE_SHAPE
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from secondlook import jsonl
-from secondlook.errors import ManifestError
+from secondlook.failures.exceptions import ManifestError
 from secondlook.training.manifest import SOURCE_ATTRIBUTE, sha256_of
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.detection import Box, TruthBox
-from secondlook.errors import ManifestError, NightError
+from secondlook.failures.exceptions import ManifestError, NightError
 from secondlook.layout import check_night
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from secondlook.errors import ReplayError
+from secondlook.failures.exceptions import ReplayError
 from secondlook.names import digest
 from secondlook.training.identity import latest
 

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secondlook.errors import EvaluationError
+from secondlook.failures.exceptions import EvaluationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -11,12 +11,12 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import ClientError
 
-from secondlook.aws_answers import error_code, error_message, is_not_found
-from secondlook.failures import fault_of, sentence_of, will_pass
+from secondlook.failures.aws import error_code, error_message, is_not_found
+from secondlook.failures.explain import fault_of, sentence_of, will_pass
 from secondlook.hooks.clients import A2IRuntimeHook, SqsQueueHook
+from secondlook.hooks.events import LoopEventQueue
 from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
-from secondlook.hooks.loop_events import LoopEventQueue
-from secondlook.hooks.store import ObjectStore
+from secondlook.hooks.s3 import ObjectStore
 from secondlook.review import LedgerLine
 from secondlook.triggers.settling import settle
 

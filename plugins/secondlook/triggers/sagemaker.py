@@ -10,14 +10,14 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import ClientError
 
-from secondlook.aws_answers import is_not_found
-from secondlook.failures import fault_of, sentence_of, will_pass
+from secondlook.failures.aws import is_not_found
+from secondlook.failures.explain import fault_of, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
-from secondlook.hooks.job_users import JobUsers, leave_jobs
+from secondlook.hooks.s3 import ObjectStore
 from secondlook.hooks.sagemaker import SETTLING, SageMaker
 from secondlook.hooks.sagemaker_jobs import job_state
-from secondlook.hooks.store import ObjectStore
-from secondlook.job_record import User
+from secondlook.jobs.record import User
+from secondlook.jobs.users import JobUsers, leave_jobs
 from secondlook.layout import Layout
 from secondlook.triggers.settling import settle
 

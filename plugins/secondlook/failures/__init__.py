@@ -1,0 +1,1 @@
+"""What can go wrong, why, and the one sentence that says it."""

@@ -1,0 +1,149 @@
+"""Who uses a training or transform job, kept in S3; and leaving jobs so that the last one out stops them."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import TYPE_CHECKING, Any
+
+from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.explain import fault_of, sentence_of
+from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError
+from secondlook.jobs.record import Departure, JobRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from secondlook.hooks.requests import JobKind
+    from secondlook.hooks.s3 import ObjectStore
+    from secondlook.hooks.sagemaker import SageMaker
+    from secondlook.jobs.record import User
+    from secondlook.layout import Layout
+
+MAX_SWAPS = 30
+LONGEST_PAUSE_SECONDS = 0.5
+
+
+class JobsNotLeftError(SecondLookError):
+    """Some jobs could not be left, or not be stopped; one sentence names them all."""
+
+    def __init__(self, message: str, *, passing: bool) -> None:
+        super().__init__(message)
+        self.passing = passing
+
+
+class JobUsers:
+    """The records of the users of one kind of jobs, ``jobs/<kind>/<name>.json``, swapped atomically.
+
+    Every method raises StoreError when S3 does not serve the record, ObjectChangedError when others were
+    faster thirty times, and JobRecordError when it cannot be read.
+
+    :param store: the deployment's bucket.
+    :param layout: where things lie in it.
+    :param kind: ``training`` or ``transform``.
+    """
+
+    def __init__(self, store: ObjectStore, layout: Layout, kind: JobKind) -> None:
+        self.kind = kind
+        self._store = store
+        self._layout = layout
+
+    def read(self, name: str) -> JobRecord:
+        """The record of a job; an empty one when nobody has used it."""
+        return self._read(name)[0]
+
+    def enter(self, name: str, user: User, *, never_started: bool = False) -> bool:
+        """Enter a user; False when the job is being stopped, so that its name is used up."""
+        return self._swap(name, lambda record: record.entered(user, never_started=never_started)) is not None
+
+    def leave(self, name: str, user: User, *, stop: bool) -> Departure:
+        """Take a user out; who leaves last with ``stop`` has to stop the job, and says so in the record."""
+        record = self._swap(name, lambda record: record.left(user, stop=stop))
+        assert record is not None
+        return Departure.of(record, user)
+
+    def _read(self, name: str) -> tuple[JobRecord, str | None]:
+        key = self._layout.job_users(self.kind, name)
+        try:
+            data, etag = self._store.read_json(key)
+        except ObjectMissingError:
+            return JobRecord(), None
+        return JobRecord.parse(data, self._store.uri(key)), etag
+
+    def _swap(self, name: str, change: Callable[[JobRecord], JobRecord | None]) -> JobRecord | None:
+        """Change a record; None when ``change`` refuses.
+
+        A write whose answer was lost is tried again by the client and then refused: the record read next
+        holds it already, and the change finds nothing to do.
+        """
+        key = self._layout.job_users(self.kind, name)
+        for attempt in range(1, MAX_SWAPS + 1):
+            record, etag = self._read(name)
+            changed = change(record)
+            if changed is None or changed == record:
+                return changed
+            try:
+                if etag is None:
+                    self._store.write_if_absent(key, changed.to_json())
+                else:
+                    self._store.compare_and_swap(key, changed.to_json(), etag)
+            except ObjectChangedError:
+                if attempt == MAX_SWAPS:
+                    raise
+                time.sleep(random.uniform(0, min(0.02 * attempt, LONGEST_PAUSE_SECONDS)))
+                continue
+            return changed
+        raise AssertionError("the last attempt returns or raises")
+
+
+def leave_jobs(
+    users: JobUsers,
+    sagemaker: SageMaker,
+    names: Iterable[str],
+    user: User,
+    log: Any,
+    *,
+    stop: bool = True,
+) -> list[str]:
+    """Leave jobs and, with ``stop``, stop those that nobody else uses; return those that go on.
+
+    Each is tried whatever became of the one before. The log says what happened to each, and why.
+
+    Raises
+    ------
+    JobsNotLeftError
+        One or more failed.
+    """
+    going_on, faults = [], []
+    for name in names:
+        try:
+            if _leave(users, sagemaker, name, user, log, stop=stop):
+                going_on.append(name)
+        except Exception as error:
+            faults.append((name, error))
+    if faults:
+        said = " ".join(f"{name}: {sentence_of(error)}" for name, error in faults)
+        raise JobsNotLeftError(
+            f"Of the {users.kind} jobs that this task used, {len(faults)} may go on running although nobody "
+            f"waits for them, until SageMaker's own time limit; see to them in the console. {said}",
+            passing=all(fault_of(error).passing for _, error in faults),
+        )
+    return going_on
+
+
+def _leave(users: JobUsers, sagemaker: SageMaker, name: str, user: User, log: Any, *, stop: bool) -> bool:
+    """Leave one job; whether it goes on because others use it."""
+    departure = users.leave(name, user, stop=stop)
+    if departure.stop:
+        # After the record says so nobody else can start it; one that nobody has started is not stopped.
+        job = sagemaker.job(users.kind, name)
+        if job is not None and job.active and not job.stopping:
+            sagemaker.stop_job(users.kind, name)
+            log.info("The %s job %s is being stopped: nobody else uses it.", users.kind, name)
+        return False
+    if stop and departure.returned:
+        log.info("The %s job %s is not stopped: this task waits for it again.", users.kind, name)
+    elif stop and departure.others:
+        still = ", ".join(departure.others)
+        log.info("The %s job %s is not stopped: it is still used by %s.", users.kind, name, still)
+    return departure.returned or bool(departure.others)

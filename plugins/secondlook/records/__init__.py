@@ -1,0 +1,1 @@
+"""The documents of a deployment in S3, typed."""

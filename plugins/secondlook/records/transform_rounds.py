@@ -1,0 +1,136 @@
+"""The rounds of a night's batch transform: which images are asked about, and when to ask again."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from secondlook.hooks.s3 import ObjectChangedError
+from secondlook.records.transforms import MAX_NAME_BYTES, ManifestWriter, last_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from secondlook.hooks.s3 import ObjectStore
+
+# An image is blamed once the model has left it out in so many rounds in which it answered about others.
+ENOUGH_REFUSALS = 2
+_IMAGES, _REFUSALS, _CONTROLS = "images", "refusals", "controls"
+
+
+@dataclass(frozen=True)
+class Round:
+    """One manifest of images to transform.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    manifest
+        Its key.
+    images
+        How many images are asked about; the control is not counted.
+    control
+        Name of an image that has been answered about before. Its second answer is not used: it tells whether
+        the model answers at all, so that a job that broke off is not taken for one whose model refused the
+        images. None in the first round, before anything was answered.
+    refusals
+        How many earlier rounds the model has refused all these images in.
+    """
+
+    number: int
+    manifest: str
+    images: int
+    control: str | None = None
+    refusals: int = 0
+
+    def leads_on(self, missing: int, refusals: int) -> bool:
+        """Whether a further round is of use for the images that are still missing.
+
+        It is if this one brought an output, or was a refusal (then ``refusals`` counts it), and the images
+        were not refused often enough. More images than were asked about cannot be missing for its sake.
+        """
+        if refusals >= ENOUGH_REFUSALS:
+            return False
+        return 0 < missing < self.images or (missing == self.images and refusals > self.refusals)
+
+
+class NewRound:
+    """A round that is being put together, image by image.
+
+    :param file: open for writing, at its start.
+    :param prefix: what all addresses begin with, ``s3://bucket/folder/``.
+    """
+
+    def __init__(self, store: ObjectStore, number: int, key: str, file: BinaryIO, prefix: str) -> None:
+        self._store = store
+        self._number = number
+        self._key = key
+        self._file = file
+        self._manifest = ManifestWriter(file, prefix)
+
+    @property
+    def images(self) -> int:
+        """How many images it asks about by now."""
+        return self._manifest.names
+
+    def add(self, name: str) -> None:
+        """Ask about an image, too."""
+        self._manifest.add(name)
+
+    def write(self, *, control: str | None = None, refusals: int = 0) -> Round:
+        """Upload the manifest, once it is complete, and return its round.
+
+        If another run of the same night was faster, its manifest is the one that counts.
+        """
+        made = Round(self._number, self._key, self._manifest.names, control, refusals)
+        if control is not None:
+            # Last, so that a job that breaks off half-way hardly ever comes to it.
+            self._manifest.add(control)
+        self._manifest.close()
+        said = {_IMAGES: made.images, _REFUSALS: refusals, _CONTROLS: int(control is not None)}
+        try:
+            metadata = {name: str(value) for name, value in said.items()}
+            self._store.upload_if_absent(self._key, self._file, metadata=metadata)
+        except ObjectChangedError:
+            pass
+        return made
+
+
+class Rounds:
+    """The rounds' manifests, ``<folder>/round-<number>.manifest``, each written once.
+
+    :param inputs: key that all images begin with, with a slash at its end; a *name* is what follows it.
+    """
+
+    def __init__(self, store: ObjectStore, folder: str, inputs: str) -> None:
+        self._store = store
+        self._start = f"{folder}/round-"
+        self._inputs = inputs
+
+    def last(self) -> Round | None:
+        """Return the last round that was written."""
+        numbers = [
+            int(item.key.removeprefix(self._start).removesuffix(".manifest"))
+            for item in self._store.list_objects(self._start)
+        ]
+        if not numbers:
+            return None
+        key = self._key(max(numbers))
+        head = self._store.head(key)
+        said = head.metadata if head else {}
+        control = None
+        if said.get(_CONTROLS, "0") != "0":
+            control = last_name(self._store.read_end(key, MAX_NAME_BYTES))
+        return Round(max(numbers), key, int(said.get(_IMAGES, "0")), control, int(said.get(_REFUSALS, "0")))
+
+    @contextmanager
+    def new(self, number: int) -> Iterator[NewRound]:
+        """Give an empty round; it exists once it is written."""
+        with tempfile.TemporaryFile() as file:
+            yield NewRound(self._store, number, self._key(number), file, self._store.uri(self._inputs))
+
+    def _key(self, number: int) -> str:
+        return f"{self._start}{number}.manifest"
