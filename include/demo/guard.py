@@ -29,8 +29,6 @@ from typing import TYPE_CHECKING, NoReturn
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from include.demo.processes import Program
-
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 # What a shell reports for a command that SIGTERM ended.
@@ -65,10 +63,9 @@ def descendants(root: int) -> list[int]:
     return found
 
 
-def arguments(program: Program) -> list[str]:
-    """What stands between this file's name and the command."""
-    owner = "-" if program.owner is None else "{}:{}".format(*program.owner)
-    return [str(program.grace_seconds), str(int(program.stop_signal)), owner]
+def arguments(grace_seconds: float, stop_signal: int, owner: tuple[int, int] | None) -> list[str]:
+    """The arguments between this file's name and the command."""
+    return [str(grace_seconds), str(int(stop_signal)), "-" if owner is None else "{}:{}".format(*owner)]
 
 
 def adopt_orphans() -> None:

@@ -105,7 +105,8 @@ class Supervisor:
 
     def _start(self, program: Program, deaths: Deaths) -> None:
         log = self.logs / f"{program.name}.log"
-        command = [sys.executable, "-E", "-S", guard.__file__, *guard.arguments(program), *program.command]
+        guarded = guard.arguments(program.grace_seconds, program.stop_signal, program.owner)
+        command = [sys.executable, "-E", "-S", guard.__file__, *guarded, *program.command]
         with log.open("ab") as output:
             begins = output.tell()
             process = subprocess.Popen(

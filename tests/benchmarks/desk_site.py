@@ -21,7 +21,7 @@ from include.demo.machine import LOOPBACK, clean_environment, free_ports
 from include.demo.processes import Program, Supervisor
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
-from include.review_desk.storage.database import open_database
+from include.review_desk.storage.opening import open_database
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text("utf-8")

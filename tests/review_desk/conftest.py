@@ -23,7 +23,8 @@ from botocore.config import Config
 
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
-from include.review_desk.storage.database import Database, open_database
+from include.review_desk.storage.database import Database
+from include.review_desk.storage.opening import open_database
 from tests.conftest import free_port
 
 from .postgres import PostgresServer, postgres_binaries

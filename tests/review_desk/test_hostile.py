@@ -24,8 +24,8 @@ from sqlalchemy import select
 from include.review_desk.clock import system_clock
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.storage import schema
-from include.review_desk.storage.database import open_database
 from include.review_desk.storage.object_store import S3Store
+from include.review_desk.storage.opening import open_database
 from include.review_desk.worker_templates.rendering import Renderer
 from tests.review_desk.conftest import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Site, box, wait_for
 from tests.review_desk.hostile import models, protocol, signing

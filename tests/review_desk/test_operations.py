@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import text
 
 from include.review_desk.errors import DeskSetupError
-from include.review_desk.storage.database import open_database
+from include.review_desk.storage.opening import open_database
 from tests.review_desk.conftest import (
     BUCKET,
     PASSWORD,

@@ -12,11 +12,11 @@ from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.counts import OperationCounts
 from include.review_desk.loops import lifecycle
-from include.review_desk.people import teams, workers
+from include.review_desk.people import sessions, teams, workers
 from include.review_desk.storage import schema
-from include.review_desk.storage.database import open_database
 from include.review_desk.storage.locks import lock_loop
 from include.review_desk.storage.object_store import StoreUnavailable
+from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
 
@@ -84,13 +84,13 @@ class Night:
         loops.start(desk, start | {"FlowDefinitionArn": ARN + flow})
         self.people = [self._worker(name) for name in names]
 
-    def _worker(self, name: str) -> workers.Worker:
+    def _worker(self, name: str) -> sessions.Worker:
         """Signed in without the cost of a password."""
         table = schema.workers
         with self.desk.database.write() as connection:
             worker_id = connection.scalar(select(table.c.id).where(table.c.name == name))
-            session = workers.start_session(self.desk, connection, worker_id=worker_id, name=name)
-        return workers.authenticate(self.desk, session.token)
+            session = sessions.start_session(self.desk, connection, worker_id=worker_id, name=name)
+        return sessions.authenticate(self.desk, session.token)
 
     def take(self) -> list[str]:
         return [tasks.next_task(self.desk, person).task for person in self.people]

@@ -11,11 +11,11 @@ from include.review_desk.aws_api import flows, loops, task_uis
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError, MissingResource, NotSignedIn, TaskGone, TooManyAttempts
 from include.review_desk.loops import lifecycle
-from include.review_desk.people import workers
+from include.review_desk.people import sessions, workers
 from include.review_desk.people.limits import SignInLimiter
-from include.review_desk.storage.database import open_database
 from include.review_desk.storage.links import SteadyLinks
 from include.review_desk.storage.object_store import S3Store
+from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
 
@@ -56,10 +56,10 @@ def person(desk):
     return sign_in(desk, "ada")
 
 
-def sign_in(desk, name: str, team: str = "team") -> workers.Worker:
+def sign_in(desk, name: str, team: str = "team") -> sessions.Worker:
     workers.add_worker(desk.database, desk.clock(), team=team, name=name, password=PASSWORD)
     session = workers.sign_in(desk, SignInLimiter(), name=name, password=PASSWORD, address="here")
-    return workers.authenticate(desk, session.token)
+    return sessions.authenticate(desk, session.token)
 
 
 def start(desk, name: str = "loop", **loop_config) -> str:
@@ -198,10 +198,10 @@ def test_a_session_ends(desk, clock):
         desk, SignInLimiter(), name=sign_in(desk, "ada").name, password=PASSWORD, address="here"
     )
     clock.forward(12 * 3600 - 1)
-    assert workers.authenticate(desk, session.token).name == "ada"
+    assert sessions.authenticate(desk, session.token).name == "ada"
     clock.forward(1)
     with pytest.raises(NotSignedIn):
-        workers.authenticate(desk, session.token)
+        sessions.authenticate(desk, session.token)
 
 
 def test_the_sign_in_limit_passes_and_hits_only_one_address(desk, clock, person):

@@ -1,4 +1,4 @@
-"""The boxes of an annotation: which can be used, why others cannot, and what a whole set of faults points to.
+"""The boxes of an annotation: which can be used, and why others cannot.
 
 VOC counts pixels from 1 and includes both ends: ``xmin`` 1 and ``xmax`` 640 span a whole image of width 640.
 Here a box is ``[xmin, xmax)`` counted from 0, so ``xmin`` and ``ymin`` lose one and a width is simply ``xmax
@@ -12,17 +12,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from include.formats.text import normal, some
+from include.formats.text import normal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from .annotation import VocAnnotation
 
 Corners = tuple[float, float, float, float]
 
@@ -32,9 +29,6 @@ _LARGEST_RATIO = 1.05
 _NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?(nan|inf|infinity)", re.ASCII | re.IGNORECASE
 )
-# From this many boxes on, and beyond this share of all, one kind of fault is the set's, not the boxes'.
-_FEWEST_ALIKE = 3
-_SHARE_ALIKE = 0.5
 
 
 class BoxFault(Enum):
@@ -127,40 +121,3 @@ def clamp(corners: Corners, size: tuple[int, int]) -> tuple[Corners, bool]:
     # A minimum of 0 comes from tools that count from 0: one pixel, not a fault worth a sentence.
     clamped = left < 0 or top < 0 or right > width or bottom > height
     return (xmin, ymin, xmax, ymax), clamped
-
-
-@dataclass
-class BoxTally:
-    """Counts the boxes of a set by what became of them, to tell a fault of the set from faults of boxes."""
-
-    used: int = 0
-    faults: Counter[BoxFault] = field(default_factory=Counter)
-    unknown_labels: Counter[str] = field(default_factory=Counter)
-
-    def add(self, annotation: VocAnnotation) -> None:
-        """Count the boxes of one annotation."""
-        self.used += len(annotation.objects)
-        self.faults.update(annotation.left_out)
-        self.unknown_labels.update(annotation.unknown_labels)
-
-    def labels_note(self) -> str | None:
-        """Return the sentence about boxes whose label nobody asked for, None without any."""
-        if not self.unknown_labels:
-            return None
-        shown = some([f"{label!r} ({count})" for label, count in self.unknown_labels.most_common()])
-        return f"Boxes of labels that are not in the settings are left out: {shown}."
-
-    def cause(self) -> str | None:
-        """Return what is wrong with most boxes of the set and what to do, None when most can be used.
-
-        A label that is not wanted is no fault of the set, unless no box has a label that is; where no box can
-        be used at all, the most frequent fault is told.
-        """
-        total = self.used + self.faults.total()
-        for fault, count in self.faults.most_common():
-            alike = count >= _FEWEST_ALIKE and count > _SHARE_ALIKE * total
-            if not self.used or (alike and fault is not BoxFault.LABEL):
-                boxes = f"{count} of {total} boxes" if total > 1 else "the only box"
-                labels = f" {self.labels_note()}" if fault is BoxFault.LABEL else ""
-                return f"{boxes} cannot be used for the same reason: {fault.value}.{labels}"
-        return None

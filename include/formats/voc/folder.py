@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 from include.formats.images import UnusableImageError, check_bytes, check_kind, inspect_image
 
 from .annotation import parse_annotation
-from .boxes import BoxTally
 from .contents import Contents
 from .errors import VocError
 from .items import VocFault, VocItem
@@ -23,6 +22,7 @@ from .lists import lists_like, lists_to_read, names_a_test, unread, unread_test
 from .names import IMAGE_SUFFIXES, NameIndex, folded
 from .sizes import size_fault
 from .splits import Splits, check_list_bytes, read_splits
+from .tally import BoxTally
 from .xml_file import check_xml_bytes
 
 if TYPE_CHECKING:

@@ -9,10 +9,12 @@ from include.review_desk.clock import as_iso, system_clock
 from include.review_desk.commands.options import add_database_option
 from include.review_desk.people import api_keys
 from include.review_desk.people.desk_key import ENVIRONMENT, DeskKey, default_path
-from include.review_desk.storage.database import Database, open_database
+from include.review_desk.storage.opening import open_database
 
 if TYPE_CHECKING:
     import argparse
+
+    from include.review_desk.storage.database import Database
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

@@ -11,7 +11,7 @@ from include.review_desk.commands.options import add_database_option
 from include.review_desk.commands.serve_options import public_url
 from include.review_desk.people import accounts, invitations
 from include.review_desk.people.workers import add_worker
-from include.review_desk.storage.database import open_database
+from include.review_desk.storage.opening import open_database
 
 if TYPE_CHECKING:
     import argparse

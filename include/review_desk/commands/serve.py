@@ -19,10 +19,10 @@ from include.review_desk.errors import DeskSetupError
 from include.review_desk.events.destinations import Queue, Webhook, queue_region
 from include.review_desk.logs import configure_logging
 from include.review_desk.storage.bucket_check import check_buckets
-from include.review_desk.storage.database import open_database
 from include.review_desk.storage.links import SteadyLinks
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.storage.only_server import only_server
+from include.review_desk.storage.opening import open_database
 from include.review_desk.web.http_head import BoundedHead
 from include.review_desk.worker_templates.links import presigner
 from include.review_desk.worker_templates.rendering import Renderer

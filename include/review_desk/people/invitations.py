@@ -10,13 +10,13 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.errors import Forbidden, InvalidRequest, InvitationGone, NameInUse
-from include.review_desk.people import teams, workers
+from include.review_desk.people import sessions, teams, workers
 from include.review_desk.people.passwords import check_password, hash_password
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Session, Worker
+    from include.review_desk.people.sessions import Session, Worker
     from include.review_desk.storage.database import Database
 
 DEFAULT_HOURS = 72
@@ -81,7 +81,7 @@ def create(
         connection.execute(delete(_invitations).where(_invitations.c.expires_ms < now_ms - _KEEP_MS))
         connection.execute(
             insert(_invitations).values(
-                token_sha256=workers.hash_token(token),
+                token_sha256=sessions.hash_token(token),
                 team_id=teams.ensure_team(connection, team, now_ms),
                 name=name,
                 lead=lead,
@@ -153,18 +153,18 @@ def accept(desk: Desk, token: str, *, name: str, password: str) -> Session:
             if used.rowcount == 0:
                 raise _gone()
             worker_id = workers.insert_worker(connection, now_ms, name=name, password_hash=password_hash)
-            mine = _invitations.c.token_sha256 == workers.hash_token(token)
+            mine = _invitations.c.token_sha256 == sessions.hash_token(token)
             row = connection.execute(select(_invitations).where(mine)).one()
             connection.execute(update(_invitations).where(mine).values(worker_id=worker_id))
             teams.ensure_member(connection, row.team_id, worker_id, lead=row.lead)
-            return workers.start_session(desk, connection, worker_id=worker_id, name=name)
+            return sessions.start_session(desk, connection, worker_id=worker_id, name=name)
     except IntegrityError:
         raise NameInUse(f"The name {name!r} is taken: choose another one.") from None
 
 
 def _good(token: str, now_ms: int) -> tuple[ColumnElement[bool], ...]:
     return (
-        _invitations.c.token_sha256 == workers.hash_token(token),
+        _invitations.c.token_sha256 == sessions.hash_token(token),
         _invitations.c.used_ms.is_(None),
         _invitations.c.expires_ms > now_ms,
     )

@@ -13,12 +13,12 @@ from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.errors import NotSignedIn
-from include.review_desk.people import teams, workers
+from include.review_desk.people import sessions, teams, workers
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Session
+    from include.review_desk.people.sessions import Session
 
 _FALLBACK_NAME = "reviewer"
 _ATTEMPTS = 5
@@ -74,7 +74,7 @@ def _sign_in(desk: Desk, connection: Connection, identity: Identity) -> Session:
     else:
         worker_id, name = row.id, row.name
     teams.follow_groups(connection, worker_id, identity.groups)
-    return workers.start_session(desk, connection, worker_id=worker_id, name=name)
+    return sessions.start_session(desk, connection, worker_id=worker_id, name=name)
 
 
 def _free_name(connection: Connection, wish: str) -> str:

@@ -1,4 +1,4 @@
-"""Opening the database and running short transactions on it.
+"""Short transactions on the database.
 
 On SQLite writers queue on a lock within one process instead of polling for the database's, and whoever
 writes is alone. On PostgreSQL many write at once: what a transaction decides on is claimed by a
@@ -11,16 +11,10 @@ one anew costs four times as much as to run it.
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from include.review_desk.errors import DeskSetupError
-from include.review_desk.storage.engines import describe, make_engine
 from include.review_desk.storage.storable import refuse_unstorable_values
-from include.review_desk.storage.upgrade import bring_up_to_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,32 +77,3 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
-
-
-def open_database(url: str) -> Database:
-    """Open the database at ``url`` (SQLite or PostgreSQL); make its tables or bring them up to date.
-
-    Raises
-    ------
-    DeskSetupError
-        Unreadable URL, folder that does not exist, file that is no database, server that does not answer or
-        lets nobody in, or tables of a newer desk.
-    """
-    database = Database(make_engine(url))
-    try:
-        bring_up_to_date(database)
-    except (SQLAlchemyError, sqlite3.Error) as error:
-        database.close()
-        raise DeskSetupError(
-            f"The database {describe(database.engine)} cannot be opened: {_reason(error)}."
-        ) from None
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _reason(error: Exception) -> str:
-    """What the driver said, as one line."""
-    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__

@@ -12,14 +12,14 @@ import secrets
 from typing import TYPE_CHECKING
 
 from include.review_desk.errors import Forbidden, NotSignedIn
-from include.review_desk.people import workers
+from include.review_desk.people import sessions
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Session, Worker
+    from include.review_desk.people.sessions import Session, Worker
 
 COOKIE = "desk_session"
 # Held by whoever has opened a page with a form before signing in.
@@ -45,7 +45,7 @@ def signed_in_worker(desk: Desk, request: Request) -> Worker:
     token = session_token(request)
     if token is None:
         raise NotSignedIn("Sign in first.")
-    return workers.authenticate(desk, token)
+    return sessions.authenticate(desk, token)
 
 
 def csrf_token(token: str) -> str:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from starlette.types import Scope
 
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
     from include.review_desk.worker_templates.rendering import Page
 
 _STATIC = Path(__file__).parents[1] / "static"

@@ -14,7 +14,7 @@ from include.review_desk.web import browser
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
 
 _environment = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
 
 DEFAULT_DAYS = 14
 DAY_CHOICES = (1, 7, 14, 30, 90)

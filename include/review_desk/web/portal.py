@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
 
 # What a person can choose from when declining; the text of the page's dialog, in its order.
 DECLINE_REASONS = (

@@ -26,7 +26,7 @@ from include.review_desk.errors import (
     SingleSignOnFailed,
     TooManyAttempts,
 )
-from include.review_desk.people import invitations, teams, workers
+from include.review_desk.people import invitations, sessions, teams, workers
 from include.review_desk.people.passwords import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
 from include.review_desk.web import browser
 from include.review_desk.web.forms import local_path, read_form
@@ -35,7 +35,7 @@ from include.review_desk.web.portal import sign_in_redirect
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Session, Worker
+    from include.review_desk.people.sessions import Session, Worker
 
 _STATUS: dict[type[DeskError], int] = {
     NotSignedIn: 401,
@@ -88,7 +88,7 @@ class SignInPages:
         """Give the browser its new session; the one it held before ends. Asks the database: use a thread."""
         before = browser.session_token(request)
         if before is not None:
-            workers.end_session(self._desk, before)
+            sessions.end_session(self._desk, before)
         response = RedirectResponse(next_path, status_code=303)
         browser.set_session(self._desk, response, session)
         response.headers["Cache-Control"] = "no-store"
@@ -129,7 +129,7 @@ class SignInPages:
                 browser.check_csrf(request, form.get(browser.CSRF_FIELD))
             except DeskError as error:
                 return self._problem(request, worker, error)
-            await run_in_threadpool(workers.sign_out, self._desk, worker)
+            await run_in_threadpool(sessions.sign_out, self._desk, worker)
         response = RedirectResponse("/sign-in", status_code=303)
         browser.forget_session(response)
         return response
@@ -183,7 +183,7 @@ class SignInPages:
             error=error.message if error else None,
             done=done,
             memberships=await run_in_threadpool(teams.memberships, self._desk, worker),
-            sessions=await run_in_threadpool(workers.open_sessions, self._desk, worker),
+            sessions=await run_in_threadpool(sessions.open_sessions, self._desk, worker),
             has_password=await run_in_threadpool(workers.has_password, self._desk, worker),
             **_RULES,
         )
@@ -203,7 +203,7 @@ class SignInPages:
         return RedirectResponse("/account?done=password", status_code=303)
 
     async def _end_other_sessions(self, request: Request, worker: Worker, form: dict[str, str]) -> Response:
-        await run_in_threadpool(workers.sign_out_elsewhere, self._desk, worker)
+        await run_in_threadpool(sessions.sign_out_elsewhere, self._desk, worker)
         return RedirectResponse("/account", status_code=303)
 
     async def _invite(self, request: Request, worker: Worker, form: dict[str, str]) -> Response:

@@ -40,8 +40,8 @@ from starlette.routing import Route
 
 from include.review_desk.clock import as_iso
 from include.review_desk.errors import BadAnswer, DeskError, InvalidRequest, NotSignedIn
-from include.review_desk.people import workers
-from include.review_desk.people.workers import Worker
+from include.review_desk.people import sessions, workers
+from include.review_desk.people.sessions import Worker
 from include.review_desk.web import browser
 from include.review_desk.web.json_http import error_response, read_body, read_members, text_of
 from include.review_desk.web.task_json import acknowledged, given_json, moment, task_json
@@ -143,7 +143,7 @@ class WorkerApi:
             raise NotSignedIn(
                 "Sign in at POST /worker/sessions and send its token as Authorization: Bearer <token>."
             )
-        return workers.authenticate(self._desk, token.strip())
+        return sessions.authenticate(self._desk, token.strip())
 
     def _sign_in(self, asked: Asked) -> Response:
         members = asked.members
@@ -159,7 +159,7 @@ class WorkerApi:
         )
 
     def _sign_out(self, worker: Worker, _asked: Asked) -> Response:
-        workers.sign_out(self._desk, worker)
+        sessions.sign_out(self._desk, worker)
         return Response(status_code=204)
 
     def _next(self, worker: Worker, asked: Asked) -> Response:

@@ -28,7 +28,7 @@ from include.review_desk.work.task_rows import IS_WORKING, NOW
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
     from include.review_desk.storage.database import AnyRow
 
 _CANDIDATES = 16

@@ -16,7 +16,7 @@ from include.review_desk.work.assignment import takeable_flows, team_ids
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
 
 # Counting further would cost more than it tells.
 COUNTED_PER_TEAM = 1000

@@ -24,7 +24,7 @@ from include.review_desk.worker_templates.crowd import find_elements
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
     from include.review_desk.storage.database import AnyRow
 
 _loops = schema.human_loops

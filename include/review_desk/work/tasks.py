@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from include.review_desk.context import Desk
-    from include.review_desk.people.workers import Worker
+    from include.review_desk.people.sessions import Worker
     from include.review_desk.storage.database import AnyRow
     from include.review_desk.worker_templates.rendering import Page
 

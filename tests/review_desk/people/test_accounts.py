@@ -8,7 +8,7 @@ from html import unescape
 import pytest
 from sqlalchemy import select, update
 
-from include.review_desk.people.workers import hash_token
+from include.review_desk.people.sessions import hash_token
 from include.review_desk.storage import schema
 from tests.review_desk.conftest import PASSWORD, Reviewer, unique, wait_for
 

@@ -10,7 +10,7 @@ import pytest
 
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
-from include.review_desk.storage.database import open_database
+from include.review_desk.storage.opening import open_database
 from tests.review_desk.conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, ServerProcess, free_port
 
 from .browser import Browser, field

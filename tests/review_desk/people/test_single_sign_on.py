@@ -16,7 +16,7 @@ from include.review_desk.errors import DeskSetupError
 from include.review_desk.people.accounts import remove_worker
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage import schema
-from include.review_desk.storage.database import open_database
+from include.review_desk.storage.opening import open_database
 from tests.review_desk.conftest import PASSWORD, ServerProcess, free_port, unique
 
 from .browser import Browser, problem

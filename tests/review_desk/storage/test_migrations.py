@@ -19,8 +19,9 @@ from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.storage import schema
-from include.review_desk.storage.database import Database, open_database
+from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import make_engine
+from include.review_desk.storage.opening import open_database
 from include.review_desk.storage.upgrade import HEAD, alembic_config
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -189,7 +190,7 @@ def test_opening_a_database_that_is_up_to_date_does_not_load_alembic(tmp_path):
     url = f"sqlite:///{tmp_path}/desk.db"
     open_database(url).close()
     code = (
-        "import sys; from include.review_desk.storage.database import open_database; "
+        "import sys; from include.review_desk.storage.opening import open_database; "
         f"open_database({url!r}).close(); print('alembic' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)

@@ -12,9 +12,10 @@ import pytest
 from sqlalchemy import text
 
 from include.review_desk.errors import DeskSetupError
-from include.review_desk.storage.database import Database, open_database
+from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import make_engine
 from include.review_desk.storage.only_server import only_server
+from include.review_desk.storage.opening import open_database
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "not-a-secret"
@@ -112,7 +113,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 HOLD = """
 import sys
-from include.review_desk.storage.database import open_database
+from include.review_desk.storage.opening import open_database
 from include.review_desk.storage.only_server import only_server
 with only_server(open_database(sys.argv[1])):
     print("holding", flush=True)
