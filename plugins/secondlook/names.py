@@ -13,6 +13,14 @@ from secondlook.failures.exceptions import ResourceNameError
 
 MAX_NAME_LENGTH = 63
 
+# Patterns of whole names, for settings and arguments.
+RESOURCE_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
+FLOW_NAME = r"[a-z0-9](-*[a-z0-9]){0,62}"
+ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
+INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
+BUCKET = r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]"
+NIGHT = r"\d{4}-\d{2}-\d{2}"
+
 # SageMaker: [a-zA-Z0-9](-*[a-zA-Z0-9]){0,62} for jobs, models, endpoint configs and endpoints.
 _SAGEMAKER_PATTERN = re.compile(r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*")
 # Amazon A2I: [a-z0-9](-*[a-z0-9])* for human loops, flow definitions and human task UIs.

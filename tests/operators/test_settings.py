@@ -15,7 +15,14 @@ import pytest
 
 from secondlook.failures.exceptions import NightError, SettingsError
 from secondlook.nights import resolve_night
-from secondlook.settings import DEFAULT_SETTINGS_FILE, LazySettings, load_settings, merge, parse_settings
+from secondlook.settings import (
+    DEFAULT_SETTINGS_FILE,
+    LazySettings,
+    ReviewSettings,
+    load_settings,
+    merge,
+    parse_settings,
+)
 
 ROLE = "arn:aws:iam::111122223333:role/second-look"
 GOOD: dict[str, Any] = {
@@ -185,3 +192,25 @@ def test_the_night_of_a_run() -> None:
         resolve_night({"params": {}, "dag_run": run()})
     with pytest.raises(NightError, match="not a date"):
         resolve_night({"params": {"night": "Friday"}, "dag_run": run()})
+
+
+def test_a_run_changes_single_settings_of_a_section():
+    review = ReviewSettings(limit=100, policy="top_score", policy_params={"threshold": 0.4})
+
+    changed = review.override(limit=5, audit_share=None)
+
+    assert (changed.limit, changed.audit_share) == (5, review.audit_share)
+    assert changed.policy_params == {"threshold": 0.4}
+    assert review.limit == 100
+
+
+def test_another_policy_does_not_take_the_parameters_of_the_settings():
+    review = ReviewSettings(policy="top_score", policy_params={"threshold": 0.4})
+
+    assert review.override(policy="random").policy_params == {}
+    assert review.override(policy="random", policy_params={"seed": 3}).policy_params == {"seed": 3}
+
+
+def test_a_run_cannot_break_a_rule_of_the_section():
+    with pytest.raises(SettingsError, match=r"This run's parameters cannot be used\. limit = -1"):
+        ReviewSettings().override(limit=-1)

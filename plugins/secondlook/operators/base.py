@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
+from pydantic import ValidationError
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.layout import Layout
+from secondlook.names import BUCKET
+from secondlook.settings.sections import Section
+from secondlook.settings.sentences import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from secondlook.hooks.s3 import ObjectStore
 
-RESOURCE_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
-ROLE_ARN = r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+"
-INSTANCE_TYPE = r"ml\.[a-z0-9-]+\.[a-z0-9]+"
-NIGHT = r"\d{4}-\d{2}-\d{2}"
+
+S = TypeVar("S", bound=Section)
 
 
 class ArgumentError(SecondLookError, ValueError):
@@ -68,7 +71,7 @@ class SecondLookOperator(BaseOperator):
         self.prefix = prefix
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.check_text("bucket", bucket, r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+        self.check_text("bucket", bucket, BUCKET)
 
     @cached_property
     def store(self) -> ObjectStore:
@@ -113,6 +116,29 @@ class SecondLookOperator(BaseOperator):
             raise self.wrong(argument, f"must be a number, not {value!r}")
         if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
             raise self.wrong(argument, f"= {value!r} is outside {_range(minimum, maximum)}")
+
+    def check_section(self, argument: str, value: Any, kind: type[S]) -> S | Any:
+        """Check a literal section of the settings, and return it as one; templates pass as they are.
+
+        Call it again in ``execute``, on what the template has become.
+
+        :param value: a section, a mapping of its keys, or a template such as ``{{ settings.review }}``.
+        :param kind: the section's class.
+        :raises ArgumentError: anything else, or a key or value that the section does not take.
+        """
+        if isinstance(value, kind) or is_template(value):
+            return value
+        if not isinstance(value, Mapping):
+            name = kind.__name__
+            raise self.wrong(
+                argument,
+                f"must be a {name} or its keys, not {value!r}: write a template such as "
+                f"{{{{ settings.{argument} }}}} and give the DAG render_template_as_native_obj=True",
+            )
+        try:
+            return kind.model_validate(dict(value))
+        except ValidationError as invalid:
+            raise self.wrong(argument, f"cannot be used: {sentences(invalid).rstrip('.')}") from None
 
     def wrong(self, argument: str, rule: str) -> ArgumentError:
         """Return the error for one argument: task, argument and rule in one sentence."""

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.operators.base import INSTANCE_TYPE, ROLE_ARN
+from secondlook.names import INSTANCE_TYPE, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
 from secondlook.runtime.links import TransformJobLink
 

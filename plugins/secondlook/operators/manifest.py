@@ -10,7 +10,8 @@ from secondlook import jsonl
 from secondlook.failures.exceptions import S3UriError, SecondLookError
 from secondlook.hooks.s3 import ObjectMissingError, ObjectStore
 from secondlook.layout import split_s3_uri
-from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
+from secondlook.names import NIGHT
+from secondlook.operators.base import SecondLookOperator, is_template
 from secondlook.records.reviews import ReviewRecords
 from secondlook.review import Rejection, settle
 from secondlook.training import ManifestLine, write_manifest

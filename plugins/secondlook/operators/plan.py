@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowSkipException
 
+from secondlook.names import NIGHT
 from secondlook.nights import check_run
-from secondlook.operators.base import NIGHT, SecondLookOperator, is_template
+from secondlook.operators.base import SecondLookOperator, is_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import BudgetError
 from secondlook.hooks.human_loops import HumanReviewService
-from secondlook.operators.base import NIGHT, ArgumentError, SecondLookOperator, is_template
+from secondlook.names import FLOW_NAME, NIGHT
+from secondlook.operators.base import ArgumentError, SecondLookOperator, is_template
 from secondlook.records.budgets import ReviewBudget
 from secondlook.records.recent_answers import recent_seconds
 from secondlook.review import Forecast, Terms, money
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from secondlook.review import LedgerLine, ReviewPlan
 
 FORECAST_XCOM = "forecast"
-FLOW_NAME = r"[a-z0-9](-*[a-z0-9]){0,62}"
 _AMOUNTS = ("price_per_review", "night_money", "month_money")
 
 

@@ -12,8 +12,8 @@ from secondlook.failures.aws import error_code, error_message
 from secondlook.hooks.clients import S3ClientHook
 from secondlook.hooks.flow_definitions import FlowDefinition, ReviewWorkflow, cors_allows_reading
 from secondlook.hooks.human_loops import HumanReviewService, ReviewSetupError
-from secondlook.names import MAX_NAME_LENGTH, human_task_ui_name
-from secondlook.operators.base import ROLE_ARN, SecondLookOperator, is_template
+from secondlook.names import MAX_NAME_LENGTH, ROLE_ARN, human_task_ui_name
+from secondlook.operators.base import SecondLookOperator, is_template
 from secondlook.review import PredrawnBox, input_content
 from secondlook.runtime.links import ReviewLink
 

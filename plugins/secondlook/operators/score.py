@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secondlook.operators.base import NIGHT, RESOURCE_NAME, SecondLookOperator
+from secondlook.names import NIGHT, RESOURCE_NAME
+from secondlook.operators.base import SecondLookOperator
 from secondlook.runtime.links import EndpointLink
 from secondlook.scoring.shards import WHOLE_NIGHT, Shard
 

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from secondlook import names
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.explain import reason_passes
-from secondlook.operators.base import INSTANCE_TYPE, NIGHT, ROLE_ARN
+from secondlook.names import INSTANCE_TYPE, NIGHT, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
 from secondlook.runtime.links import TransformJobLink
 from secondlook.scoring.shards import WHOLE_NIGHT, Shard

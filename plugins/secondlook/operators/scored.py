@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.operators.base import NIGHT, SecondLookOperator
+from secondlook.names import NIGHT
+from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

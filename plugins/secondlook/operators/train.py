@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import jsonl, names
 from secondlook.layout import check_night
-from secondlook.operators.base import NIGHT
+from secondlook.names import NIGHT
 from secondlook.operators.challenger import ChallengerTrainingOperator
 from secondlook.operators.training_job import CONTROL_PREFIX, NAME_PREFIX
 

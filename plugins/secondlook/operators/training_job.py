@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
-from secondlook.operators.base import INSTANCE_TYPE, ROLE_ARN
+from secondlook.names import INSTANCE_TYPE, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
 from secondlook.runtime.links import TrainingJobLink
 

@@ -17,7 +17,8 @@ from secondlook.hooks.human_loops import (
     HumanReviewService,
     ReviewSetupError,
 )
-from secondlook.operators.base import NIGHT, SecondLookOperator
+from secondlook.names import NIGHT
+from secondlook.operators.base import SecondLookOperator
 from secondlook.records.reviews import ReviewRecords
 from secondlook.review import Outcome
 from secondlook.runtime.links import ReviewLink

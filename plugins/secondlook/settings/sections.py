@@ -1,0 +1,183 @@
+"""The sections of the settings: one class for each table of the TOML file, with defaults and rules."""
+
+from __future__ import annotations
+
+import math
+from decimal import Decimal
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from secondlook.failures.exceptions import SettingsError
+from secondlook.settings.sentences import sentences
+from secondlook.settings.types import ConcurrentTransforms, InstanceType, Share, TaskKeyword
+
+
+class Section(BaseModel):
+    """A table of the settings; an operator takes it as one argument."""
+
+    # TOML and JSON as Python reads it know `inf` and `nan`, which are no setting of anything here.
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    def override(self, **values: Any) -> Self:
+        """Return the section as one run has it: each value that is not None takes the setting's place.
+
+        Raises
+        ------
+        SettingsError
+            A name that is no setting of the section, or a value that breaks its rule.
+        """
+        given = {name: value for name, value in values.items() if value is not None}
+        if not given:
+            return self
+        try:
+            return type(self).model_validate({**self.model_dump(), **given})
+        except ValidationError as invalid:
+            raise SettingsError("This run's parameters cannot be used. " + sentences(invalid)) from None
+
+
+class ServingSettings(Section):
+    """The real-time endpoint."""
+
+    instance_type: InstanceType = "ml.m5.xlarge"
+    instance_count: int = Field(default=1, ge=1)
+    part_size: int = Field(default=500, ge=1, description="images per part file of a night's predictions")
+    concurrency: int = Field(default=8, ge=1, le=64, description="images in flight at once")
+    shard_size: int = Field(default=10000, ge=1, description="images per scoring task")
+    scoring: Literal["auto", "endpoint", "transform"] = "auto"
+    max_failure_share: Share = Field(
+        default=0.2,
+        description="most of a part's images that may fail the same way without being to blame by themselves",
+    )
+    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: int = Field(default=3600, ge=1)
+
+
+class ArchiveSettings(Section):
+    """Scoring by batch transform, without an endpoint: backfill runs."""
+
+    instance_type: InstanceType = "ml.m5.xlarge"
+    max_concurrent_transforms: ConcurrentTransforms = 4
+    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    timeout_seconds: int = Field(default=12 * 3600, ge=1, description="longest wait for one transform job")
+
+
+class ReviewSettings(Section):
+    """Whom to ask, how much, and what a reviewer is shown."""
+
+    policy: str = Field(default="uncertainty_sum", min_length=1)
+    policy_params: dict[str, Any] = Field(default_factory=dict)
+    limit: int = Field(default=100, ge=0, description="most images to ask about per night")
+    price_per_review: Decimal = Field(
+        default=Decimal(0),
+        ge=0,
+        decimal_places=3,
+        description="money for one reviewer's answer about an image",
+    )
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    month_limit: int | None = Field(
+        default=None, ge=0, description="most images to ask about per calendar month, all nights together"
+    )
+    night_money: Decimal | None = Field(
+        default=None, ge=0, decimal_places=3, description="most money for a night's reviews, all rounds"
+    )
+    month_money: Decimal | None = Field(
+        default=None, ge=0, decimal_places=3, description="most money for a calendar month's reviews"
+    )
+    deferred_nights: int = Field(
+        default=31,
+        ge=0,
+        le=366,
+        description="for how many days after a night was launched later nights take up what it deferred",
+    )
+    loops_per_second: float = Field(
+        default=5.0, gt=0, le=1000, description="most human loops that one night starts in a second"
+    )
+    audit_share: float = Field(default=0.1, ge=0, le=1)
+    predraw_score: float = Field(default=0.25, ge=0, le=1)
+    round: int = Field(default=1, ge=1)
+    poll_interval_seconds: float = Field(default=60.0, gt=0)
+    event_queue_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^/\s]+/\S+)?$",
+        description="SQS queue with the events about ended reviews; empty: there is none",
+    )
+    timeout_seconds: int = Field(
+        default=7 * 24 * 3600, ge=1, description="longest wait for the night's reviewers"
+    )
+    task_title: str = Field(default="Correct the boxes", min_length=1, max_length=128)
+    task_description: str = Field(
+        default="Draw a box around every object and give it its label.",
+        min_length=1,
+        max_length=255,
+        pattern=r"^.+$",
+    )
+    task_keywords: tuple[TaskKeyword, ...] = Field(default=("image", "bounding box"), max_length=5)
+    task_count: int = Field(default=1, ge=1, le=3, description="reviewers per image")
+    task_time_limit_seconds: int = Field(default=3600, ge=30, le=28800)
+    task_availability_seconds: int = Field(default=5 * 24 * 3600, ge=1, le=864000)
+
+    def override(self, **values: Any) -> Self:
+        """As for any section; another policy does not take the parameters that are meant for this one."""
+        if values.get("policy") is not None and values.get("policy_params") is None:
+            values["policy_params"] = {}
+        return super().override(**values)
+
+    @field_validator("night_money", "month_money")
+    @classmethod
+    def _money_needs_a_price(cls, most: Decimal | None, values: ValidationInfo) -> Decimal | None:
+        # A price that cannot be read has its own sentence.
+        if most is not None and values.data.get("price_per_review") == 0:
+            raise ValueError("a limit in money needs review.price_per_review: set what a review costs")
+        return most
+
+    @field_validator("policy_params")
+    @classmethod
+    def _params_are_finite(cls, params: dict[str, Any]) -> dict[str, Any]:
+        if not _finite(params):
+            raise ValueError("infinity and NaN are no parameters of a policy: write a finite number")
+        return params
+
+
+class TrainingSettings(Section):
+    """Incremental training, and the hyperparameters that differ from the parent's."""
+
+    instance_type: InstanceType = "ml.g4dn.xlarge"
+    volume_size_gb: int = Field(default=50, ge=1)
+    max_runtime_seconds: int = Field(default=4 * 3600, ge=1)
+    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    min_new_answers: int = Field(default=50, ge=1)
+    candidate_timeout_seconds: int = Field(
+        default=6 * 3600, ge=0, description="longest wait for another night's challenger"
+    )
+    replay_ratio: float = Field(default=1.0, ge=0, description="old images per new answer")
+    validation_share: Share = 0.1
+    control_arm: bool = False
+    require_approval: bool = Field(default=False, description="whether a person approves each promotion")
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class BootstrapSettings(Section):
+    """The first model."""
+
+    validation_share: Share = 0.2
+    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class EvaluationSettings(Section):
+    """Batch transform of the holdout and the rule that decides."""
+
+    instance_type: InstanceType = "ml.m5.xlarge"
+    max_concurrent_transforms: ConcurrentTransforms = 4
+    timeout_seconds: int = Field(default=3600, ge=1)
+    min_images: int = Field(default=50, ge=1)
+    min_delta: float = Field(default=0.0, ge=0, le=1)
+    max_slice_loss: float = Field(default=0.02, ge=0, le=1)
+
+
+def _finite(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(_finite(item) for item in value.values())
+    if isinstance(value, list | tuple):
+        return all(_finite(item) for item in value)
+    return not isinstance(value, float) or math.isfinite(value)
