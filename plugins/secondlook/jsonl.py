@@ -79,15 +79,15 @@ def decode_numbered(data: bytes, *, source: str) -> list[tuple[int, dict[str, An
     ]
 
 
-def decode_object(data: bytes, *, source: str) -> dict[str, Any]:
-    """Read one JSON object, for example a model card.
+def decode_object(data: bytes, *, source: str, remedy: str = "correct or remove it") -> dict[str, Any]:
+    """Read one JSON object; ``remedy`` says what to do about a damaged one, as the end of a sentence.
 
     Raises
     ------
     RecordError
         Naming the source when it is no JSON object.
     """
-    return _object(_inflate(data, source).removeprefix(_BYTE_ORDER_MARK), source)
+    return _object(_inflate(data, source).removeprefix(_BYTE_ORDER_MARK), source, remedy)
 
 
 def _inflate(data: bytes, source: str) -> bytes:
@@ -101,15 +101,13 @@ def _inflate(data: bytes, source: str) -> bytes:
         ) from error
 
 
-def _object(text: bytes, where: str) -> dict[str, Any]:
+def _object(text: bytes, where: str, remedy: str = "correct or remove it") -> dict[str, Any]:
     try:
         record = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        raise RecordError(f"{where} is not valid JSON ({error}); correct or remove it.") from error
+        raise RecordError(f"{where} is not valid JSON ({error}); {remedy}.") from error
     if not isinstance(record, dict):
-        raise RecordError(
-            f"{where} holds a JSON {type(record).__name__} instead of an object; correct or remove it."
-        )
+        raise RecordError(f"{where} holds a JSON {type(record).__name__} instead of an object; {remedy}.")
     return record
 
 
