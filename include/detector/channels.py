@@ -22,11 +22,12 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from include.formats.boxes import BoxSet, GivenBox
+from include.formats.detection_record import LABEL_OBJECT_WIDTH, unpack_detection_record
 from include.formats.images import TAKEN_KINDS, image_kind
+from include.formats.recordio import RecordIOError, read_records
 
 from .errors import ConfigurationError, TrainingDataError
 from .image_files import image_files
-from .recordio import LABEL_OBJECT_WIDTH, RecordIOError, read_records, unpack_detection_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

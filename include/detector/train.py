@@ -10,6 +10,8 @@ import signal
 import traceback
 from typing import TYPE_CHECKING
 
+from include.formats.recordio import RecordIOError
+
 from . import artifact, hyperparameters
 from .anchors import anchor_sizes
 from .channels import check_channels, read_channel
@@ -57,7 +59,7 @@ def main() -> int:
     except _StoppedError:
         log.line("Training was stopped before it began; there is no model to save.")
         return 0
-    except DetectorError as error:
+    except (DetectorError, RecordIOError) as error:
         log.line(str(error), "ERROR")
         layout.write_failure(f"ClientError: {error}")
         return 1

@@ -10,7 +10,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
-from include.local_sagemaker import recordio
+from include.formats import recordio
 from include.local_sagemaker.arns import invalid
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.manifests import Attribute, augmented_lines, named_objects

@@ -71,14 +71,14 @@ def modules() -> set[str]:
         for path in (ROOT / "include/formats").rglob("*.py")
     }
     formats = {name.removesuffix(".__init__") for name in formats}
-    return formats | reached_from_plugins() | {"include.detector.errors", "include.detector.recordio"}
+    return formats | reached_from_plugins()
 
 
 CLASSES = [found for module in sorted(modules()) for found in exception_classes(module)]
 
 
 def test_the_search_finds_what_pack_may_raise():
-    assert {"VocError", "RecordIOError", "DetectorError"} <= {found.__name__ for found in CLASSES}
+    assert {"VocError", "RecordIOError"} <= {found.__name__ for found in CLASSES}
 
 
 @pytest.mark.parametrize("error_class", CLASSES, ids=lambda found: f"{found.__module__}.{found.__name__}")

@@ -22,7 +22,8 @@ import pytest
 from hypothesis import settings
 from PIL import Image, ImageDraw, ImageFilter
 
-from include.detector.recordio import RecordWriter, pack
+from include.formats.detection_record import write_detection_records
+from include.formats.recordio import frame
 
 settings.register_profile("no-clock", deadline=None)
 settings.load_profile("no-clock")  # a busy machine is no fault
@@ -81,17 +82,16 @@ def draw_scene(seed: int, objects: int | None = None) -> Scene:
 def record_stream(scenes: list[Scene]) -> bytes:
     """The scenes as a ``.rec`` file."""
     out = io.BytesIO()
-    pack(((scene.rows(), scene.jpeg) for scene in scenes), out)
+    write_detection_records(((scene.rows(), scene.jpeg) for scene in scenes), out)
     return out.getvalue()
 
 
 def manifest_stream(scenes: list[Scene]) -> bytes:
     """The scenes as SageMaker pipes an augmented manifest: image, label, image, label."""
     out = io.BytesIO()
-    writer = RecordWriter(out)
     for scene in scenes:
-        writer.write(scene.jpeg)
-        writer.write(scene.label())
+        out.write(frame(scene.jpeg))
+        out.write(frame(scene.label()))
     return out.getvalue()
 
 

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from include.detector.channels import annotation_boxes, check_channels, read_channel
 from include.detector.contract import Channel, Layout, bind_port
 from include.detector.errors import ConfigurationError, TrainingDataError
-from include.detector.recordio import RecordIOError, RecordWriter, pack
+from include.formats.detection_record import write_detection_records
+from include.formats.recordio import RecordIOError, frame
 
 
 def channel(tmp_path, name, *, pipe=False) -> Channel:
@@ -50,7 +51,7 @@ def json_channels(tmp_path, labels: list[bytes]) -> dict[str, Channel]:
 def record_channel(tmp_path, records: list[list[tuple[float, ...]]]) -> dict[str, Channel]:
     train = channel(tmp_path, "train")
     out = io.BytesIO()
-    pack(((rows, b"image") for rows in records), out)
+    write_detection_records(((rows, b"image") for rows in records), out)
     (train.directory / "a.rec").write_bytes(out.getvalue())
     return {"train": train}
 
@@ -58,10 +59,9 @@ def record_channel(tmp_path, records: list[list[tuple[float, ...]]]) -> dict[str
 def manifest_channel(tmp_path, labels: list[bytes]) -> dict[str, Channel]:
     train = channel(tmp_path, "train", pipe=True)
     out = io.BytesIO()
-    writer = RecordWriter(out)
     for one in labels:
-        writer.write(b"image")
-        writer.write(one)
+        out.write(frame(b"image"))
+        out.write(frame(one))
     train.first_pipe.write_bytes(out.getvalue())
     return {"train": train}
 
@@ -150,7 +150,7 @@ def test_a_record_whose_label_header_makes_no_sense_is_named(tmp_path, widths):
     numbers = [*widths, 0, 0.1, 0.1, 0.4, 0.4]
     payload = struct.pack("<IfQQ7f", len(numbers), 0.0, 0, 0, *numbers)
     with (train.directory / "a.rec").open("wb") as file:
-        RecordWriter(file).write(payload)
+        file.write(frame(payload))
     with pytest.raises(RecordIOError, match=r"^The label of record 0 of a\.rec begins with "):
         read({"train": train})
 
@@ -295,11 +295,11 @@ def test_a_pipe_of_images_is_a_manifest_whatever_follows_them(tmp_path, tools, e
     train = channel(tmp_path, "train", pipe=True)
     scene = tools.draw_scene(1)
     with train.first_pipe.open("wb") as file:
-        RecordWriter(file).write(scene.jpeg)
+        file.write(frame(scene.jpeg))
     with pytest.raises(TrainingDataError, match="ends after image 1, without its annotation; check Attrib"):
         read({"train": train})
     with train.first_pipe.open("ab") as file:
-        RecordWriter(file).write(scene.label().decode().encode(encoding))
+        file.write(frame(scene.label().decode().encode(encoding)))
     assert len(read({"train": train})[0].rows) == len(scene.boxes)
 
 
@@ -307,7 +307,7 @@ def test_a_record_of_229_objects_is_not_taken_for_a_manifest(tmp_path):
     train = channel(tmp_path, "train", pipe=True)
     row = (1, 0.25, 0.25, 0.5, 0.5)
     with train.first_pipe.open("wb") as file:
-        pack([([row], b"image"), ([row] * 229, b"image")], file)
+        write_detection_records([([row], b"image"), ([row] * 229, b"image")], file)
     assert struct.pack("<I", 2 + 5 * 229)[:1] == b"{"
     assert [len(sample.rows) for sample in read({"train": train}, label_width=1200)] == [1, 229]
 

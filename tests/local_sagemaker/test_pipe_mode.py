@@ -4,56 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 
-from hypothesis import example, given
-from hypothesis import strategies as st
-
-from include.local_sagemaker.recordio import MAGIC, frame
-
-
-def records(stream: io.BytesIO) -> list[bytes]:
-    """Read RecordIO as MXNet's reader does: parts are joined by the magic number that their cuts removed."""
-    found: list[bytes] = []
-    parts: list[bytes] = []
-    while header := stream.read(8):
-        magic, word = header[:4], struct.unpack("<I", header[4:])[0]
-        assert magic == MAGIC
-        flag, length = word >> 29, word & ((1 << 29) - 1)
-        parts.append(stream.read(length))
-        stream.read(-length % 4)
-        if flag in (0, 3):
-            found.append(MAGIC.join(parts))
-            parts = []
-    assert not parts
-    return found
-
-
-near_magic = st.lists(st.sampled_from([MAGIC, MAGIC[:3], b"\0", b"ab", b"\0\0\0\0"]), max_size=8).map(
-    b"".join
-)
-
-
-@given(st.lists(st.binary(max_size=40) | near_magic, max_size=5))
-@example([MAGIC])
-@example([MAGIC + MAGIC, b"", b"a" + MAGIC])
-def test_framed_records_are_read_back_whole(payloads):
-    stream = b"".join(frame(payload) for payload in payloads)
-    assert len(stream) % 4 == 0
-    assert records(io.BytesIO(stream)) == payloads
-
-
-@given(near_magic)
-def test_a_magic_number_at_a_multiple_of_four_always_begins_a_part(payload):
-    stream = frame(payload)
-    position = 0
-    starts = []
-    while position < len(stream):
-        starts.append(position)
-        length = struct.unpack("<I", stream[position + 4 : position + 8])[0] & ((1 << 29) - 1)
-        position += 8 + length + -length % 4
-    aligned = [place for place in range(0, len(stream), 4) if stream[place : place + 4] == MAGIC]
-    assert aligned == starts
+from include.formats.recordio import MAGIC, frame, read_records
 
 
 def manifest(s3, bucket, count):
@@ -86,7 +38,7 @@ def augmented(channel, **members):
 def epochs_of(files, count):
     epochs = []
     for epoch in range(count):
-        found = records(io.BytesIO(files[f"train_{epoch}"]))
+        found = list(read_records(io.BytesIO(files[f"train_{epoch}"])))
         epochs.append([(found[place], json.loads(found[place + 1])) for place in range(0, len(found), 2)])
     return epochs
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from PIL import Image, ImageDraw
 
-from include.detector.recordio import pack
+from include.formats.detection_record import write_detection_records
 from secondlook.failures.explain import reason_passes
 
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
@@ -133,7 +133,7 @@ def test_boxes_in_pixels_fail_the_job_with_the_cause_as_its_reason(
     buffer = io.BytesIO()
     Image.new("RGB", (SIDE_PX, SIDE_PX)).save(buffer, "JPEG")
     stream = io.BytesIO()
-    pack([([(0, 10, 20, 60, 90)], buffer.getvalue())] * 8, stream)
+    write_detection_records([([(0, 10, 20, 60, 90)], buffer.getvalue())] * 8, stream)
     s3.put_object(Bucket=bucket, Key="boxes.rec", Body=stream.getvalue())
     request = training_request(
         {

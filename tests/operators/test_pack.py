@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from include.detector.recordio import read_records
+from include.formats.recordio import read_records
 from include.formats.voc import VocError
 from secondlook import jsonl
 from secondlook.failures.retry_policy import SecondLookRetryPolicy

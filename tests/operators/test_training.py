@@ -12,7 +12,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
-from include.detector.recordio import pack
+from include.formats.detection_record import write_detection_records
 from secondlook.failures.exceptions import TrainingDataError
 from secondlook.failures.explain import fault_of
 from secondlook.operators.base import ArgumentError
@@ -167,7 +167,7 @@ def test_boxes_that_cannot_be_right_fail_the_training_at_the_first_try(
     picture = draw(1)
     stream = io.BytesIO()
     left, top, width, height = picture.boxes[0][1:]
-    pack([([(0, left, top, left + width, top + height)], picture.data)] * 38, stream)
+    write_detection_records([([(0, left, top, left + width, top + height)], picture.data)] * 38, stream)
     project.put(project.layout.bootstrap_recordio("train"), stream.getvalue())
     with pytest.raises(JobFailedError, match="they look like pixels, but RecordIO takes ratios") as caught:
         project.bootstrap().execute(context)

@@ -42,10 +42,9 @@ _BY_CLASS: dict[str, Cause] = {
     ),
     "ParamValidationError": Cause.INVALID,
     "ValidationError": Cause.INVALID,
-    # What a VOC folder, a box, an image, an archive or a RecordIO file holds is wrong (include/formats,
-    # include/detector).
+    # What a VOC folder, a box, an image, an archive or a RecordIO file holds is wrong (include/formats).
     **dict.fromkeys(
-        ("VocError", "BoxRefusedError", "UnusableImageError", "ArchiveError", "DetectorError"), Cause.INVALID
+        ("VocError", "BoxRefusedError", "UnusableImageError", "ArchiveError", "RecordIOError"), Cause.INVALID
     ),
     **dict.fromkeys(
         (

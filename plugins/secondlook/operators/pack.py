@@ -122,15 +122,15 @@ class PackVocOperator(SecondLookOperator):
         import hashlib
         import tempfile
 
-        from include.detector.recordio import RecordWriter, pack_detection_record
+        from include.formats.detection_record import pack_detection_record
+        from include.formats.recordio import frame
         from secondlook.hooks.s3 import SHA256
         from secondlook.training import write_manifest
 
         lines = []
         with tempfile.TemporaryFile() as file:
-            writer = RecordWriter(file)
             for index, image in enumerate(images):
-                writer.write(pack_detection_record(index, image.rows, image.data))
+                file.write(frame(pack_detection_record(index, image.rows, image.data)))
                 lines.append(image.line)
             file.seek(0)
             if lines:

@@ -11,7 +11,8 @@ from include.detector import artifact
 from include.detector.evaluation import mean_average_precision
 from include.detector.images import decode
 from include.detector.predictor import Predictor
-from include.detector.recordio import read_records, unpack_detection_record
+from include.formats.detection_record import unpack_detection_record
+from include.formats.recordio import read_records
 
 model = artifact.load(Path(sys.argv[1]))
 with open(sys.argv[2], "rb") as stream:
