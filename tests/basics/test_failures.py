@@ -16,14 +16,8 @@ from hypothesis import strategies as st
 
 from secondlook.failures.causes import Cause, delay_seconds, fault
 from secondlook.failures.exceptions import SecondLookError, SettingsError
-from secondlook.failures.explain import (
-    fault_of,
-    is_data_fault,
-    reason_passes,
-    repeats,
-    sentence_of,
-    will_pass,
-)
+from secondlook.failures.explain import Place, explain, fault_of, sentence_of, will_pass
+from secondlook.failures.job_reasons import is_data_fault, reason_passes, repeats
 
 ClientError = botocore_errors.ClientError
 ENDPOINT = "https://api.sagemaker.us-east-1.amazonaws.com/"
@@ -127,7 +121,7 @@ LASTING = [
     (answer("ResourceNotFound", "Requested resource not found"), Cause.NOT_FOUND),
     (answer("ValidationException", 'Could not find model "a".'), Cause.NOT_FOUND),
     (answer("ValidationError", "Endpoint a of account 1 not found.", 400, "InvokeEndpoint"), Cause.NOT_FOUND),
-    (answer("ValidationException", "Could not assume role arn:aws:iam::1:role/a."), Cause.INVALID),
+    (answer("ValidationException", "Could not assume role arn:aws:iam::1:role/a."), Cause.ROLE),
     (answer("ValidationException", "1 validation error detected"), Cause.INVALID),
     (answer("ModelError", "this is no image", 424, OriginalStatusCode=400), Cause.INVALID),
     (answer("NotImplemented", status=501, operation="PutObject"), Cause.INVALID),
@@ -299,3 +293,22 @@ def test_delays_grow_and_are_bounded(cause, step, base, longest, jitter):
     assert later >= delay
     # Those that failed together come back over half of the time.
     assert delay >= delay_seconds(fault(cause), step, base=base, longest=longest, jitter=0) / 2
+
+
+def test_a_failed_call_tells_what_where_why_and_what_to_do():
+    denied = answer("AccessDeniedException", "User: a is not authorized", 403)
+    place = Place("SageMaker", "aws_default", {Cause.DENIED: "ask the account's owner"})
+
+    assert explain(denied, "create the model m", place) == (
+        "Cannot create the model m in SageMaker (connection aws_default) "
+        "(AccessDeniedException: User: a is not authorized): ask the account's owner."
+    )
+    assert explain(denied, "create the model m", Place("SageMaker")).endswith("then clear the task.")
+
+
+def test_what_passes_by_itself_is_told_as_passing():
+    slow = answer("ThrottlingException", "Rate exceeded")
+
+    assert explain(slow, "start the job j", Place("SageMaker")).startswith(
+        "Cannot start the job j in SageMaker for now (ThrottlingException: Rate exceeded): wait"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -11,11 +12,11 @@ import pytest
 import uvicorn
 from airflow.sdk import RetryAction
 from botocore.config import Config
-from botocore.exceptions import EndpointConnectionError
 
 from include.aws_protocol import AwsApplication, ServiceError
-from secondlook.hooks.human_loops import HumanReviewError, ReviewSetupError, explain
+from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
 from secondlook.triggers.human_loops import HumanLoopsTrigger
+from tests.conftest import free_port
 from tests.human_review.conftest import NIGHT
 
 CREATED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
@@ -118,7 +119,7 @@ def test_a_loop_that_somebody_else_started_differently_is_adopted(service, score
 def test_a_full_quota_keeps_what_was_started_and_goes_on_later(service, scored, context):
     operator = scored.launch()
     service.refusals = [ServiceError("ServiceQuotaExceededException", "You have reached the limit of 5000.")]
-    with pytest.raises(HumanReviewError, match=r"quota of human loops is reached .*limit of 5000") as refused:
+    with pytest.raises(HumanReviewError, match=r"limit of 5000.* quota of human loops is reached") as refused:
         operator.execute(context)
     assert not isinstance(refused.value, ReviewSetupError)
     assert scored.launch().execute(context)["started"] == 3
@@ -136,7 +137,7 @@ def test_missing_rights_are_told_in_the_services_words(service, scored, context)
     service.refusals = [
         ServiceError("AccessDeniedException", "not authorized to perform: sagemaker:StartHumanLoop", 403)
     ]
-    with pytest.raises(ReviewSetupError, match=r"refused \(AccessDeniedException: not authorized"):
+    with pytest.raises(ReviewSetupError, match=r"\(AccessDeniedException: not authorized"):
         scored.launch().execute(context)
 
 
@@ -151,7 +152,7 @@ def test_missing_rights_are_told_in_the_services_words(service, scored, context)
         (
             ServiceError("AccessDeniedException", "not authorized to perform: sagemaker:StartHumanLoop", 403),
             RetryAction.FAIL,
-            "give the user of the connection a2i_default this permission, or run the Review Desk",
+            "give the connection's user this permission (or run the Review Desk and let the connection",
         ),
         (
             ServiceError("ServiceQuotaExceededException", "You have reached the limit of 5000.", 402),
@@ -185,11 +186,23 @@ def test_a_flow_definition_that_is_not_active(service, scored, context, status, 
         scored.launch().execute(context)
 
 
-def test_a_service_that_cannot_be_reached():
-    lost = EndpointConnectionError(endpoint_url="http://127.0.0.1:9")
-    sentence = explain(lost, "start the human loop x", "region us-east-1", "a2i_default")
-    assert not isinstance(sentence, ReviewSetupError)
-    assert str(sentence).startswith("Cannot start the human loop x in region us-east-1: Could not connect")
+def test_a_service_that_cannot_be_reached(monkeypatch):
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_NOWHERE",
+        json.dumps(
+            {
+                "conn_type": "aws",
+                "login": "key",
+                "password": "secret",
+                "extra": {"region_name": "us-east-1", "endpoint_url": f"http://127.0.0.1:{free_port()}"},
+            }
+        ),
+    )
+    with pytest.raises(HumanReviewError) as refused:
+        HumanReviewService("nowhere", None).describe("x")
+    assert not isinstance(refused.value, ReviewSetupError)
+    assert "in region us-east-1 at http://127.0.0.1" in str(refused.value)
+    assert "for now (EndpointConnectionError: Could not connect" in str(refused.value)
 
 
 def test_a_connection_without_a_region(scored, monkeypatch, context):

@@ -91,7 +91,7 @@ def test_a_missing_bucket_is_a_sentence(project, context):
 
 
 def test_a_wrong_role_is_refused_with_the_services_words(project, context):
-    with pytest.raises(ReviewSetupError, match=r"Cannot .* in region us-east-1 .*refused \(Validation.*"):
+    with pytest.raises(ReviewSetupError, match=r"Cannot .* in region us-east-1 .*\(Validation.*"):
         project.create(flow_role_arn="arn:aws:iam::999999999999:role/of-another-account").execute(context)
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw
 
 from include.formats.detection_record import write_detection_records
-from secondlook.failures.explain import reason_passes
+from secondlook.failures.job_reasons import reason_passes
 
 IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
 SIDE_PX = 96

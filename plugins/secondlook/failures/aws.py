@@ -161,7 +161,9 @@ def _of_text(text: str, operation: str) -> Cause:
     if "not found" in text:
         # The runtime's words for an endpoint.
         return Cause.NOT_FOUND
-    return Cause.BUSY if _BUSY_TEXT.search(text) else Cause.INVALID
+    if _BUSY_TEXT.search(text):
+        return Cause.BUSY
+    return Cause.ROLE if "role" in text.lower() else Cause.INVALID
 
 
 def _of_container(status: int) -> Fault:

@@ -21,6 +21,7 @@ class Cause(Enum):
     CREDENTIALS = "credentials"
     NOT_FOUND = "not found"
     INVALID = "invalid"
+    ROLE = "role"
     SETUP = "setup"
     DEFECT = "defect"
     STATED = "stated"
@@ -45,6 +46,8 @@ _LASTING = {
     "settings goes before the connection's), then clear the task",
     Cause.NOT_FOUND: "create what is missing or correct its name in the settings, then clear the task",
     Cause.INVALID: "correct what it names, then clear the task",
+    Cause.ROLE: "correct the role's ARN in the settings, or let that role trust the service, then clear the "
+    "task",
     Cause.SETUP: "correct what it names on the worker or in the connection, then clear the task",
     Cause.DEFECT: "this is a fault of the program or of its installation, report it with the log",
     Cause.STATED: "",

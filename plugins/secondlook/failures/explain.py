@@ -6,8 +6,7 @@ nothing here imports an AWS client; what services answered is sorted out by :mod
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.aws import error_code, error_message, fault_of_answer
@@ -15,7 +14,7 @@ from secondlook.failures.causes import Cause, Fault, fault
 from secondlook.failures.exceptions import SecondLookError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator, Mapping
 
 # Errors that are no answer of a service, by the name of their class or of one that it derives from; the first
 # name found along the class's ancestors decides, so the special come before the general by themselves.
@@ -131,59 +130,69 @@ def will_pass(error: BaseException) -> bool:
     return found.known and found.passing
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a call went, and what helps there in particular.
+
+    Parameters
+    ----------
+    name
+        As a sentence names it after *in*: ``SageMaker``, or the address of an object.
+    conn_id
+        The Airflow connection that the call went through; None when there is none to name.
+    advice
+        What to do by cause, where the table of :mod:`secondlook.failures.causes` is too general.
+    """
+
+    name: str
+    conn_id: str | None = None
+    advice: Mapping[Cause, str] = field(default_factory=dict)
+
+
+def explain(error: BaseException, doing: str, place: Place) -> str:
+    """Return one sentence about a call that failed: what could not be done, where, why, and what to do.
+
+    Parameters
+    ----------
+    error
+        What the client raised.
+    doing
+        What was to be done, as it follows *Cannot*: ``start the human loop x``.
+    place
+        Where.
+    """
+    what = fault_of(error)
+    where = f"{place.name} (connection {place.conn_id})" if place.conn_id else place.name
+    later = " for now" if what.passing else ""
+    advice = place.advice.get(what.cause) or what.advice
+    return _one_line(f"Cannot {doing} in {where}{later} ({_said(error)}): {advice}.")
+
+
 def sentence_of(error: BaseException) -> str:
-    """What happened and what to do, on one line.
+    """What happened and what to do, on one line, for errors from anywhere.
 
     Errors of this package say it themselves; to others the advice for their cause is added.
     """
     if isinstance(error, SecondLookError):
         return _one_line(str(error))
-    if isinstance(getattr(error, "response", None), dict):
+    if _answered(error):
         operation = str(getattr(error, "operation_name", "") or "a request")
-        said = f"AWS refused {operation} ({error_code(error)}: {error_message(error).strip().rstrip('.')}):"
-    else:
-        said = str(error).strip().rstrip(".")
-        said = f"{type(error).__name__}: {said};" if said else f"{type(error).__name__}:"
-    return _one_line(f"{said} {fault_of(error).advice}.")
+        return _one_line(f"AWS refused {operation} ({_said(error)}): {fault_of(error).advice}.")
+    separator = ";" if str(error).strip() else ":"
+    return _one_line(f"{_said(error)}{separator} {fault_of(error).advice}.")
+
+
+def _answered(error: BaseException) -> bool:
+    return isinstance(getattr(error, "response", None), dict)
+
+
+def _said(error: BaseException) -> str:
+    """The error's kind and its own words."""
+    if _answered(error):
+        return f"{error_code(error)}: {error_message(error).strip().rstrip('.')}"
+    text = str(error).strip().rstrip(".")
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-# The reasons that SageMaker gives for a job or an endpoint that failed start with their kind: ClientError and
-# AlgorithmError are about the input or the model, the others about AWS (DescribeTrainingJob, FailureReason).
-_PASSING_REASON = re.compile(
-    r"^\W*(CapacityError|InternalServerError|ServiceUnavailable|ThrottlingException)"
-    r"|InsufficientInstanceCapacity|Unable to provision|insufficient capacity"
-    r"|internal error|Request to service failed|Rate exceeded",
-    re.IGNORECASE,
-)
-
-
-# An image that cannot be read, or a line without a box, stops the pipe that a training reads from, and an
-# hour later the job dies of a "platform error" (aws/amazon-sagemaker-examples, issues 1097 and 1316). The
-# words may be in the job's log only.
-_DATA_FAULT = re.compile(r"pipe channel timed out", re.IGNORECASE)
-# A training that ran so long before it met a fault of the service was paid for.
-LONG_RUN_SECONDS = 600
-
-
-def reason_passes(reason: str) -> bool:
-    """Whether a job or an endpoint that failed for this reason may succeed as it is, later."""
-    own_fault = re.match(r"\W*(ClientError|AlgorithmError)", reason) or _DATA_FAULT.search(reason)
-    return own_fault is None and _PASSING_REASON.search(reason) is not None
-
-
-def is_data_fault(reason: str, log: Iterable[str]) -> bool:
-    """Whether a training died of data that it could not read, whatever the service calls it."""
-    return any(_DATA_FAULT.search(line) for line in (reason, *log))
-
-
-def repeats(ran_seconds: float, attempt: int) -> bool:
-    """Whether a training that a fault of the service has ended is worth being paid for once more.
-
-    That fault may be one of the data in disguise, so it is repeated once after a long run. ``ran_seconds`` is
-    how long it trained (0 if it never began), ``attempt`` which job with these inputs it was, from 1.
-    """
-    return attempt == 1 or ran_seconds < LONG_RUN_SECONDS

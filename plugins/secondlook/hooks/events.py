@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from secondlook.failures.aws import error_code, error_message
+from secondlook.failures.explain import sentence_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -59,7 +59,7 @@ class LoopEventQueue:
                 return True
         except (ClientError, BotoCoreError, OSError) as error:
             if not limit.expired():
-                log.warning("The queue of events cannot be read, polling instead: %s", _sentence(error))
+                log.warning("The queue of events cannot be read, polling instead: %s", sentence_of(error))
         await asyncio.sleep(max(0.0, deadline - _now()))
         return False
 
@@ -127,7 +127,3 @@ def _batches(messages: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]
             {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
             for index, message in enumerate(batch)
         ]
-
-
-def _sentence(error: Exception) -> str:
-    return f"{error_code(error)}: {error_message(error)}" if isinstance(error, ClientError) else str(error)

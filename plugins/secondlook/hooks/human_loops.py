@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
-from secondlook.failures.aws import error_code, error_message, is_not_found
+from secondlook.failures.aws import error_code, is_not_found
 from secondlook.failures.causes import Cause
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.failures.explain import fault_of
+from secondlook.failures.explain import Place, explain, fault_of
 from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
 
 if TYPE_CHECKING:
@@ -233,8 +233,8 @@ class HumanReviewService:
                 )
             except ClientError as error:
                 if error_code(error) == _INVALID:
-                    refused = explain(error, doing, self.place, self.a2i_conn_id)
-                    raise InvalidLoopError(str(refused)) from error
+                    refused = explain(error, doing, self._place)
+                    raise InvalidLoopError(refused) from error
                 if error_code(error) != "ConflictException":
                     raise
                 return False
@@ -266,13 +266,26 @@ class HumanReviewService:
         meta = self.control.meta
         return f"region {meta.region_name} at {meta.endpoint_url} (connection {self.a2i_conn_id})"
 
+    @property
+    def _place(self) -> Place:
+        meta = self.control.meta
+        desk = f"run the Review Desk and let the connection {self.a2i_conn_id} point at it"
+        advice = {
+            Cause.QUOTA: "the quota of human loops is reached: let open reviews finish or ask for a higher "
+            "quota, then clear the task, which goes on where it stopped",
+            Cause.CLOSED: f"Amazon A2I does not serve this account and takes no new customers, so {desk}",
+            Cause.DENIED: f"give the connection's user this permission (or {desk}, if the account has no "
+            "Amazon A2I), then clear the task",
+        }
+        return Place(f"region {meta.region_name} at {meta.endpoint_url}", self.a2i_conn_id, advice)
+
     @contextmanager
     def asking(self, doing: str) -> Iterator[None]:
         """Turn an AWS error inside the block into one sentence: ``doing``, where, why and what to do."""
         try:
             yield
         except (ClientError, BotoCoreError) as error:
-            raise explain(error, doing, self.place, self.a2i_conn_id) from error
+            raise _failed(error, doing, self._place) from error
 
     def _client(self, hook: type[A2IRuntimeHook] | type[SageMakerClientHook]) -> Any:
         try:
@@ -284,28 +297,7 @@ class HumanReviewService:
             ) from None
 
 
-def explain(error: BotoCoreError | ClientError, doing: str, place: str, conn_id: str) -> HumanReviewError:
+def _failed(error: BotoCoreError | ClientError, doing: str, place: Place) -> HumanReviewError:
     """Return the one-sentence error for a failed call of the human review service."""
-    failed, what = f"Cannot {doing} in {place}", fault_of(error)
-    if not isinstance(error, ClientError):
-        kind = HumanReviewError if what.passing else ReviewSetupError
-        return kind(f"{failed}: {error}; check the connection's endpoint URL and credentials.")
-    said = f"{error_code(error)}: {error_message(error)}"
-    if what.cause is Cause.QUOTA:
-        return HumanReviewError(
-            f"{failed}: the account's quota of human loops is reached ({said}); let open reviews finish or "
-            "ask for a higher quota, then clear the task: it goes on where it stopped."
-        )
-    if what.passing:
-        return HumanReviewError(f"{failed} for now ({said}): try again.")
-    if what.cause is Cause.CLOSED or error_code(error) == "InvalidParameterException":
-        return ReviewSetupError(
-            f"{failed}: Amazon A2I does not serve this account ({said}); it takes no new customers, so run "
-            f"the Review Desk and let the connection {conn_id} point at it."
-        )
-    if what.cause is Cause.DENIED:
-        return ReviewSetupError(
-            f"{failed}: refused ({said}); give the user of the connection {conn_id} this permission, or run "
-            "the Review Desk if the account has no Amazon A2I, then clear the task."
-        )
-    return ReviewSetupError(f"{failed}: refused ({said}); correct what it names, then clear the task.")
+    kind = HumanReviewError if fault_of(error).passing else ReviewSetupError
+    return kind(explain(error, doing, place))

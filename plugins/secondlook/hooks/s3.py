@@ -13,9 +13,10 @@ from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from secondlook import jsonl
-from secondlook.failures.aws import error_code, error_message
+from secondlook.failures.aws import error_code
+from secondlook.failures.causes import Cause
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.failures.explain import fault_of
+from secondlook.failures.explain import Place, explain
 from secondlook.hooks.clients import S3ClientHook
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ _CHANGED = {"PreconditionFailed", "412"}
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 CONFLICT_ATTEMPTS = 6
 LONGEST_PAUSE_SECONDS = 1.0
+_ADVICE = {Cause.DENIED: "check the connection's credentials and the bucket's policy, then clear the task"}
 PIECE_BYTES = 1024 * 1024
 # Metadata of a large file: what its content is, for those who would not read all of it to find out.
 SHA256 = "sha256"
@@ -293,11 +295,9 @@ class ObjectStore:
             return ObjectChangedError(
                 f"{self.uri(key)} was written by somebody else in the meantime: run the task again."
             )
-        said = f"{self.uri(key)} through the connection {self.aws_conn_id} ({code}: {error_message(error)})"
-        what = fault_of(error)
-        if what.passing:
-            return StoreError(f"S3 does not serve {said} for now: {what.advice}.")
-        return StoreError(f"S3 refused access to {said}: check its credentials and the bucket's policy.")
+        return StoreError(
+            explain(error, f"use {self.uri(key)}", Place("Amazon S3", self.aws_conn_id, _ADVICE))
+        )
 
 
 def pause(attempt: int) -> None:

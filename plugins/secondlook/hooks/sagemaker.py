@@ -82,7 +82,7 @@ class SageMaker(SageMakerJobs):
             )
         except ClientError as error:
             if not is_already_there(error):
-                raise refused("CreateModel", name, error) from error
+                raise refused(f"create the model {name}", error) from error
             found = self.client.describe_model(ModelName=name)["PrimaryContainer"]
             _same("model", name, container, {key: found.get(key) for key in container})
 
@@ -102,7 +102,7 @@ class SageMaker(SageMakerJobs):
             )
         except ClientError as error:
             if not is_already_there(error):
-                raise refused("CreateEndpointConfig", name, error) from error
+                raise refused(f"create the endpoint config {name}", error) from error
             found = self.client.describe_endpoint_config(EndpointConfigName=name)["ProductionVariants"][0]
             _same("endpoint config", name, variant, {key: found.get(key) for key in variant})
 
@@ -115,7 +115,7 @@ class SageMaker(SageMakerJobs):
         except ClientError as error:
             if is_not_found(error):
                 return None
-            raise refused("DescribeEndpoint", name, error) from error
+            raise refused(f"look up the endpoint {name}", error) from error
         # While a first deployment fails there is no config to name.
         config = str(found.get("EndpointConfigName", ""))
         pending = str(found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", ""))
@@ -129,7 +129,7 @@ class SageMaker(SageMakerJobs):
         except ClientError as error:
             if is_already_there(error):
                 return False
-            raise refused("CreateEndpoint", name, error) from error
+            raise refused(f"create the endpoint {name}", error) from error
         return True
 
     def update_endpoint(self, name: str, config: str, *, replaces: str) -> bool:
@@ -149,7 +149,7 @@ class SageMaker(SageMakerJobs):
         except ClientError as error:
             if "Cannot update in-progress endpoint" in error_message(error):
                 return False
-            raise refused("UpdateEndpoint", name, error) from error
+            raise refused(f"update the endpoint {name}", error) from error
         return True
 
     def delete(self, kind: str, name: str) -> bool:
@@ -162,7 +162,7 @@ class SageMaker(SageMakerJobs):
         except ClientError as error:
             if is_not_found(error):
                 return False
-            raise refused(f"the deletion of the {kind.replace('_', ' ')}", name, error) from error
+            raise refused(f"delete the {kind.replace('_', ' ')} {name}", error) from error
         return True
 
     def resources(self, kind: str, prefix: str, tags: list[dict[str, str]]) -> list[TaggedResource]:
@@ -193,7 +193,7 @@ class SageMaker(SageMakerJobs):
         except ClientError as error:
             if is_not_found(error):
                 return []
-            raise refused("DescribeEndpointConfig", config, error) from error
+            raise refused(f"look up the endpoint config {config}", error) from error
         variants: list[dict[str, Any]] = found["ProductionVariants"]
         return variants
 

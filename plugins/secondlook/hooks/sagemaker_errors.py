@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secondlook.failures.aws import error_code, error_message
 from secondlook.failures.causes import Cause
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.failures.explain import fault_of
+from secondlook.failures.explain import Place, explain
 
 if TYPE_CHECKING:
     from botocore.exceptions import ClientError
+
+
+_SAGEMAKER = Place(
+    "SageMaker",
+    advice={
+        Cause.ROLE: "check the setting execution_role_arn and that the role trusts sagemaker.amazonaws.com"
+    },
+)
 
 
 class SageMakerRefusedError(SecondLookError):
@@ -21,12 +28,6 @@ class ResourceConflictError(SecondLookError):
     """A resource of the wanted name exists but holds something else."""
 
 
-def refused(operation: str, name: str, error: ClientError) -> SageMakerRefusedError:
-    """Make one sentence of a refusal."""
-    text, what = error_message(error).strip().rstrip("."), fault_of(error)
-    advice = what.advice
-    if what.cause is Cause.INVALID and "role" in text.lower():
-        advice = "check the setting execution_role_arn and that the role trusts sagemaker.amazonaws.com"
-    return SageMakerRefusedError(
-        f"SageMaker refused {operation} {name} ({error_code(error)}: {text}): {advice}."
-    )
+def refused(doing: str, error: ClientError) -> SageMakerRefusedError:
+    """Return the one-sentence error for a call of SageMaker that was refused."""
+    return SageMakerRefusedError(explain(error, doing, _SAGEMAKER))

@@ -77,7 +77,7 @@ class SageMakerJobs:
         except ClientError as error:
             if is_not_found(error):
                 return None
-            raise refused(f"the description of the {kind} job", name, error) from error
+            raise refused(f"look up the {kind} job {name}", error) from error
         return job_state(kind, found)
 
     def start_training(self, request: dict[str, Any]) -> None:
@@ -107,7 +107,7 @@ class SageMakerJobs:
                 self.client.stop_transform_job(TransformJobName=name)
         except ClientError as error:
             if error_code(error) != "ValidationException" and not is_not_found(error):
-                raise refused(f"the stop of the {kind} job", name, error) from error
+                raise refused(f"stop the {kind} job {name}", error) from error
 
     def log_tail(self, kind: JobKind, name: str, lines: int = 20) -> list[str]:
         """The last lines that a job logged; empty when there is no log (or no permission to read it)."""
@@ -141,7 +141,7 @@ class SageMakerJobs:
             create(**request)
         except ClientError as error:
             if not is_already_there(error):
-                raise refused(f"the {kind} job", name, error) from error
+                raise refused(f"start the {kind} job {name}", error) from error
             different = differences(request, self._describe_job(kind, name))
             if different:
                 raise ResourceConflictError(

@@ -8,7 +8,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.failures.explain import reason_passes
+from secondlook.failures.job_reasons import reason_passes
 from secondlook.names import INSTANCE_TYPE, RESOURCE_NAME, ROLE_ARN
 from secondlook.operators.waiting import SageMakerOperator
 from secondlook.runtime.links import EndpointLink

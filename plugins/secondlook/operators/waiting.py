@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow.sdk.configuration import conf
 
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.failures.explain import is_data_fault, reason_passes, repeats
+from secondlook.failures.job_reasons import is_data_fault, reason_passes, repeats
 from secondlook.operators.job_user import JobStoppedError, JobUser, attempt_of
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from asgiref.sync import sync_to_async
 from botocore.exceptions import ClientError
 
-from secondlook.failures.aws import error_code, error_message, is_not_found
-from secondlook.failures.explain import fault_of, sentence_of, will_pass
+from secondlook.failures.aws import is_not_found
+from secondlook.failures.explain import Place, explain, fault_of, sentence_of, will_pass
 from secondlook.hooks.clients import A2IRuntimeHook, SqsQueueHook
 from secondlook.hooks.events import LoopEventQueue
 from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
@@ -181,7 +181,5 @@ class HumanLoopsTrigger(BaseTrigger):
     def _sentence(self, error: Exception) -> str:
         if not isinstance(error, ClientError):
             return sentence_of(error)
-        return (
-            f"Waiting for human loops of {self.flow_definition_arn} (connection {self.a2i_conn_id}) failed "
-            f"({error_code(error)}: {error_message(error)}): {fault_of(error).advice}."
-        )
+        doing = f"look at the human loops of {self.flow_definition_arn}"
+        return explain(error, doing, Place("the human review service", self.a2i_conn_id))
