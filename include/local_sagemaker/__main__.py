@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import fcntl
-import json
 import logging
 import shutil
 import sys
@@ -13,6 +12,7 @@ from typing import IO
 
 import uvicorn
 
+from include.aws_protocol.credentials import CredentialsFileError, read_credentials
 from include.local_sagemaker.algorithms import Algorithms
 from include.local_sagemaker.app import create_app
 from include.local_sagemaker.arns import Place
@@ -77,22 +77,6 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _read_credentials(path: Path) -> dict[str, str]:
-    try:
-        credentials = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"The credentials file {path} cannot be read: {error}.") from error
-    if (
-        not isinstance(credentials, dict)
-        or not credentials
-        or not all(isinstance(secret, str) and secret for secret in credentials.values())
-    ):
-        raise ConfigurationError(
-            f'The credentials file {path} must be JSON of the form {{"<key id>": "<secret>"}}.'
-        )
-    return credentials
-
-
 def _lock(folder: Path) -> IO[str]:
     """Take the state folder for this process alone; the lock goes with the returned file."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,7 +89,7 @@ def _lock(folder: Path) -> IO[str]:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    credentials = _read_credentials(arguments.credentials)
+    credentials = read_credentials(arguments.credentials)
     algorithms = Algorithms(arguments.algorithms)
     folder: Path = arguments.state_dir.resolve()
     lock = _lock(folder)
@@ -142,7 +126,7 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     try:
         _serve(arguments)
-    except LocalSageMakerError as error:
+    except (LocalSageMakerError, CredentialsFileError) as error:
         print(error, file=sys.stderr)
         sys.exit(2)
 

@@ -14,6 +14,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from include.formats.s3_uri import split_s3_uri
 from include.local_sagemaker.errors import JobError, ObjectMissingError
 
 if TYPE_CHECKING:
@@ -42,11 +43,10 @@ class ObjectAddress:
         JobError
             When the text is not of that form.
         """
-        scheme, separator, rest = uri.partition("://")
-        bucket, _, key = rest.partition("/")
-        if scheme != "s3" or not separator or not bucket:
-            raise JobError(f"{uri!r} is not an S3 address of the form s3://bucket/key.")
-        return cls(bucket, key)
+        try:
+            return cls(*split_s3_uri(uri))
+        except ValueError as error:
+            raise JobError(str(error)) from None
 
     def child(self, name: str) -> ObjectAddress:
         """Return the address of a name below this prefix."""

@@ -1,4 +1,7 @@
-"""The desk as one ASGI application: AWS API, worker API, pages, health, and the threads behind them."""
+"""The desk as one ASGI application: AWS API, worker API, pages, health, and the background threads.
+
+This is the composition root: the one module that knows every part of the desk.
+"""
 
 from __future__ import annotations
 
@@ -83,44 +86,45 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
     )
     web = Starlette(
         routes=[
-            *WorkerApi(desk, counts.add).routes(),
-            *portal.routes(desk),
-            *overview.routes(desk),
-            *_sign_in_routes(desk, single_sign_on),
-            *frames.routes(desk),
-            *pages.routes(desk),
-            *status.routes(desk, counts, aws.implemented, metrics, threads),
-            Route("/favicon.ico", _icon),
+            *WorkerApi(desk, counts.add).routes(),  # /worker/...
+            *portal.routes(desk),  # /, /work, /answers
+            *overview.routes(desk),  # /overview, /overview.json
+            *_sign_in_routes(desk, single_sign_on),  # /sign-in, /sign-out, /join, /account, /oidc
+            *frames.routes(desk),  # /frames/..., /static/crowd
+            *pages.routes(desk),  # /flows, /loops, /templates
+            *status.routes(desk, counts, aws.implemented, metrics, threads),  # /healthz, /metrics, /_status
+            Route("/favicon.ico", _favicon),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
         lifespan=_lifespan(desk, counts, api_keys, threads),
         exception_handlers={
             404: _not_found,
-            405: _wrong_method,
+            405: _method_not_allowed,
             500: _server_error,
-            DeskError: _refused,
-            ClientDisconnect: _gone_away,
+            DeskError: _desk_error,
+            ClientDisconnect: _client_disconnected,
         },
     )
-    # An address is right or wrong: guessing at a slash would answer path tricks with a redirect.
+    # A path matches or it does not: redirecting to one with a slash would help path tricks.
     web.router.redirect_slashes = False
-    return _Entrance(web, aws, metrics, desk.config.public_url)
+    return _Gateway(web, aws, metrics, desk.config.public_url)
 
 
 def _sign_in_routes(desk: Desk, single_sign_on: ProviderConfig | None) -> list[Route]:
     pages = SignInPages(desk, single_sign_on.title if single_sign_on else None)
     if single_sign_on is None:
         return pages.routes()
-    # Here, so that only a desk with a provider loads what speaks to it.
+    # Imported here, so that only a desk with a provider loads its libraries.
     from include.review_desk.web.oidc import OidcPages
 
     return [*pages.routes(), *OidcPages(desk, single_sign_on, pages).routes()]
 
 
-class _Entrance:
-    """Tells AWS calls from everything else, which it counts, logs and gives security headers.
+class _Gateway:
+    """Routes AWS calls to the AWS API and all other requests to the web application.
 
-    What another site's page sends is refused here, for all routes at once.
+    Web requests are counted, logged and answered with security headers. Requests that another site's page
+    sends are refused here, for all routes at once.
     """
 
     def __init__(self, web: ASGIApp, aws: AwsApplication, metrics: Metrics, public_url: str) -> None:
@@ -143,14 +147,14 @@ class _Entrance:
                 given = {name.lower() for name, _ in message["headers"]}
                 added = [header for header in _SECURITY_HEADERS if header[0] not in given]
                 message = {**message, "headers": [*message["headers"], *added]}
-                self._note(scope, message["status"], time.monotonic() - started)
+                self._record(scope, message["status"], time.monotonic() - started)
             await send(message)
 
         foreign = origins.is_foreign(scope, self._public_url)
-        await (_from_elsewhere if foreign else self._web)(scope, receive, send_with_headers)
+        await (_cross_origin if foreign else self._web)(scope, receive, send_with_headers)
 
-    def _note(self, scope: Scope, http_status: int, seconds: float) -> None:
-        """Count and log: the route taken, not its path, which may hold a task's key or a loop's name."""
+    def _record(self, scope: Scope, http_status: int, seconds: float) -> None:
+        """Count and log the request by its route; the path may hold a task's key or a loop's name."""
         route = getattr(scope.get("route"), "path", None) or "unknown"
         self._metrics.count_request(scope["method"], route, http_status, seconds)
         logger.info(
@@ -185,11 +189,11 @@ def _lifespan(
     return lifespan
 
 
-_from_elsewhere = JSONResponse({"error": origins.FOREIGN}, status_code=403)
+_cross_origin = JSONResponse({"error": origins.FOREIGN}, status_code=403)
 
 
-async def _icon(_request: Request) -> Response:
-    """For what is not a page and names no icon: browsers then look here."""
+async def _favicon(_request: Request) -> Response:
+    """Where browsers look when a response is not a page that names its icon."""
     return FileResponse(_STATIC / "portal/icon.svg", media_type="image/svg+xml")
 
 
@@ -197,18 +201,20 @@ async def _not_found(_request: Request, _error: Exception) -> Response:
     return JSONResponse({"error": "There is nothing at this address."}, status_code=404)
 
 
-async def _wrong_method(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"error": "This address takes another HTTP method."}, status_code=405)
+async def _method_not_allowed(_request: Request, _error: Exception) -> Response:
+    return JSONResponse({"error": "This address does not accept this HTTP method."}, status_code=405)
 
 
-async def _refused(_request: Request, error: Exception) -> Response:
-    """What no page caught: the caller can do something about it, so it is told."""
+async def _desk_error(_request: Request, error: Exception) -> Response:
+    """An error that no page handled. Its sentence says what the caller can do."""
     return error_response(error) if isinstance(error, DeskError) else await _server_error(_request, error)
 
 
-async def _gone_away(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"error": "The client went away before the request was complete."}, status_code=400)
+async def _client_disconnected(_request: Request, _error: Exception) -> Response:
+    return JSONResponse(
+        {"error": "The client disconnected before the request was complete."}, status_code=400
+    )
 
 
 async def _server_error(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"error": "The Review Desk failed; its log tells more."}, status_code=500)
+    return JSONResponse({"error": "The Review Desk failed; see its log."}, status_code=500)

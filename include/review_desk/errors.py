@@ -67,6 +67,10 @@ class TaskGone(DeskError):
     """The task is no longer the worker's: answered otherwise, declined, timed out or withdrawn."""
 
 
+class BodyTooLarge(DeskError):
+    """The request body is larger than allowed."""
+
+
 class BadAnswer(DeskError):
     """The answer does not fit the worker template."""
 

@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
+from include.formats import s3_uri
 from secondlook.failures.exceptions import NightError, S3UriError
 
-_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUCKET = re.compile(s3_uri.BUCKET)
 # A prefix is part of a tag: letters, digits, spaces and _.:/=+-@, 256 in all (SageMaker API Reference, Tag).
 _PREFIX = re.compile(r"([A-Za-z0-9_.=@+-]+(/[A-Za-z0-9_.=@+-]+)*)?")
 _MAX_PREFIX_LENGTH = 180
@@ -23,11 +24,10 @@ def split_s3_uri(uri: str) -> tuple[str, str]:
     S3UriError
         When ``uri`` has another form.
     """
-    scheme, separator, rest = uri.partition("://")
-    bucket, _, key = rest.partition("/")
-    if scheme != "s3" or not separator or not _BUCKET.fullmatch(bucket):
-        raise S3UriError(f"{uri!r} is not an S3 address; write it as s3://bucket/key.")
-    return bucket, key
+    try:
+        return s3_uri.split_s3_uri(uri)
+    except ValueError as error:
+        raise S3UriError(str(error)) from None
 
 
 def check_prefix(prefix: str) -> str:

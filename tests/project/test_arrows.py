@@ -176,7 +176,7 @@ def test_services_know_nothing_of_airflow_and_the_plugins(service: str) -> None:
         ("aws_protocol", ()),
         ("detector", ("formats",)),
         ("local_sagemaker", ("aws_protocol", "formats")),
-        ("review_desk", ("aws_protocol",)),
+        ("review_desk", ("aws_protocol", "formats")),
     ],
 )
 def test_a_service_imports_no_other_but_those_it_is_built_on(service: str, uses: tuple[str, ...]) -> None:

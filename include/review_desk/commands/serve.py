@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import threading
 from typing import TYPE_CHECKING
 
 import uvicorn
 
+from include.aws_protocol.credentials import CredentialsFileError, read_credentials
 from include.review_desk.app import create_app
 from include.review_desk.clock import system_clock
 from include.review_desk.commands import serve_options, sign_in_options
@@ -48,7 +48,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def _serve(options: argparse.Namespace) -> int:
     configure_logging(options.log_level)
-    credentials = read_credentials(options.credentials) if options.credentials else {}
+    credentials = _credentials(options.credentials) if options.credentials else {}
     config = DeskConfig(
         region=options.region,
         account_id=serve_options.account_id(options.account_id),
@@ -92,28 +92,11 @@ def _serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def read_credentials(path: Path) -> dict[str, str]:
-    """Access keys and secrets from a JSON file.
-
-    Raises
-    ------
-    DeskSetupError
-        The file cannot be read or does not hold what it should.
-    """
+def _credentials(path: Path) -> dict[str, str]:
     try:
-        credentials = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise DeskSetupError(f"The credentials file {path} cannot be read: {error.strerror}.") from None
-    except ValueError:
-        raise DeskSetupError(f"The credentials file {path} is not JSON.") from None
-    texts = isinstance(credentials, dict) and all(
-        isinstance(value, str) and key and value for key, value in credentials.items()
-    )
-    if not texts or not credentials:
-        raise DeskSetupError(
-            f'The credentials file {path} must be like {{"<access key id>": "<secret access key>"}}.'
-        )
-    return dict(credentials)
+        return read_credentials(path)
+    except CredentialsFileError as error:
+        raise DeskSetupError(str(error)) from None
 
 
 def _store(options: argparse.Namespace, credentials: dict[str, str]) -> S3Store:

@@ -8,14 +8,14 @@ from urllib.parse import unquote
 
 from botocore.loaders import Loader
 
+from include.formats.s3_uri import BUCKET
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest
 
-_BUCKET = r"[a-z0-9][a-z0-9.\-]{1,61}[a-z0-9]"
-_OUTPUT_PATH = re.compile(rf"s3://({_BUCKET})(/.*)?")
-_OBJECT = re.compile(rf"s3://({_BUCKET})/(.+)", re.DOTALL)
+_OUTPUT_PATH = re.compile(rf"s3://({BUCKET})(/.*)?")
+_OBJECT = re.compile(rf"s3://({BUCKET})/(.+)", re.DOTALL)
 _WEB_ADDRESS = re.compile(r"https?://([^/?#]*)/(.+)", re.DOTALL | re.IGNORECASE)
-_PATH_STYLE = re.compile(rf"({_BUCKET})/(.+)", re.DOTALL)
+_PATH_STYLE = re.compile(rf"({BUCKET})/(.+)", re.DOTALL)
 # What a web address may hold (RFC 3986); a key that was pasted into one as it is mostly holds more.
 _URL_TEXT = re.compile(r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/?#\[\]]|%[0-9A-Fa-f]{2})*")
 
@@ -94,10 +94,4 @@ def _host_pattern() -> re.Pattern[str]:
         region = partition["regionRegex"].removeprefix("^").removesuffix("$")
         suffix = re.escape(partition["outputs"]["dnsSuffix"])
         hosts.append(rf"s3(?:-fips)?(?:\.dualstack)?[.-](?:{region})\.{suffix}")
-    return re.compile(rf"(?:(?P<bucket>{_BUCKET})\.)?(?:{'|'.join(hosts)})")
-
-
-def split_uri(uri: str) -> tuple[str, str]:
-    """Bucket and key of ``uri``."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    return bucket, key
+    return re.compile(rf"(?:(?P<bucket>{BUCKET})\.)?(?:{'|'.join(hosts)})")

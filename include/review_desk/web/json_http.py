@@ -6,36 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import JSONResponse
 
-from include.review_desk.errors import (
-    BadAnswer,
-    DeskError,
-    Forbidden,
-    InvalidRequest,
-    MissingTask,
-    NotSignedIn,
-    TaskGone,
-    TooManyAttempts,
-)
+from include.review_desk.errors import BodyTooLarge, DeskError, InvalidRequest, NotSignedIn, TooManyAttempts
 from include.review_desk.strict_json import JsonFault, parse_json
+from include.review_desk.web.http_status import http_status
 
 if TYPE_CHECKING:
     from starlette.requests import Request
-
-
-class BodyTooLarge(DeskError):
-    """The request body passes the limit."""
-
-
-_STATUS: dict[type[DeskError], int] = {
-    InvalidRequest: 400,
-    BadAnswer: 400,
-    NotSignedIn: 401,
-    Forbidden: 403,
-    MissingTask: 404,
-    TaskGone: 409,
-    BodyTooLarge: 413,
-    TooManyAttempts: 429,
-}
 
 
 def error_response(error: DeskError) -> JSONResponse:
@@ -45,8 +21,7 @@ def error_response(error: DeskError) -> JSONResponse:
         headers["Retry-After"] = str(error.retry_after_seconds)
     if isinstance(error, NotSignedIn):
         headers["WWW-Authenticate"] = "Bearer"
-    status = _STATUS.get(type(error), 400)
-    return JSONResponse({"error": error.message}, status_code=status, headers=headers)
+    return JSONResponse({"error": error.message}, status_code=http_status(error), headers=headers)
 
 
 async def read_body(request: Request, *, max_bytes: int) -> bytes:

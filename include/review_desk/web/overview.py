@@ -18,6 +18,7 @@ from include.review_desk.errors import DeskError, Forbidden, InvalidRequest, Not
 from include.review_desk.people import teams
 from include.review_desk.web.browser import signed_in_worker
 from include.review_desk.web.html import page
+from include.review_desk.web.http_status import http_status
 from include.review_desk.web.portal import sign_in_redirect
 from include.review_desk.work.statistics import MAX_DAYS, TeamWork, team_work
 
@@ -31,8 +32,6 @@ DEFAULT_DAYS = 14
 DAY_CHOICES = (1, 7, 14, 30, 90)
 # What became of the model's boxes, in the order of the bars, with the words for them.
 FATES = (("accepted", "Accepted"), ("moved", "Moved"), ("relabelled", "Relabelled"), ("removed", "Removed"))
-
-_STATUS: dict[type[DeskError], int] = {NotSignedIn: 401, Forbidden: 403}
 
 
 def routes(desk: Desk) -> list[Route]:
@@ -49,8 +48,13 @@ def routes(desk: Desk) -> list[Route]:
         try:
             led, team, work = _look(desk, worker, request)
         except DeskError as error:
-            status = _STATUS.get(type(error), 400)
-            return page("problem.html", request=request, worker=worker, status=status, error=error.message)
+            return page(
+                "problem.html",
+                request=request,
+                worker=worker,
+                status=http_status(error),
+                error=error.message,
+            )
         return page(
             "overview.html",
             request=request,
@@ -67,7 +71,7 @@ def routes(desk: Desk) -> list[Route]:
         try:
             _led, team, work = _look(desk, signed_in_worker(desk, request), request)
         except DeskError as error:
-            return JSONResponse({"error": error.message}, status_code=_STATUS.get(type(error), 400))
+            return JSONResponse({"error": error.message}, status_code=http_status(error))
         return JSONResponse(_json(team, work), headers={"Cache-Control": "no-store"})
 
     return [Route("/overview", overview), Route("/overview.json", as_json)]

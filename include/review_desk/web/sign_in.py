@@ -19,11 +19,8 @@ from starlette.routing import Route
 
 from include.review_desk.errors import (
     DeskError,
-    Forbidden,
     InvitationGone,
-    NameInUse,
     NotSignedIn,
-    SingleSignOnFailed,
     TooManyAttempts,
 )
 from include.review_desk.people import invitations, sessions, teams, workers
@@ -31,20 +28,13 @@ from include.review_desk.people.passwords import MAX_PASSWORD_CHARACTERS, MIN_PA
 from include.review_desk.web import browser
 from include.review_desk.web.forms import local_path, read_form
 from include.review_desk.web.html import page
+from include.review_desk.web.http_status import http_status
 from include.review_desk.web.portal import sign_in_redirect
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.sessions import Session, Worker
 
-_STATUS: dict[type[DeskError], int] = {
-    NotSignedIn: 401,
-    Forbidden: 403,
-    NameInUse: 409,
-    InvitationGone: 410,
-    TooManyAttempts: 429,
-    SingleSignOnFailed: 502,
-}
 _RULES = {"min_characters": MIN_PASSWORD_CHARACTERS, "max_characters": MAX_PASSWORD_CHARACTERS}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -179,7 +169,7 @@ class SignInPages:
             "account.html",
             request=request,
             worker=worker,
-            status=_status(error),
+            status=http_status(error) if error else 200,
             error=error.message if error else None,
             done=done,
             memberships=await run_in_threadpool(teams.memberships, self._desk, worker),
@@ -249,7 +239,7 @@ class SignInPages:
         response = page(
             template,
             request=request,
-            status=_status(error),
+            status=http_status(error) if error else 200,
             error=error.message if error else None,
             form_csrf=browser.csrf_token(token),
             **values,
@@ -261,7 +251,7 @@ class SignInPages:
 
     def _problem(self, request: Request, worker: Worker | None, error: DeskError) -> Response:
         return page(
-            "problem.html", request=request, worker=worker, status=_status(error), error=error.message
+            "problem.html", request=request, worker=worker, status=http_status(error), error=error.message
         )
 
     async def _worker(self, request: Request) -> Worker | None:
@@ -269,7 +259,3 @@ class SignInPages:
             return await run_in_threadpool(browser.signed_in_worker, self._desk, request)
         except NotSignedIn:
             return None
-
-
-def _status(error: DeskError | None) -> int:
-    return _STATUS.get(type(error), 400) if error else 200

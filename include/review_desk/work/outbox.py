@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
+from include.formats.s3_uri import split_s3_uri
 from include.review_desk import arns
 from include.review_desk.clock import as_iso
 from include.review_desk.events.event import record_end
 from include.review_desk.storage import schema
 from include.review_desk.storage.locks import lock_loop
 from include.review_desk.storage.object_store import StoreUnavailable
-from include.review_desk.storage.s3_uri import split_uri
 from include.review_desk.work.task_rows import NOW, spent_ms
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _deliver(desk: Desk, entry: AnyRow) -> None:
     with desk.database.read() as connection:
         document = output_document(desk, connection, entry.loop_id)
     body = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
-    bucket, key = split_uri(entry.output_uri)
+    bucket, key = split_s3_uri(entry.output_uri)
     desk.store.put_json(bucket, key, body)
     with desk.database.write() as connection:
         lock_loop(connection, entry.loop_id)
