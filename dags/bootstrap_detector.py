@@ -17,28 +17,15 @@ If there is a champion already, `publish` is skipped unless the run has
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
 
 from airflow.sdk import DAG, Param, TriggerRule
 
-from secondlook.failures.retry_policy import SecondLookRetryPolicy
-from secondlook.nights import night_of
+from secondlook.dag_defaults import PLACE, TAGS, TRAINING_POOL, macros, task_defaults
 from secondlook.operators.bootstrap import SageMakerBootstrapTrainingOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.pack import PackVocOperator
 from secondlook.operators.promote import ChampionPublishOperator
 from secondlook.runtime.parameters import check_conf
-from secondlook.settings import LazySettings, choose
-
-# Airflow binds a task to its pool when the file is parsed, before any setting is read.
-TRAINING_POOL = "secondlook_training"
-
-PLACE: dict[str, Any] = {
-    "bucket": "{{ settings.bucket }}",
-    "prefix": "{{ settings.prefix }}",
-    "aws_conn_id": "{{ settings.aws_conn_id }}",
-    "region_name": "{{ settings.region }}",
-}
 
 with DAG(
     dag_id="bootstrap_detector",
@@ -47,7 +34,7 @@ with DAG(
     schedule=None,
     max_active_runs=1,
     render_template_as_native_obj=True,
-    user_defined_macros={"settings": LazySettings(), "night_of": night_of, "choose": choose},
+    user_defined_macros=macros(),
     params={
         "replace": Param(
             False,
@@ -65,15 +52,8 @@ with DAG(
             "Empty: from the settings.",
         ),
     },
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=30),
-        "retry_policy": SecondLookRetryPolicy(),
-        "execution_timeout": timedelta(hours=4),
-    },
-    tags=["second-look", "object-detection"],
+    default_args=task_defaults(retries=2, execution_timeout=timedelta(hours=4)),
+    tags=TAGS,
 ) as dag:
     pack = PackVocOperator(
         task_id="pack",

@@ -12,10 +12,9 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Param
 
-from secondlook.failures.retry_policy import SecondLookRetryPolicy
+from secondlook.dag_defaults import PLACE, TAGS, macros, task_defaults
 from secondlook.operators.cleanup import CleanupOperator
 from secondlook.runtime.parameters import check_conf
-from secondlook.settings import LazySettings
 
 with DAG(
     dag_id="cleanup",
@@ -24,7 +23,7 @@ with DAG(
     schedule=None,
     max_active_runs=1,
     render_template_as_native_obj=True,
-    user_defined_macros={"settings": LazySettings()},
+    user_defined_macros=macros(),
     params={
         "dry_run": Param(
             True,
@@ -40,23 +39,13 @@ with DAG(
             description="Younger resources stay: a deployment may be under way.",
         ),
     },
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=30),
-        "retry_policy": SecondLookRetryPolicy(),
-        "execution_timeout": timedelta(hours=1),
-    },
-    tags=["second-look", "object-detection"],
+    default_args=task_defaults(retries=2, execution_timeout=timedelta(hours=1)),
+    tags=TAGS,
 ) as dag:
     CleanupOperator(
         task_id="cleanup",
         pre_execute=check_conf,
-        bucket="{{ settings.bucket }}",
-        prefix="{{ settings.prefix }}",
-        aws_conn_id="{{ settings.aws_conn_id }}",
-        region_name="{{ settings.region }}",
+        **PLACE,
         only_report="{{ params.dry_run }}",
         min_age_hours="{{ params.min_age_hours }}",
     )

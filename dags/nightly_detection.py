@@ -40,8 +40,15 @@ from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, TriggerRule, task
 
-from secondlook.failures.retry_policy import SecondLookRetryPolicy
-from secondlook.nights import night_of
+from secondlook.dag_defaults import (
+    LAUNCH_POOL,
+    PLACE,
+    SCORING_POOL,
+    TAGS,
+    TRAINING_POOL,
+    macros,
+    task_defaults,
+)
 from secondlook.operators.approve import PromotionApprovalOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
@@ -55,13 +62,7 @@ from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
 from secondlook.runtime.parameters import check_conf
 from secondlook.sensors.human_loops import HumanLoopSensor
-from secondlook.settings import LazySettings, choose
 
-# Airflow binds a task to its pool when the file is parsed, before any setting is read.
-# `airflow pools import include/settings/pools.json` creates all three.
-SCORING_POOL = "secondlook_scoring"
-LAUNCH_POOL = "secondlook_launch"
-TRAINING_POOL = "secondlook_training"
 MAX_NIGHTS_AT_ONCE = 16
 
 PARAMS: dict[str, Any] = {
@@ -157,12 +158,6 @@ PARAMS: dict[str, Any] = {
     ),
 }
 
-PLACE: dict[str, Any] = {
-    "bucket": "{{ settings.bucket }}",
-    "prefix": "{{ settings.prefix }}",
-    "aws_conn_id": "{{ settings.aws_conn_id }}",
-    "region_name": "{{ settings.region }}",
-}
 NIGHT = "{{ night_of() }}"
 POLICY = "{{ choose(params.review_policy, settings.review.policy) }}"
 # Another policy than the settings' does not take the parameters meant for theirs.
@@ -191,17 +186,10 @@ with DAG(
     catchup=False,
     max_active_runs=MAX_NIGHTS_AT_ONCE,
     render_template_as_native_obj=True,
-    user_defined_macros={"settings": LazySettings(), "night_of": night_of, "choose": choose},
+    user_defined_macros=macros(),
     params=PARAMS,
-    default_args={
-        "retries": 3,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=30),
-        "retry_policy": SecondLookRetryPolicy(),
-        "execution_timeout": timedelta(hours=2),
-    },
-    tags=["second-look", "object-detection"],
+    default_args=task_defaults(retries=3, execution_timeout=timedelta(hours=2)),
+    tags=TAGS,
 ) as dag:
     plan = NightPlanOperator(
         task_id="plan",

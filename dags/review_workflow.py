@@ -12,14 +12,11 @@ forced. Answers stay in S3.
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from airflow.sdk import DAG, Param, task
 
-from secondlook.failures.retry_policy import SecondLookRetryPolicy
+from secondlook.dag_defaults import PLACE, macros, task_defaults
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
 from secondlook.runtime.parameters import check_conf
-from secondlook.settings import LazySettings
 
 with DAG(
     dag_id="review_workflow",
@@ -28,15 +25,9 @@ with DAG(
     doc_md=__doc__,
     tags=["second-look", "setup"],
     max_active_runs=1,
-    default_args={
-        "retries": 2,
-        "retry_delay": timedelta(minutes=1),
-        "retry_exponential_backoff": True,
-        "max_retry_delay": timedelta(minutes=30),
-        "retry_policy": SecondLookRetryPolicy(),
-    },
+    default_args=task_defaults(retries=2),
     render_template_as_native_obj=True,
-    user_defined_macros={"settings": LazySettings()},
+    user_defined_macros=macros(),
     params={
         "action": Param(
             "create",
@@ -61,11 +52,8 @@ with DAG(
 
     create = ReviewWorkflowCreateOperator(
         task_id="create",
-        bucket="{{ settings.bucket }}",
-        prefix="{{ settings.prefix }}",
-        aws_conn_id="{{ settings.aws_conn_id }}",
+        **PLACE,
         a2i_conn_id="{{ settings.a2i_conn_id }}",
-        region_name="{{ settings.region }}",
         flow_definition_name="{{ settings.flow_definition }}",
         flow_role_arn="{{ settings.flow_role_arn }}",
         workteam_name="{{ settings.workteam_name }}",
@@ -79,11 +67,8 @@ with DAG(
     )
     remove = ReviewWorkflowRemoveOperator(
         task_id="remove",
-        bucket="{{ settings.bucket }}",
-        prefix="{{ settings.prefix }}",
-        aws_conn_id="{{ settings.aws_conn_id }}",
+        **PLACE,
         a2i_conn_id="{{ settings.a2i_conn_id }}",
-        region_name="{{ settings.region }}",
         flow_definition_name="{{ settings.flow_definition }}",
         force="{{ params.force }}",
     )
