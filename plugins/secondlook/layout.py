@@ -264,9 +264,9 @@ class Layout:
         """
         return self._key("training", _part("training job", job), f"{_part('channel', channel)}.manifest")
 
-    def candidate(self) -> str:
-        """Return the record of the challenger that is being trained or judged; compare-and-swap only."""
-        return self._key("training", "candidate.json")
+    def open_challenger(self) -> str:
+        """Return the document of the challenger that is being trained or judged; compare-and-swap only."""
+        return self._key("training", "challenger.json")
 
     def job_users(self, kind: str, job: str) -> str:
         """Return the record of who waits for a job; ``kind`` is ``training`` or ``transform``."""

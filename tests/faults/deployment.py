@@ -189,7 +189,7 @@ class Deployment:
             labels=LABELS,
         )
         self.put(self.layout.card(FIRST_MODEL), card.to_json())
-        champion = Champion.first(card, self.layout.uri(self.layout.card(FIRST_MODEL)))
+        champion = Champion.of(card, self.layout.uri(self.layout.card(FIRST_MODEL)))
         self.put(self.layout.champion(), champion.to_json())
 
     def _leave_something_old(self) -> None:

@@ -64,7 +64,7 @@ def _content(key: str, data: bytes, deployment: Deployment) -> bytes:
         text = ""
     if key.endswith("launch.json"):
         text = _ABOUT_TRIES.sub("", text)
-    if key.endswith("candidate.json"):
+    if key.endswith("training/challenger.json"):
         text = _PLANNING_RUN.sub("", text)
     if key.startswith("training/"):
         text = "\n".join(sorted(text.splitlines()))

@@ -75,7 +75,7 @@ def test_a_training_that_outlives_the_tasks_time_is_stopped_once_and_a_clear_tra
     night = Night(deployment, overrides={"train": in_the_worker | endless})
     stopped = deployment.servers.calls("StopTrainingJob")
     assert night.run()["train"] == "failed"
-    jobs = json.loads(deployment.get(deployment.layout.candidate()))["jobs"]
+    jobs = json.loads(deployment.get(deployment.layout.open_challenger()))["jobs"]
     assert deployment.sagemaker.describe_training_job(TrainingJobName=jobs[0])["TrainingJobStatus"] in {
         "Stopping",
         "Stopped",

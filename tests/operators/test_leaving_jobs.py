@@ -94,7 +94,7 @@ async def test_a_network_error_in_one_stop_does_not_spare_the_next_job(
         leave_jobs(users, sagemaker, [one, two], both, logging.getLogger())
     said = str(caught.value)
     assert "\n" not in said
-    assert said.startswith("Of the training jobs that this task used, 1 may go on running although nobody")
+    assert said.startswith("Of the training jobs that this task used, 1 may go on running although no run")
     assert f" {one}: " in said
     assert two not in said
     assert caught.value.passing

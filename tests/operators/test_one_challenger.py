@@ -130,7 +130,7 @@ def test_a_challenger_that_could_not_be_trained_stands_in_nobodys_way(
     ready.train_with_stub(exit_code="0")
     ready.answer_night(range(3012, 3024), LATER)
     model = ready.train(night=LATER).execute(new_run())["model"]
-    assert ready.read(ready.layout.candidate())["jobs"] == [model]
+    assert ready.read(ready.layout.open_challenger())["jobs"] == [model]
 
 
 def test_a_run_killed_before_its_job_started_starts_that_job_and_no_other(
@@ -144,7 +144,7 @@ def test_a_run_killed_before_its_job_started_starts_that_job_and_no_other(
         with pytest.raises(KeyboardInterrupt):
             killed.execute(context)
     assert jobs(ready) == set()
-    planned = ready.read(ready.layout.candidate())["jobs"]
+    planned = ready.read(ready.layout.open_challenger())["jobs"]
     ready.answer_night(range(3012, 3024), LATER)
     # Another run leaves it to the one that planned it.
     assert deferral(ready.train(night=LATER, deferrable=True), new_run()).trigger.challenger == planned[0]
@@ -163,7 +163,7 @@ async def test_nobody_waits_for_ever(ready: Any, trained: str, capsys: pytest.Ca
     assert "is still not decided after" in capsys.readouterr().out
     assert jobs(ready) == {trained, model}
     # From now on the others wait for this one.
-    assert ready.read(ready.layout.candidate())["jobs"] == [model]
+    assert ready.read(ready.layout.open_challenger())["jobs"] == [model]
 
 
 def test_a_lost_race_for_the_record_plans_anew(

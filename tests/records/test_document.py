@@ -92,6 +92,14 @@ def test_a_document_is_read_written_once_and_left_alone() -> None:
     assert bucket.versions == 1
 
 
+def test_an_update_changes_only_what_exists() -> None:
+    bucket = Bucket()
+    assert document(bucket).update(lambda now: counted(now, "me")) is None
+    assert bucket.versions == 0
+    document(bucket).write_once(Tally(count=1))
+    assert document(bucket).update(lambda now: counted(now, "me")) == Tally(count=2, by=("me",))
+
+
 def test_a_change_that_lost_is_made_again_on_what_the_others_wrote() -> None:
     bucket, waits = Bucket(losses=3), list[int]()
     assert document(bucket, waits).swap(lambda now: counted(now, "me")).by == (

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from secondlook.failures.exceptions import ModelCardError, RecordError
+from secondlook.failures.exceptions import RecordError
 from secondlook.training import Champion, LearnedManifest, ModelCard, TrainingData
 
 CARD = ModelCard(
@@ -49,8 +49,8 @@ def test_card_survives_its_file():
 
 
 def test_champion_is_followed_by_the_next_version():
-    first = Champion.first(CARD, "s3://b/models/x/card.json")
-    second = first.succeeded_by(CARD, "s3://b/models/y/card.json")
+    first = Champion.of(CARD, "s3://b/models/x/card.json")
+    second = Champion.of(CARD, "s3://b/models/y/card.json", after=first)
     assert (first.version, second.version) == (1, 2)
     assert second.card == "s3://b/models/y/card.json"
     assert Champion.from_json(second.to_json(), source="champion.json") == second
@@ -58,9 +58,14 @@ def test_champion_is_followed_by_the_next_version():
 
 
 def test_damaged_files_are_refused_in_a_sentence():
-    with pytest.raises(ModelCardError, match=r"card of second-look-2026-11-22-abc .*no member 'data'"):
-        ModelCard.from_record({k: v for k, v in CARD.to_record().items() if k != "data"})
-    with pytest.raises(ModelCardError, match="champion pointer cannot be read"):
-        Champion.from_record({"model": "m"})
+    rest = {name: value for name, value in CARD.model_dump(mode="json").items() if name != "data"}
+    with pytest.raises(
+        RecordError, match=r"card\.json cannot be used: it has no member 'data'; restore"
+    ):
+        ModelCard.from_json(json.dumps(rest).encode(), source="s3://b/card.json")
+    with pytest.raises(
+        RecordError, match=r"champion\.json .* no member 'artifact'; restore the champion"
+    ):
+        Champion.from_json(b'{"model": "m"}', source="champion.json")
     with pytest.raises(RecordError, match=r"champion\.json is not valid JSON"):
         Champion.from_json(b"{", source="champion.json")

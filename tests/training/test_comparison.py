@@ -7,7 +7,7 @@ import json
 import pytest
 
 from secondlook.failures.exceptions import EvaluationError
-from secondlook.training import Candidate, PromotionRule, compare
+from secondlook.training import PromotionRule, ScoredModel, compare
 from tests.training.conftest import LABELS, make_holdout, predict
 
 URI = "s3://b/holdout/v1/holdout.manifest"
@@ -18,9 +18,9 @@ def judged(holdout, challenger, champion, control=None, **more):
         holdout_uri=URI,
         holdout=holdout,
         labels=LABELS,
-        challenger=Candidate("m-2", predict(holdout, challenger)),
-        champion=Candidate("m-1", predict(holdout, champion)),
-        control=None if control is None else Candidate("m-c", predict(holdout, control)),
+        challenger=ScoredModel("m-2", predict(holdout, challenger)),
+        champion=ScoredModel("m-1", predict(holdout, champion)),
+        control=None if control is None else ScoredModel("m-c", predict(holdout, control)),
         samples=300,
         **more,
     )
@@ -47,7 +47,7 @@ def test_model_that_learned_the_drift_and_forgot_nothing_is_promoted():
 def test_model_that_forgot_the_clean_images_stays_out():
     holdout = make_holdout(0, clean=60, drifted=60)
     result = judged(holdout, {"clean": 0.7, "drifted": 0.9}, {"clean": 0.8, "drifted": 0.3})
-    assert result.pooled.low > 0
+    assert result.pooled.delta_ci95[0] > 0
     assert not result.promote
     assert len(result.reasons) == 1
     assert result.reason.startswith("On slice clean it loses 0.")
@@ -59,7 +59,7 @@ def test_equal_model_is_no_evidence():
     assert "+0.000 mAP@0.5 over 60 images (95% interval +0.000 to +0.000)" in result.reason
     assert list(result.slices) == ["clean"]
     assert result.control is None
-    assert result.to_record()["pooled"]["control"] is None
+    assert json.loads(result.to_json())["pooled"]["control"] is None
 
 
 def test_worse_model_hears_every_objection():
@@ -80,8 +80,8 @@ def test_same_inputs_same_bytes():
 
 def test_prediction_that_is_missing_or_of_another_file_stops_the_comparison():
     holdout = make_holdout(3)
-    champion = Candidate("m-1", predict(holdout, 0.5))
-    missing = Candidate("m-2", champion.predictions[1:])
+    champion = ScoredModel("m-1", predict(holdout, 0.5))
+    missing = ScoredModel("m-2", champion.predictions[1:])
     with pytest.raises(
         EvaluationError, match=r"m-2 has no prediction of the holdout image s3://b/clean-000\.jpg"
     ):
@@ -92,7 +92,7 @@ def test_prediction_that_is_missing_or_of_another_file_stops_the_comparison():
             holdout_uri=URI,
             holdout=holdout,
             labels=LABELS,
-            challenger=Candidate("m-2", turned),
+            challenger=ScoredModel("m-2", turned),
             champion=champion,
         )
     with pytest.raises(EvaluationError, match="has no image"):

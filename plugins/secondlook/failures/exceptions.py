@@ -85,10 +85,6 @@ class ReplayError(SecondLookError):
     """Training data cannot be mixed: there is nothing to replay, or the ratio makes no sense."""
 
 
-class ModelCardError(SecondLookError):
-    """A model card or the champion pointer cannot be read."""
-
-
 class ModelFaultError(SecondLookError):
     """The model, or a setting about it, is at fault, not the images: trying again does not help."""
 

@@ -6,20 +6,15 @@ last of them does not want it any more, and only by one of them.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import ClassVar
 
-from secondlook.failures.exceptions import SecondLookError
-
-
-class JobRecordError(SecondLookError):
-    """A record of a job's users cannot be read."""
+from secondlook.json_document import JsonDocument
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Somebody who waits for a job.
+    """A task that waits for a job.
 
     Attributes
     ----------
@@ -28,55 +23,32 @@ class User:
         behind that its successor would not take over.
     visit
         One stay of this task. A clear starts the next stay, perhaps before the stop of the one before has
-        run: that stop then finds that it speaks for nobody.
+        run: that stop is stale and does nothing.
     """
 
     task: str
     visit: str
 
 
-@dataclass(frozen=True, slots=True)
-class JobRecord:
-    """The users of one job, at most one entry a task, and who has decided to stop it.
+class JobRecord(JsonDocument):
+    """The users of one job, at most one entry a task, and which of them has decided to stop it.
 
     A record goes from "used" to "stopping", and then the name of a job that was started is used up.
     """
 
+    remedy: ClassVar[str] = "delete it; then a job may be stopped although another run waits for it"
+
     users: tuple[User, ...] = ()
     stopping: User | None = None
 
-    @classmethod
-    def parse(cls, data: Any, source: str) -> Self:
-        """Make the record of a JSON value.
+    def entered(self, user: User, *, never_started: bool = False) -> JobRecord:
+        """Return the record with this user in place of an earlier visit; as it is if the job is stopping.
 
-        Raises
-        ------
-        JobRecordError
-            It has another form.
-        """
-        try:
-            users = tuple(User(str(user["task"]), str(user["visit"])) for user in data["users"])
-            by = data["stopping"]
-            return cls(users, User(str(by["task"]), str(by["visit"])) if by else None)
-        except (KeyError, TypeError) as error:
-            raise JobRecordError(
-                f"{source} is not the record of a job's users ({error!r}): delete it; then a job may be "
-                "stopped although another run waits for it."
-            ) from None
-
-    def to_json(self) -> bytes:
-        """Return one line of JSON."""
-        users = [_plain(user) for user in self.users]
-        return (json.dumps({"stopping": _plain(self.stopping), "users": users}) + "\n").encode()
-
-    def entered(self, user: User, *, never_started: bool = False) -> JobRecord | None:
-        """Return the record with this user, in the place of an earlier visit; None: the job is stopping.
-
-        ``never_started`` says that there is no such job: then there is nothing to stop, whoever wanted to.
+        ``never_started`` says that there is no such job: then there is nothing to stop, whatever was decided.
         """
         if self.stopping is not None and not never_started:
-            return None
-        return JobRecord((*self.others(user), user))
+            return self
+        return JobRecord(users=(*self.others(user), user))
 
     def left(self, user: User, *, stop: bool) -> JobRecord:
         """Return the record without this user, stopping if it was the last one and ``stop`` is wanted.
@@ -86,7 +58,8 @@ class JobRecord:
         if user not in self.users:
             return self
         others = self.others(user)
-        return JobRecord(others, user if stop and not others and self.stopping is None else self.stopping)
+        stops = stop and not others and self.stopping is None
+        return JobRecord(users=others, stopping=user if stops else self.stopping)
 
     def others(self, user: User) -> tuple[User, ...]:
         """Return the users of other tasks."""
@@ -102,7 +75,7 @@ class Departure:
     stop
         Whether this user has to stop the job now.
     others
-        Who still uses it.
+        The tasks that still use it.
     returned
         Whether the task itself waits for it again.
     """
@@ -119,7 +92,3 @@ class Departure:
             others=tuple(other.task for other in record.others(user)),
             returned=any(other.task == user.task for other in record.users),
         )
-
-
-def _plain(user: User | None) -> dict[str, str] | None:
-    return None if user is None else {"task": user.task, "visit": user.visit}

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import random
-import time
 from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.explain import fault_of, sentence_of
-from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError
 from secondlook.jobs.record import Departure, JobRecord
+from secondlook.records.document import Document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from secondlook.hooks.requests import JobKind
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.hooks.sagemaker import SageMaker
     from secondlook.jobs.record import User
     from secondlook.layout import Layout
-
-MAX_SWAPS = 30
-LONGEST_PAUSE_SECONDS = 0.5
 
 
 class JobsNotLeftError(SecondLookError):
@@ -35,8 +30,8 @@ class JobsNotLeftError(SecondLookError):
 class JobUsers:
     """The records of the users of one kind of jobs, ``jobs/<kind>/<name>.json``, swapped atomically.
 
-    Every method raises StoreError when S3 does not serve the record, ObjectChangedError when others were
-    faster thirty times, and JobRecordError when it cannot be read.
+    Every method raises StoreError when S3 does not serve the record, DocumentBusyError when too many runs
+    change it, and RecordError when it cannot be read.
 
     :param store: the deployment's bucket.
     :param layout: where things lie in it.
@@ -49,51 +44,23 @@ class JobUsers:
         self._layout = layout
 
     def read(self, name: str) -> JobRecord:
-        """The record of a job; an empty one when nobody has used it."""
-        return self._read(name)[0]
+        """The record of a job; an empty one when no run has used it."""
+        return self._document(name).read() or JobRecord()
 
     def enter(self, name: str, user: User, *, never_started: bool = False) -> bool:
         """Enter a user; False when the job is being stopped, so that its name is used up."""
-        return self._swap(name, lambda record: record.entered(user, never_started=never_started)) is not None
+        record = self._document(name).swap(
+            lambda record: (record or JobRecord()).entered(user, never_started=never_started)
+        )
+        return user in record.users
 
     def leave(self, name: str, user: User, *, stop: bool) -> Departure:
-        """Take a user out; who leaves last with ``stop`` has to stop the job, and says so in the record."""
-        record = self._swap(name, lambda record: record.left(user, stop=stop))
-        assert record is not None
-        return Departure.of(record, user)
+        """Take a user out; the last one to leave with ``stop`` has to stop the job: the record says so."""
+        record = self._document(name).update(lambda record: record.left(user, stop=stop))
+        return Departure.of(record or JobRecord(), user)
 
-    def _read(self, name: str) -> tuple[JobRecord, str | None]:
-        key = self._layout.job_users(self.kind, name)
-        try:
-            data, etag = self._store.read_json(key)
-        except ObjectMissingError:
-            return JobRecord(), None
-        return JobRecord.parse(data, self._store.uri(key)), etag
-
-    def _swap(self, name: str, change: Callable[[JobRecord], JobRecord | None]) -> JobRecord | None:
-        """Change a record; None when ``change`` refuses.
-
-        A write whose answer was lost is tried again by the client and then refused: the record read next
-        holds it already, and the change finds nothing to do.
-        """
-        key = self._layout.job_users(self.kind, name)
-        for attempt in range(1, MAX_SWAPS + 1):
-            record, etag = self._read(name)
-            changed = change(record)
-            if changed is None or changed == record:
-                return changed
-            try:
-                if etag is None:
-                    self._store.write_if_absent(key, changed.to_json())
-                else:
-                    self._store.compare_and_swap(key, changed.to_json(), etag)
-            except ObjectChangedError:
-                if attempt == MAX_SWAPS:
-                    raise
-                time.sleep(random.uniform(0, min(0.02 * attempt, LONGEST_PAUSE_SECONDS)))
-                continue
-            return changed
-        raise AssertionError("the last attempt returns or raises")
+    def _document(self, name: str) -> Document[JobRecord]:
+        return Document(self._store, self._layout.job_users(self.kind, name), JobRecord)
 
 
 def leave_jobs(
@@ -105,7 +72,7 @@ def leave_jobs(
     *,
     stop: bool = True,
 ) -> list[str]:
-    """Leave jobs and, with ``stop``, stop those that nobody else uses; return those that go on.
+    """Leave jobs and, with ``stop``, stop those that no other run uses; return those that go on.
 
     Each is tried whatever became of the one before. The log says what happened to each, and why.
 
@@ -124,7 +91,7 @@ def leave_jobs(
     if faults:
         said = " ".join(f"{name}: {sentence_of(error)}" for name, error in faults)
         raise JobsNotLeftError(
-            f"Of the {users.kind} jobs that this task used, {len(faults)} may go on running although nobody "
+            f"Of the {users.kind} jobs that this task used, {len(faults)} may go on running although no run "
             f"waits for them, until SageMaker's own time limit; see to them in the console. {said}",
             passing=all(fault_of(error).passing for _, error in faults),
         )
@@ -135,11 +102,11 @@ def _leave(users: JobUsers, sagemaker: SageMaker, name: str, user: User, log: An
     """Leave one job; whether it goes on because others use it."""
     departure = users.leave(name, user, stop=stop)
     if departure.stop:
-        # After the record says so nobody else can start it; one that nobody has started is not stopped.
+        # After the record says so no other run can start it; a job that was never started is not stopped.
         job = sagemaker.job(users.kind, name)
         if job is not None and job.active and not job.stopping:
             sagemaker.stop_job(users.kind, name)
-            log.info("The %s job %s is being stopped: nobody else uses it.", users.kind, name)
+            log.info("The %s job %s is being stopped: no other run uses it.", users.kind, name)
         return False
     if stop and departure.returned:
         log.info("The %s job %s is not stopped: this task waits for it again.", users.kind, name)

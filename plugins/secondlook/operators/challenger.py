@@ -7,15 +7,14 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.hooks.s3 import ObjectChangedError
 from secondlook.operators.training_job import TrainingOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.operators.training_job import JobPlan
-    from secondlook.records.challenger import CandidateBook
-    from secondlook.training import CandidateRecord, ModelCard, Standing
+    from secondlook.records.challenger import ChallengerBook
+    from secondlook.training import ModelCard, OpenChallenger, Standing
 
 # Each lost swap means that another night has got on.
 CLAIM_ATTEMPTS = 50
@@ -30,7 +29,7 @@ class CandidateBusyError(SecondLookError):
 class ChallengerTrainingOperator(TrainingOperator):
     """Base of an operator that trains a challenger of the champion, one in the deployment at a time.
 
-    Which challenger is open stands in ``training/candidate.json``, written by compare-and-swap before its
+    Which challenger is open stands in ``training/challenger.json``, written by compare-and-swap before its
     job starts. It stays open until it cannot be trained, has lost, or another model is champion. Meanwhile a
     night that would train another one waits (in the triggerer when ``deferrable``), then plans anew from the
     champion of that moment and all answers there are. A night that would train the very same one attaches to
@@ -59,11 +58,11 @@ class ChallengerTrainingOperator(TrainingOperator):
     night: str
 
     @cached_property
-    def candidates(self) -> CandidateBook:
+    def candidates(self) -> ChallengerBook:
         """The record of the open challenger (after rendering)."""
-        from secondlook.records.challenger import CandidateBook
+        from secondlook.records.challenger import ChallengerBook
 
-        return CandidateBook(self.store, self.layout, self.sagemaker)
+        return ChallengerBook(self.store, self.layout, self.sagemaker)
 
     @property
     def champion_key(self) -> str:
@@ -91,11 +90,11 @@ class ChallengerTrainingOperator(TrainingOperator):
         from secondlook.records.models import read_card, read_champion
 
         for _ in range(CLAIM_ATTEMPTS):
-            champion, _etag = read_champion(self.store, self.champion_key)
+            champion = read_champion(self.store, self.champion_key)
             progress = self.unfinished(context)
             if progress is not None and progress.get("parent") == champion.model:
                 return self.advance(context, progress)
-            record, etag = self.candidates.read()
+            record = self.candidates.read()
             standing = self.candidates.standing(record, champion.model) if record else None
             is_mine = record is not None and record.run == _run(context)
             is_open = record is not None and standing is not None and not standing.decided
@@ -113,7 +112,7 @@ class ChallengerTrainingOperator(TrainingOperator):
                 return self._wait_for(context, record, standing, waited)
             for plan in plans:
                 self.write_plan(plan)
-            if self._claim(context, champion.model, names, etag):
+            if self._claim(context, champion.model, names, record):
                 return self.run_jobs(context, names, parent=champion.model)
         raise CandidateBusyError(
             f"{CLAIM_ATTEMPTS} times another run wrote {self.candidates.uri} first: the next try looks anew."
@@ -130,22 +129,18 @@ class ChallengerTrainingOperator(TrainingOperator):
             return self._go_on(context, waited)
         return self.take_turn(context, waited=waited)
 
-    def _is_being_stopped(self, record: CandidateRecord) -> bool:
+    def _is_being_stopped(self, record: OpenChallenger) -> bool:
         job = self.sagemaker.job("training", record.challenger)
         return job is not None and job.active and not self.may_use("training", job.name, job)
 
-    def _claim(self, context: Context, parent: str, jobs: list[str], etag: str) -> bool:
-        from secondlook.training import CandidateRecord
+    def _claim(self, context: Context, parent: str, jobs: list[str], seen: OpenChallenger | None) -> bool:
+        from secondlook.training import OpenChallenger
 
-        mine = CandidateRecord(parent, tuple(jobs), _run(context), str(self.night))
-        try:
-            self.candidates.claim(mine, etag)
-        except ObjectChangedError:
-            return False
-        return True
+        mine = OpenChallenger(parent=parent, jobs=tuple(jobs), run=_run(context), night=str(self.night))
+        return self.candidates.claim(mine, seen)
 
     def _wait_for(
-        self, context: Context, record: CandidateRecord, standing: Standing, waited: dict[str, Any] | None
+        self, context: Context, record: OpenChallenger, standing: Standing, waited: dict[str, Any] | None
     ) -> Any:
         from secondlook.records.models import read_champion
         from secondlook.triggers.challenger import CandidateTrigger
@@ -168,8 +163,8 @@ class ChallengerTrainingOperator(TrainingOperator):
             )
         while time.time() < until:
             time.sleep(float(self.poll_interval_seconds))
-            now, _ = self.candidates.read()
-            champion, _etag = read_champion(self.store, self.champion_key)
+            now = self.candidates.read()
+            champion = read_champion(self.store, self.champion_key)
             if now != record or self.candidates.standing(record, champion.model).decided:
                 return self.take_turn(context, waited=progress)
         return self._go_on(context, progress)

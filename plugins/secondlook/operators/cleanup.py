@@ -73,7 +73,7 @@ class CleanupOperator(SecondLookOperator):
         from secondlook.records.models import NoChampionError, read_card, read_champion
 
         try:
-            champion, _ = read_champion(self.store, self.layout.champion())
+            champion = read_champion(self.store, self.layout.champion())
         except NoChampionError:
             return set()
         keep = {champion.artifact}

@@ -220,7 +220,7 @@ class SageMakerDeployEndpointOperator(SageMakerOperator):
         from secondlook.records.models import read_champion
 
         key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
-        champion, _ = read_champion(self.store, key)
+        champion = read_champion(self.store, key)
         return champion.model, champion.artifact, champion.image
 
     def _ask(self, name: str, config: str, state: EndpointState | None) -> bool:

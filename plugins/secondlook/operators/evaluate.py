@@ -141,7 +141,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
         from secondlook.records.models import read_card, read_champion
 
         card = read_card(self.store, self.layout, str(self.challenger))
-        champion, _ = read_champion(self.store, self.layout.champion())
+        champion = read_champion(self.store, self.layout.champion())
         # After a promotion the pointer names the challenger itself: a repeated evaluation is still the same
         # one.
         if card.parent is None or champion.model not in {card.parent, card.model}:
@@ -246,11 +246,11 @@ class DetectorEvaluationOperator(SageMakerOperator):
     def _compare(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, Any]:
         from secondlook.records.holdout import stored_predictions
         from secondlook.records.models import read_card
-        from secondlook.training import Candidate, PromotionRule, compare
+        from secondlook.training import PromotionRule, ScoredModel, compare
 
         version = str(self.holdout_version)
-        candidates = [
-            Candidate(model, stored_predictions(self.store, self.layout, version, model, content) or ())
+        scored = [
+            ScoredModel(model, stored_predictions(self.store, self.layout, version, model, content) or ())
             for model in models
         ]
         card = read_card(self.store, self.layout, models[0])
@@ -258,9 +258,9 @@ class DetectorEvaluationOperator(SageMakerOperator):
             holdout_uri=self.layout.uri(self.layout.holdout_manifest(version)),
             holdout=lines,
             labels=card.labels,
-            challenger=candidates[0],
-            champion=candidates[1],
-            control=candidates[2] if len(candidates) > 2 else None,
+            challenger=scored[0],
+            champion=scored[1],
+            control=scored[2] if len(scored) > 2 else None,
             rule=PromotionRule(int(self.min_images), float(self.min_delta), float(self.max_slice_loss)),
         )
         return self._write(comparison, card)

@@ -142,7 +142,7 @@ class NightPlanOperator(SecondLookOperator):
         if self.labels is None:
             return
         try:
-            champion, _ = read_champion(self.store, self.layout.champion())
+            champion = read_champion(self.store, self.layout.champion())
         except NoChampionError:
             return  # `deploy` and `score_archive` say what to run
         trained = read_card(self.store, self.layout, champion.model).labels

@@ -236,7 +236,7 @@ class ArchiveScoreOperator(SageMakerOperator):
     def _champion(self) -> dict[str, Any]:
         from secondlook.records.models import read_champion
 
-        champion, _ = read_champion(self.store, self.layout.champion())
+        champion = read_champion(self.store, self.layout.champion())
         return {"model": champion.model, "artifact": champion.artifact, "image": champion.image}
 
     def _unfinished(self, context: Context) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
@@ -111,7 +111,7 @@ class TrainingOperator(SageMakerOperator):
         maps channel names to the bytes that the job is to read.
         """
         name = self.free_job_name("training", base_name)
-        return JobPlan(name, spec(name).request(name), card(name).to_record(), manifests)
+        return JobPlan(name, spec(name).request(name), card(name).model_dump(mode="json"), manifests)
 
     def write_plan(self, plan: JobPlan) -> None:
         """Write down what the job is to do; it may start from then on."""
@@ -170,20 +170,14 @@ class TrainingOperator(SageMakerOperator):
         self.log.info("Training job %s is started.", name)
 
     def _write_card(self, job: JobState) -> None:
-        from secondlook.hooks.s3 import ObjectChangedError
+        from secondlook.records.models import card_document
         from secondlook.training import ModelCard
 
         plan, _ = self.store.read_json(self._plan_key(job.name))
-        card = replace(
-            ModelCard.from_record(plan["card"]),
-            artifact=job.artifact or self.layout.uri(self.layout.artifact(job.name)),
-            metrics=job.metrics,
-        )
-        try:
-            self.store.write_if_absent(self.layout.card(job.name), card.to_json())
-        except ObjectChangedError:
-            # A retry: the card is there and may already hold a verdict.
-            self.log.info("The card of %s is written already.", job.name)
+        artifact = job.artifact or self.layout.uri(self.layout.artifact(job.name))
+        card = ModelCard.model_validate(plan["card"]).trained(artifact, job.metrics)
+        # A retry finds the card, which may already hold a verdict.
+        card_document(self.store, self.layout, job.name).write_once(card)
 
     def _plan_key(self, name: str) -> str:
         return self.layout.training_manifest(name, "train").removesuffix("train.manifest") + "plan.json"

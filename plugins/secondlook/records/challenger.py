@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from secondlook.hooks.s3 import ObjectMissingError
+from secondlook.records.document import Document
 from secondlook.records.models import NoCardError, read_card
-from secondlook.training import CandidateRecord, Standing
+from secondlook.training import OpenChallenger, Standing
 
 if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore
@@ -14,48 +14,35 @@ if TYPE_CHECKING:
     from secondlook.layout import Layout
 
 
-class CandidateBook:
-    """Reads and writes ``training/candidate.json``, and looks up where its challenger stands."""
+class ChallengerBook:
+    """Reads and writes ``training/challenger.json``, and looks up what has become of its challenger."""
 
     def __init__(self, store: ObjectStore, layout: Layout, sagemaker: SageMaker) -> None:
         self._store = store
         self._layout = layout
         self._sagemaker = sagemaker
-        self.uri = store.uri(layout.candidate())
+        self._document = Document(store, layout.open_challenger(), OpenChallenger)
+        self.uri = self._document.uri
 
-    def read(self) -> tuple[CandidateRecord | None, str]:
-        """Return the record and its ETag; None and an empty text before the first training.
+    def read(self) -> OpenChallenger | None:
+        """Return the open challenger; None before the first training.
 
         Raises
         ------
         RecordError
-            It cannot be read.
+            The document cannot be read.
         """
+        return self._document.read()
+
+    def claim(self, mine: OpenChallenger, seen: OpenChallenger | None) -> bool:
+        """Write a challenger in the place of the one that was seen; False when another run was faster."""
+        return self._document.swap(lambda now: mine if now == seen or now is None else now) == mine
+
+    def standing(self, challenger: OpenChallenger, champion: str) -> Standing:
+        """Say what has become of a challenger while ``champion`` is in service."""
         try:
-            data, etag = self._store.read(self._layout.candidate())
-        except ObjectMissingError:
-            return None, ""
-        return CandidateRecord.from_json(data, source=self.uri), etag
-
-    def claim(self, record: CandidateRecord, etag: str) -> None:
-        """Write the record in place of the one that was read with this ETag.
-
-        Raises
-        ------
-        ObjectChangedError
-            Another run was faster.
-        """
-        key = self._layout.candidate()
-        if etag:
-            self._store.compare_and_swap(key, record.to_json(), etag)
-        else:
-            self._store.write_if_absent(key, record.to_json())
-
-    def standing(self, record: CandidateRecord, champion: str) -> Standing:
-        """Say where the challenger of a record stands while ``champion`` is in service."""
-        try:
-            verdict = read_card(self._store, self._layout, record.challenger).verdict
+            verdict = read_card(self._store, self._layout, challenger.challenger).verdict
         except NoCardError:
             verdict = None
-        job = self._sagemaker.job("training", record.challenger)
-        return record.standing(champion, job.status if job else None, verdict)
+        job = self._sagemaker.job("training", challenger.challenger)
+        return challenger.standing(champion, job.status if job else None, verdict)

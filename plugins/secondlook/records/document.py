@@ -116,10 +116,19 @@ class Document(Generic[T]):
         DocumentBusyError
             Other runs were faster :data:`SWAP_ATTEMPTS` times in a row.
         """
+        value = self._swap(change)
+        assert value is not None
+        return value
+
+    def update(self, change: Callable[[T], T]) -> T | None:
+        """Like :meth:`swap` for a document that exists; None, and nothing is written, when there is none."""
+        return self._swap(lambda now: None if now is None else change(now))
+
+    def _swap(self, change: Callable[[T | None], T | None]) -> T | None:
         for attempt in range(SWAP_ATTEMPTS):
             before, etag = self._read()
             after = change(before)
-            if before is not None and after.to_json() == before.to_json():
+            if after is None or (before is not None and after.to_json() == before.to_json()):
                 return before
             try:
                 if before is None:

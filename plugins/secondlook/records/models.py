@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError
+from secondlook.records.document import Document
 from secondlook.training import Champion, ModelCard
 
 if TYPE_CHECKING:
@@ -15,34 +15,42 @@ if TYPE_CHECKING:
     from secondlook.layout import Layout
 
 
-SWAP_ATTEMPTS = 20
-
-
 class NoChampionError(SecondLookError):
     """There is no model yet."""
 
 
 class NoCardError(SecondLookError):
-    """A model has no card: nobody knows what it was trained on."""
+    """A model has no card, so it is unknown what it was trained on."""
 
 
-def read_champion(store: ObjectStore, key: str) -> tuple[Champion, str]:
-    """Return the champion pointer and its ETag.
+def champion_document(store: ObjectStore, key: str) -> Document[Champion]:
+    """Return the document of the champion pointer."""
+    return Document(store, key, Champion)
+
+
+def read_champion(store: ObjectStore, key: str) -> Champion:
+    """Return the champion pointer.
 
     Raises
     ------
     NoChampionError
         Nothing has been published yet.
-    ModelCardError
+    RecordError
         The pointer cannot be read.
     """
-    try:
-        data, etag = store.read(key)
-    except ObjectMissingError:
-        raise NoChampionError(
-            f"There is no champion yet at {store.uri(key)}: run the DAG bootstrap_detector first."
-        ) from None
-    return Champion.from_json(data, source=store.uri(key)), etag
+    return present(champion_document(store, key).read(), store.uri(key))
+
+
+def present(champion: Champion | None, uri: str) -> Champion:
+    """Return the champion that a document holds, if it holds one. Raises NoChampionError."""
+    if champion is None:
+        raise NoChampionError(f"There is no champion yet at {uri}: run the DAG bootstrap_detector first.")
+    return champion
+
+
+def card_document(store: ObjectStore, layout: Layout, model: str) -> Document[ModelCard]:
+    """Return the document of a model's card."""
+    return Document(store, layout.card(model), ModelCard)
 
 
 def read_card(store: ObjectStore, layout: Layout, model: str) -> ModelCard:
@@ -52,41 +60,29 @@ def read_card(store: ObjectStore, layout: Layout, model: str) -> ModelCard:
     ------
     NoCardError
         There is none.
-    ModelCardError
+    RecordError
         It cannot be read.
     """
-    return _card(store, layout.card(model), model)[0]
-
-
-def _card(store: ObjectStore, key: str, model: str) -> tuple[ModelCard, str]:
-    try:
-        data, etag = store.read(key)
-    except ObjectMissingError:
-        raise NoCardError(
-            f"The model {model} has no card at {store.uri(key)}, so nobody can tell what it was trained on: "
-            "train it with one of this project's DAGs."
-        ) from None
-    return ModelCard.from_json(data, source=store.uri(key)), etag
+    document = card_document(store, layout, model)
+    return _known(document.read(), document.uri, model)
 
 
 def record_verdict(store: ObjectStore, layout: Layout, model: str, verdict: dict[str, Any]) -> None:
     """Lay members over the verdict in a model's card; what another run writes meanwhile is kept.
 
-    Raises like :func:`read_card`, and :class:`ObjectChangedError` when the card changes again and again.
+    Raises like :func:`read_card`.
     """
-    key = layout.card(model)
-    for attempt in range(1, SWAP_ATTEMPTS + 1):
-        card, etag = _card(store, key, model)
-        changed = card.with_verdict({**(card.verdict or {}), **verdict})
-        if changed == card:
-            return
-        try:
-            store.compare_and_swap(key, changed.to_json(), etag)
-        except ObjectChangedError:
-            if attempt == SWAP_ATTEMPTS:
-                raise
-        else:
-            return
+    document = card_document(store, layout, model)
+    _known(document.update(lambda card: card.with_verdict(verdict)), document.uri, model)
+
+
+def _known(card: ModelCard | None, uri: str, model: str) -> ModelCard:
+    if card is None:
+        raise NoCardError(
+            f"The model {model} has no card at {uri}, so it is unknown what it was trained on: "
+            "train it with one of this project's DAGs."
+        )
+    return card
 
 
 def lineage(store: ObjectStore, layout: Layout, model: str) -> Iterator[ModelCard]:

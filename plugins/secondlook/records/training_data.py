@@ -223,7 +223,7 @@ def trained_images(store: ObjectStore, layout: Layout, model: str) -> ImageIdent
     ------
     UnknownImageError
         A card does not tell what its model learned, or an image has no SHA-256 and cannot be read any more.
-    NoCardError, ModelCardError, StoreError
+    NoCardError, RecordError, StoreError
         The lineage cannot be followed, so nobody can say what the model saw.
     """
     seen = NO_IMAGES

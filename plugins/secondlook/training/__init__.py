@@ -10,8 +10,8 @@ from secondlook.training.card import (
     TrainingData,
     is_rejected_by_a_person,
 )
-from secondlook.training.challenger import CandidateRecord, Standing
-from secondlook.training.comparison import Candidate, Comparison, compare
+from secondlook.training.challenger import OpenChallenger, Standing
+from secondlook.training.comparison import Comparison, ScoredModel, compare
 from secondlook.training.identity import (
     NO_IMAGES,
     ImageIdentities,
@@ -39,8 +39,6 @@ __all__ = [
     "NO_IMAGES",
     "Annotation",
     "Approval",
-    "Candidate",
-    "CandidateRecord",
     "Champion",
     "Comparison",
     "ImageIdentities",
@@ -49,8 +47,10 @@ __all__ = [
     "ManifestRead",
     "ModelCard",
     "NamedImage",
+    "OpenChallenger",
     "PromotionRule",
     "ReplayMix",
+    "ScoredModel",
     "SliceEvidence",
     "Standing",
     "TrainingData",

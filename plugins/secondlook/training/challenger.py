@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from secondlook import jsonl
-from secondlook.failures.exceptions import RecordError
+from pydantic import Field
+
+from secondlook.json_document import JsonDocument
 from secondlook.training.card import is_rejected_by_a_person
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Standing(Enum):
-    """Where a challenger stands. The value is for a log line: ``"It " + value``."""
+    """What has become of a challenger. The value is for a log line: ``"It " + value``."""
 
     NOT_STARTED = "is not being trained yet"
     TRAINING = "is being trained"
@@ -32,16 +32,17 @@ class Standing(Enum):
         return self in {Standing.FAILED, Standing.LOST, Standing.REJECTED, Standing.SUPERSEDED}
 
 
-@dataclass(frozen=True, slots=True)
-class CandidateRecord:
-    """The content of ``training/candidate.json``, written only by compare-and-swap.
+class OpenChallenger(JsonDocument):
+    """The content of ``training/challenger.json``, written only by compare-and-swap.
 
     ``parent`` is the champion that the challenger starts from, ``jobs`` the training jobs, the challenger's
-    first, ``run`` the Airflow run (``dag_id/run_id``) that plans them, ``night`` its night.
+    first, ``run`` the Airflow run (``dag_id/run_id``) that makes them, ``night`` its night.
     """
 
+    remedy: ClassVar[str] = "delete it"
+
     parent: str
-    jobs: tuple[str, ...]
+    jobs: Annotated[tuple[str, ...], Field(min_length=1)]
     run: str
     night: str
 
@@ -51,7 +52,7 @@ class CandidateRecord:
         return self.jobs[0]
 
     def standing(self, champion: str, job_status: str | None, verdict: Mapping[str, Any] | None) -> Standing:
-        """Say where the challenger stands.
+        """Say what has become of the challenger.
 
         Parameters
         ----------
@@ -73,29 +74,3 @@ class CandidateRecord:
         if job_status == "Completed":
             return Standing.UNJUDGED
         return Standing.TRAINING if job_status == "InProgress" else Standing.FAILED
-
-    def to_json(self) -> bytes:
-        """Return the bytes of ``candidate.json``."""
-        record = {"parent": self.parent, "jobs": list(self.jobs), "run": self.run, "night": self.night}
-        return (jsonl.canonical(record) + "\n").encode()
-
-    @classmethod
-    def from_json(cls, data: bytes, *, source: str) -> CandidateRecord:
-        """Read ``candidate.json``; ``source`` names it in errors.
-
-        Raises
-        ------
-        RecordError
-            It has another form.
-        """
-        record = jsonl.decode_object(data, source=source)
-        try:
-            jobs = tuple(map(str, record["jobs"]))
-            found = cls(str(record["parent"]), jobs, str(record["run"]), str(record["night"]))
-        except (KeyError, TypeError) as error:
-            raise RecordError(
-                f"{source} does not say which challenger is open ({error!r}); delete it."
-            ) from None
-        if not found.jobs:
-            raise RecordError(f"{source} names no training job; delete it.")
-        return found

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secondlook import jsonl
 from secondlook.detection import ImageMatches, Prediction, match, mean_average_precision, paired_bootstrap
 from secondlook.detection.bootstrap import DEFAULT_SAMPLES, DEFAULT_SEED, PairedDelta
 from secondlook.failures.exceptions import EvaluationError
+from secondlook.json_document import JsonDocument
 from secondlook.training.rule import PromotionRule, SliceEvidence
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from secondlook.training.manifest import ManifestLine
 
@@ -20,7 +20,7 @@ DEFAULT_SLICE = "clean"
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class ScoredModel:
     """A model with its predictions of every holdout image."""
 
     model: str
@@ -28,21 +28,27 @@ class Candidate:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class BootstrapRun:
+    """How often the paired bootstrap was drawn, and from which seed."""
+
+    samples: int = DEFAULT_SAMPLES
+    seed: int = DEFAULT_SEED
+
+
+class Comparison(JsonDocument):
     """The outcome of one comparison, written beside the evaluations and quoted by the model card."""
 
     holdout: str
     challenger: str
     champion: str
     control: str | None
-    slices: Mapping[str, SliceEvidence]
+    slices: dict[str, SliceEvidence]
     pooled: SliceEvidence
-    per_class: Mapping[str, Mapping[str, float | int | None]]
+    per_class: dict[str, dict[str, float | int | None]]
     rule: PromotionRule
     promote: bool
     reasons: tuple[str, ...]
-    samples: int
-    seed: int
+    bootstrap: BootstrapRun
 
     @property
     def reason(self) -> str:
@@ -55,30 +61,10 @@ class Comparison:
             "champion": self.champion,
             "comparison": comparison_uri,
             "delta": self.pooled.delta,
-            "delta_ci95": self.pooled.interval(),
+            "delta_ci95": self.pooled.delta_ci95,
             "promote": self.promote,
             "reasons": list(self.reasons),
         }
-
-    def to_record(self) -> dict[str, Any]:
-        """Return the comparison as a JSON object."""
-        return {
-            "holdout": self.holdout,
-            "challenger": self.challenger,
-            "champion": self.champion,
-            "control": self.control,
-            "slices": {name: evidence.to_record() for name, evidence in self.slices.items()},
-            "pooled": self.pooled.to_record(),
-            "per_class": {label: dict(row) for label, row in self.per_class.items()},
-            "rule": self.rule.to_record(),
-            "promote": self.promote,
-            "reasons": list(self.reasons),
-            "bootstrap": {"samples": self.samples, "seed": self.seed},
-        }
-
-    def to_json(self) -> bytes:
-        """Return the bytes of the comparison file."""
-        return (jsonl.canonical(self.to_record()) + "\n").encode("utf-8")
 
 
 def compare(
@@ -86,9 +72,9 @@ def compare(
     holdout_uri: str,
     holdout: Sequence[ManifestLine],
     labels: Sequence[str],
-    challenger: Candidate,
-    champion: Candidate,
-    control: Candidate | None = None,
+    challenger: ScoredModel,
+    champion: ScoredModel,
+    control: ScoredModel | None = None,
     rule: PromotionRule | None = None,
     samples: int = DEFAULT_SAMPLES,
     seed: int = DEFAULT_SEED,
@@ -144,24 +130,23 @@ def compare(
         rule=rule,
         promote=promote,
         reasons=reasons,
-        samples=samples,
-        seed=seed,
+        bootstrap=BootstrapRun(samples, seed),
     )
 
 
-def _matches(candidate: Candidate, holdout: Sequence[ManifestLine]) -> list[ImageMatches]:
-    by_image = {prediction.image: prediction for prediction in candidate.predictions}
+def _matches(scored: ScoredModel, holdout: Sequence[ManifestLine]) -> list[ImageMatches]:
+    by_image = {prediction.image: prediction for prediction in scored.predictions}
     matches = []
     for line in holdout:
         prediction = by_image.get(line.image)
         if prediction is None:
             raise EvaluationError(
-                f"Model {candidate.model} has no prediction of the holdout image {line.image};"
+                f"Model {scored.model} has no prediction of the holdout image {line.image};"
                 " evaluate it again."
             )
         if (prediction.width, prediction.height) != (line.width, line.height):
             raise EvaluationError(
-                f"Model {candidate.model} saw {line.image} with {prediction.width} x {prediction.height}"
+                f"Model {scored.model} saw {line.image} with {prediction.width} x {prediction.height}"
                 f" pixels, but the holdout says {line.width} x {line.height}; the image changed:"
                 " make a new holdout version."
             )
@@ -176,8 +161,7 @@ def _evidence(delta: PairedDelta, control: float | None) -> SliceEvidence:
         champion=_rounded(delta.champion),
         control=_rounded(control),
         delta=_rounded(delta.delta),
-        low=_rounded(delta.low),
-        high=_rounded(delta.high),
+        delta_ci95=(_rounded(delta.low), _rounded(delta.high)),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from secondlook.failures.exceptions import EvaluationError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SliceEvidence:
-    """mAP at IoU 0.5 on one part of the holdout, and the 95 % interval of challenger minus champion.
+    """mAP at IoU 0.5 on one part of the holdout, and challenger minus champion with its 95 % interval.
 
     Everything but ``images`` is None when those images hold no object; ``control`` also when there is no
     control.
@@ -25,23 +25,7 @@ class SliceEvidence:
     champion: float | None
     control: float | None
     delta: float | None
-    low: float | None
-    high: float | None
-
-    def interval(self) -> list[float | None]:
-        """Return ``[low, high]``."""
-        return [self.low, self.high]
-
-    def to_record(self) -> dict[str, Any]:
-        """Return the entry of a comparison."""
-        return {
-            "images": self.images,
-            "challenger": self.challenger,
-            "champion": self.champion,
-            "control": self.control,
-            "delta": self.delta,
-            "delta_ci95": self.interval(),
-        }
+    delta_ci95: tuple[float | None, float | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +56,6 @@ class PromotionRule:
                     f"The promotion rule's {name} is {getattr(self, name)}; give 0 or more."
                 )
 
-    def to_record(self) -> dict[str, Any]:
-        """Return the rule as a comparison carries it."""
-        return {
-            "min_images": self.min_images,
-            "min_delta": self.min_delta,
-            "max_slice_loss": self.max_slice_loss,
-        }
-
     def decide(
         self, pooled: SliceEvidence, slices: Mapping[str, SliceEvidence]
     ) -> tuple[bool, tuple[str, ...]]:
@@ -89,17 +65,18 @@ class PromotionRule:
                 f"The holdout has {pooled.images} images and the rule asks for at least {self.min_images}:"
                 " too few to tell the models apart.",
             )
-        if pooled.delta is None or pooled.low is None or pooled.high is None:
+        low, high = pooled.delta_ci95
+        if pooled.delta is None or low is None or high is None:
             return False, (
                 "The holdout holds no labelled object: there is nothing to compare the models by.",
             )
         place = (
             f"{pooled.delta:+.3f} mAP@0.5 over {pooled.images} images"
-            f" (95% interval {pooled.low:+.3f} to {pooled.high:+.3f})"
+            f" (95% interval {low:+.3f} to {high:+.3f})"
         )
         objections = (
             []
-            if pooled.low > self.min_delta
+            if low > self.min_delta
             else [
                 f"No evidence that the challenger is better: {place} does not lie above {self.min_delta:g}."
             ]

@@ -10,7 +10,7 @@ from asgiref.sync import sync_to_async
 from secondlook.hooks.s3 import ObjectStore
 from secondlook.hooks.sagemaker import SageMaker
 from secondlook.layout import Layout
-from secondlook.records.challenger import CandidateBook
+from secondlook.records.challenger import ChallengerBook
 from secondlook.records.models import read_champion
 from secondlook.triggers.sagemaker import SageMakerPollingTrigger
 
@@ -51,14 +51,14 @@ class CandidateTrigger(SageMakerPollingTrigger):
 
     def _decided(self) -> bool:
         store, book = self._places
-        record, _ = book.read()
+        record = book.read()
         if record is None or record.challenger != self.challenger:
             return True
-        champion, _ = read_champion(store, self.champion_key)
+        champion = read_champion(store, self.champion_key)
         return book.standing(record, champion.model).decided
 
     @cached_property
-    def _places(self) -> tuple[ObjectStore, CandidateBook]:
+    def _places(self) -> tuple[ObjectStore, ChallengerBook]:
         store = ObjectStore(self.bucket, self.aws_conn_id, self.region_name)
         sagemaker = SageMaker(self.aws_conn_id, self.region_name)
-        return store, CandidateBook(store, Layout(self.bucket, self.prefix), sagemaker)
+        return store, ChallengerBook(store, Layout(self.bucket, self.prefix), sagemaker)

@@ -5,9 +5,14 @@ from __future__ import annotations
 import pytest
 
 from secondlook.failures.exceptions import RecordError
-from secondlook.training import CandidateRecord, Standing
+from secondlook.training import OpenChallenger, Standing
 
-RECORD = CandidateRecord("champion-1", ("second-look-a", "second-look-control-b"), "dag/run", "2026-11-20")
+OPEN = OpenChallenger(
+    parent="champion-1",
+    jobs=("second-look-a", "second-look-control-b"),
+    run="dag/run",
+    night="2026-11-20",
+)
 
 
 @pytest.mark.parametrize(
@@ -30,14 +35,14 @@ RECORD = CandidateRecord("champion-1", ("second-look-a", "second-look-control-b"
     ],
 )
 def test_a_challenger_is_open_until_nothing_can_come_of_it(champion, job, verdict, standing):
-    assert RECORD.standing(champion, job, verdict) is standing
+    assert OPEN.standing(champion, job, verdict) is standing
     is_open = {Standing.NOT_STARTED, Standing.TRAINING, Standing.UNJUDGED, Standing.WON}
     assert standing.decided == (standing not in is_open)
 
 
-def test_the_record_survives_the_bucket():
-    assert CandidateRecord.from_json(RECORD.to_json(), source="s3://b/candidate.json") == RECORD
-    assert RECORD.challenger == "second-look-a"
+def test_the_document_survives_the_bucket():
+    assert OpenChallenger.from_json(OPEN.to_json(), source="s3://b/challenger.json") == OPEN
+    assert OPEN.challenger == "second-look-a"
 
 
 @pytest.mark.parametrize(
@@ -48,6 +53,6 @@ def test_the_record_survives_the_bucket():
         b'{"parent":"a","jobs":3,"run":"r","night":"n"}',
     ],
 )
-def test_a_damaged_record_is_named_with_the_way_out(data):
-    with pytest.raises(RecordError, match=r"s3://b/candidate\.json .*; delete it"):
-        CandidateRecord.from_json(data, source="s3://b/candidate.json")
+def test_a_damaged_document_is_named_with_the_way_out(data):
+    with pytest.raises(RecordError, match=r"s3://b/challenger\.json .*; delete it"):
+        OpenChallenger.from_json(data, source="s3://b/challenger.json")
