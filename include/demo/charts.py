@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 WIDTH = 360
 ROW = 34
-# Told apart by colour-blind people too; beside the colour each label has a dash pattern of its own.
-LABEL_COLOURS = ("#e6007e", "#0072b2", "#009e73", "#e69f00", "#56b4e9", "#d55e00", "#cc79a7", "#f0e442")
+# The Review Desk's colours (palette.js), which color-blind people tell apart, too; each label also has a dash
+# pattern of its own.
+LABEL_COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#000000")
 LABEL_DASHES = ("", "6 3", "2 2", "8 2 2 2", "4 4", "1 3", "10 3", "3 1")
 
 PLOT_LEFT, PLOT_RIGHT, PLOT_TOP, PLOT_BOTTOM = 34, 350, 26, 200
@@ -196,9 +197,11 @@ def labels_legend(labels: Sequence[str]) -> str:
 def _rect(box: SampleBox, labels: Sequence[str], stroke: float) -> str:
     index = labels.index(box.label) if box.label in labels else len(labels)
     dashes = " ".join(f"{float(part) * stroke / 2:.1f}" for part in _dash(index).split())
+    frame = f'x="{box.left:g}" y="{box.top:g}" width="{box.width:g}" height="{box.height:g}" fill="none"'
+    # The dark casing keeps a light line visible on a light picture.
     return (
-        f'<rect x="{box.left:g}" y="{box.top:g}" width="{box.width:g}" height="{box.height:g}" fill="none" '
-        f'stroke="{_colour(index)}" stroke-width="{stroke:.2f}" stroke-dasharray="{dashes}"/>'
+        f'<rect {frame} stroke="#000000" stroke-opacity="0.5" stroke-width="{stroke * 1.8:.2f}"/>'
+        f'<rect {frame} stroke="{_colour(index)}" stroke-width="{stroke:.2f}" stroke-dasharray="{dashes}"/>'
     )
 
 

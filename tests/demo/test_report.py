@@ -6,10 +6,12 @@ import io
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from include.demo.charts import LABEL_COLOURS
 from include.demo.report import ReportError, Seconds, build_report, result_table
 from include.demo.report_page import write_page
 from secondlook.jsonl import encode
@@ -226,3 +228,12 @@ def test_what_was_left_out_of_a_persons_folder_is_in_the_report(aws_clients, lay
     page = Page((tmp_path / "report.html").read_text())
     assert "Left out of DATA" in page.text
     assert all(reason in page.text for reason in reasons)
+
+
+def test_a_label_has_one_colour_in_the_report_and_at_the_desk():
+    root = Path(__file__).parents[2]
+    desk = (root / "include/review_desk/static/crowd/bounding-box/palette.js").read_text(encoding="utf-8")
+    colours = re.search(r"const COLORS = \[(.*?)\]", desk)
+
+    assert colours is not None
+    assert tuple(re.findall(r"#[0-9a-f]{6}", colours.group(1))) == LABEL_COLOURS

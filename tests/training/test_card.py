@@ -59,13 +59,9 @@ def test_champion_is_followed_by_the_next_version():
 
 def test_damaged_files_are_refused_in_a_sentence():
     rest = {name: value for name, value in CARD.model_dump(mode="json").items() if name != "data"}
-    with pytest.raises(
-        RecordError, match=r"card\.json cannot be used: it has no member 'data'; restore"
-    ):
+    with pytest.raises(RecordError, match=r"card\.json cannot be used: it has no member 'data'; restore"):
         ModelCard.from_json(json.dumps(rest).encode(), source="s3://b/card.json")
-    with pytest.raises(
-        RecordError, match=r"champion\.json .* no member 'artifact'; restore the champion"
-    ):
+    with pytest.raises(RecordError, match=r"champion\.json .* no member 'artifact'; restore the champion"):
         Champion.from_json(b'{"model": "m"}', source="champion.json")
     with pytest.raises(RecordError, match=r"champion\.json is not valid JSON"):
         Champion.from_json(b"{", source="champion.json")
