@@ -18,13 +18,15 @@ $(error The path of this checkout, $(CURDIR), has a colon in it, which PYTHONPAT
 endif
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 export UV_SYSTEM_CERTS := 1
+# Material for MkDocs warns of a MkDocs that is not out yet.
+export NO_MKDOCS_2_WARNING := 1
 # An environment is tied to its place and to its Python: a moved checkout or a removed Python needs a new one.
 # One that is linked from another checkout is left to that.
 $(shell for venv in $(VENV) $(DETECTOR_VENV); do [ -L $$venv ] || { \
 	[ "$$(cat $$venv/.ready 2>/dev/null)" = "$(CURDIR)" ] && [ -x $$venv/bin/python ]; } || rm -f $$venv/.ready; done)
 WATCH := $(BIN)/python -m include.setup.watch
 
-.PHONY: help setup demo up backfill faults test test-distributed bench large-night check lock clean
+.PHONY: help setup demo up backfill faults test test-distributed bench large-night docs check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -58,14 +60,19 @@ bench: setup ## the Review Desk under load, as ratios within one run
 large-night: setup ## memory of the tasks for nights of 10,000 and 100,000 images; 40 minutes; build/large_night.json
 	$(BIN)/python tests/benchmarks/large_night.py
 
-check: setup ## lint, format, types, Dockerfile, requirements that contradict each other
+docs: setup ## the documentation site, in build/site
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html, or serve it: $(BIN)/python -m http.server --directory build/site"
+
+check: setup ## lint, format, types, documentation, Dockerfile, requirements that contradict each other
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy plugins include dags
-	@# Valid for the next Pythons too, though the packages bind both environments to 3.11: docs/setup.md.
+	@# Valid for the next Pythons too, though the packages bind both environments to 3.11: docs/how-to/set-up.md.
 	$(BIN)/mypy --python-version 3.13 plugins include dags
 	$(UV) pip check --python $(BIN)/python
 	$(UV) pip check --python $(DETECTOR_VENV)/bin/python
+	$(BIN)/mkdocs build --strict --quiet
 	$(BIN)/hadolint Dockerfile
 
 lock: $(VENV)/.ready ## resolve the lock files anew

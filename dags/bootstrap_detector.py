@@ -7,7 +7,7 @@ slices `clean` and `drifted` are reported by name). `pack` makes RecordIO files,
 holdout, `train` trains from scratch, `publish` writes the champion pointer, `deploy` creates the endpoint.
 
 Images and boxes that cannot be used are listed with a sentence each in `bootstrap/rejected.jsonl` and
-`holdout/<version>/rejected.jsonl`; docs/data-sets.md says what a folder may look like.
+`holdout/<version>/rejected.jsonl`; docs/how-to/data-sets.md says what a folder may look like.
 
 If there is a champion already, `publish` is skipped unless the run has
 `replace`; `deploy` then makes sure that the endpoint serves the champion there is. With

@@ -1,6 +1,6 @@
 """How the Review Desk bears load, as ratios within one run.
 
-``make bench`` prints the tables of docs/benchmarks.md. Three questions: how many
+``make bench`` prints the tables of docs/measurements/review-desk.md. Three questions: how many
 answers a second against the bare framework answering an empty request, whether 10,000 open loops are slower
 than 100, and whether memory grows over 10,000 answers. Everything goes over real HTTP to processes on
 this machine; client and servers share its cores.

@@ -27,7 +27,7 @@ class PackVocOperator(SecondLookOperator):
     ``bootstrap/recordio/{train,validation}.rec``, the same images as
     ``bootstrap/{train,validation}.manifest``, and ``bootstrap/rejected.jsonl`` with a sentence for
     everything left out; the log accounts for every file. The same images give the same bytes. What a folder
-    may look like: docs/data-sets.md.
+    may look like: docs/how-to/data-sets.md.
 
     VOC folders below ``holdout/<version>/voc/<slice>/`` become ``holdout/<version>/holdout.manifest``,
     once: a holdout that exists is never touched, a larger one needs a new version. What no model takes (more

@@ -25,24 +25,34 @@ from secondlook.settings.types import FlowName, ResourceName, RoleArn
 class Settings(Section):
     """All that differs from one deployment to the next."""
 
-    bucket: str = Field(pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$")
-    prefix: str = "second-look"
+    bucket: str = Field(
+        pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="images in, everything else out"
+    )
+    prefix: str = Field(default="second-look", description="start of all keys, and a tag of every resource")
     # Every Region that botocore lists has this form, those of other partitions included.
-    region: str | None = Field(default=None, pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$")
-    aws_conn_id: str = "aws_default"
-    a2i_conn_id: str = "a2i_default"
+    region: str | None = Field(
+        default=None, pattern=r"^[a-z]{2,}(-[a-z]+)+-\d+$", description="none: the connection's"
+    )
+    aws_conn_id: str = Field(default="aws_default", description="Airflow connection for S3 and SageMaker")
+    a2i_conn_id: str = Field(default="a2i_default", description="Amazon A2I or a Review Desk")
     airflow_conn_id: str = Field(
         default="",
         description="Airflow's own REST API, for the note of the task launch; empty: it gets none",
     )
-    execution_role_arn: RoleArn
-    flow_role_arn: RoleArn
-    endpoint_name: ResourceName = "second-look"
-    flow_definition: FlowName = "second-look"
-    workteam_name: ResourceName = "second-look"
-    labels: tuple[str, ...] = Field(min_length=1)
-    holdout_version: str = Field(default="v1", pattern=r"^[A-Za-z0-9._-]+$")
-    image_uri: str | None = Field(default=None, min_length=1)
+    execution_role_arn: RoleArn = Field(description="role of models, training and transform jobs")
+    flow_role_arn: RoleArn = Field(description="role of the flow definition and the worker template")
+    endpoint_name: ResourceName = Field(default="second-look", description="the real-time endpoint")
+    flow_definition: FlowName = Field(default="second-look", description="the flow definition of the reviews")
+    workteam_name: ResourceName = Field(default="second-look", description="the private work team")
+    labels: tuple[str, ...] = Field(
+        min_length=1, description="a label's place is its class id; frozen with the first model"
+    )
+    holdout_version: str = Field(
+        default="v1", pattern=r"^[A-Za-z0-9._-]+$", description="folder of the frozen holdout"
+    )
+    image_uri: str | None = Field(
+        default=None, min_length=1, description="the algorithm's image; none: Amazon's of the Region"
+    )
     serving: ServingSettings = Field(default_factory=ServingSettings)
     archive: ArchiveSettings = Field(default_factory=ArchiveSettings)
     review: ReviewSettings = Field(default_factory=ReviewSettings)

@@ -39,34 +39,42 @@ class Section(BaseModel):
 class ServingSettings(Section):
     """The real-time endpoint."""
 
-    instance_type: InstanceType = "ml.m5.xlarge"
-    instance_count: int = Field(default=1, ge=1)
+    instance_type: InstanceType = Field(default="ml.m5.xlarge", description="of the endpoint")
+    instance_count: int = Field(default=1, ge=1, description="instances of a new endpoint")
     part_size: int = Field(default=500, ge=1, description="images per part file of a night's predictions")
     concurrency: int = Field(default=8, ge=1, le=64, description="images in flight at once")
     shard_size: int = Field(default=10000, ge=1, description="images per scoring task")
-    scoring: Literal["auto", "endpoint", "transform"] = "auto"
+    scoring: Literal["auto", "endpoint", "transform"] = Field(
+        default="auto", description="auto: batch transform in backfill runs, the endpoint otherwise"
+    )
     max_failure_share: Share = Field(
         default=0.2,
         description="most of a part's images that may fail the same way without being to blame by themselves",
     )
-    poll_interval_seconds: float = Field(default=30.0, gt=0)
-    timeout_seconds: int = Field(default=3600, ge=1)
+    poll_interval_seconds: float = Field(default=30.0, gt=0, description="between two looks of the triggerer")
+    timeout_seconds: int = Field(default=3600, ge=1, description="longest wait for a deployment")
 
 
 class ArchiveSettings(Section):
     """Scoring by batch transform, without an endpoint: backfill runs."""
 
-    instance_type: InstanceType = "ml.m5.xlarge"
-    max_concurrent_transforms: ConcurrentTransforms = 4
-    poll_interval_seconds: float = Field(default=30.0, gt=0)
+    instance_type: InstanceType = Field(default="ml.m5.xlarge", description="of the transform job")
+    max_concurrent_transforms: ConcurrentTransforms = Field(default=4, description="images in flight at once")
+    poll_interval_seconds: float = Field(default=30.0, gt=0, description="between two looks of the triggerer")
     timeout_seconds: int = Field(default=12 * 3600, ge=1, description="longest wait for one transform job")
 
 
 class ReviewSettings(Section):
     """Whom to ask, how much, and what a reviewer is shown."""
 
-    policy: str = Field(default="uncertainty_sum", min_length=1)
-    policy_params: dict[str, Any] = Field(default_factory=dict)
+    policy: str = Field(
+        default="uncertainty_sum",
+        min_length=1,
+        description="uncertainty_sum, top_score, random, or an import path, package.module:Class",
+    )
+    policy_params: dict[str, Any] = Field(
+        default_factory=dict, description="parameters of the policy, such as {threshold = 0.5} of top_score"
+    )
     limit: int = Field(default=100, ge=0, description="most images to ask about per night")
     price_per_review: Decimal = Field(
         default=Decimal(0),
@@ -74,7 +82,7 @@ class ReviewSettings(Section):
         decimal_places=3,
         description="money for one reviewer's answer about an image",
     )
-    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$")
+    currency: str = Field(default="USD", pattern=r"^[A-Z]{3}$", description="of prices and money limits")
     month_limit: int | None = Field(
         default=None, ge=0, description="most images to ask about per calendar month, all nights together"
     )
@@ -88,15 +96,17 @@ class ReviewSettings(Section):
         default=31,
         ge=0,
         le=366,
-        description="for how many days after a night was launched later nights take up what it deferred",
+        description="days after its launch in which later nights may take up what a night postponed",
     )
     loops_per_second: float = Field(
         default=5.0, gt=0, le=1000, description="most human loops that one night starts in a second"
     )
-    audit_share: float = Field(default=0.1, ge=0, le=1)
-    predraw_score: float = Field(default=0.25, ge=0, le=1)
-    round: int = Field(default=1, ge=1)
-    poll_interval_seconds: float = Field(default=60.0, gt=0)
+    audit_share: Share = Field(default=0.1, description="share of the limit that is drawn at random")
+    predraw_score: Share = Field(default=0.25, description="boxes from this score up are drawn already")
+    round: int = Field(
+        default=1, ge=1, description="part of a loop's name; a night that has its ledger keeps its round"
+    )
+    poll_interval_seconds: float = Field(default=60.0, gt=0, description="between two looks of the triggerer")
     event_queue_url: str = Field(
         default="",
         pattern=r"^(https?://[^/\s]+/\S+)?$",
@@ -105,17 +115,26 @@ class ReviewSettings(Section):
     timeout_seconds: int = Field(
         default=7 * 24 * 3600, ge=1, description="longest wait for the night's reviewers"
     )
-    task_title: str = Field(default="Correct the boxes", min_length=1, max_length=128)
+    task_title: str = Field(
+        default="Correct the boxes", min_length=1, max_length=128, description="shown to reviewers"
+    )
     task_description: str = Field(
         default="Draw a box around every object and give it its label.",
         min_length=1,
         max_length=255,
         pattern=r"^.+$",
+        description="shown to reviewers, one line",
     )
-    task_keywords: tuple[TaskKeyword, ...] = Field(default=("image", "bounding box"), max_length=5)
+    task_keywords: tuple[TaskKeyword, ...] = Field(
+        default=("image", "bounding box"), max_length=5, description="shown to workers of Amazon A2I"
+    )
     task_count: int = Field(default=1, ge=1, le=3, description="reviewers per image")
-    task_time_limit_seconds: int = Field(default=3600, ge=30, le=28800)
-    task_availability_seconds: int = Field(default=5 * 24 * 3600, ge=1, le=864000)
+    task_time_limit_seconds: int = Field(
+        default=3600, ge=30, le=28800, description="longest time that one person may keep an image"
+    )
+    task_availability_seconds: int = Field(
+        default=5 * 24 * 3600, ge=1, le=864000, description="after this a loop without its answers expires"
+    )
 
     def override(self, **values: Any) -> Self:
         """As for any section; another policy does not take the parameters that are meant for this one."""
@@ -142,37 +161,43 @@ class ReviewSettings(Section):
 class TrainingSettings(Section):
     """Incremental training, and the hyperparameters that differ from the parent's."""
 
-    instance_type: InstanceType = "ml.g4dn.xlarge"
-    volume_size_gb: int = Field(default=50, ge=1)
-    max_runtime_seconds: int = Field(default=4 * 3600, ge=1)
-    poll_interval_seconds: float = Field(default=30.0, gt=0)
-    min_new_answers: int = Field(default=50, ge=1)
+    instance_type: InstanceType = Field(default="ml.g4dn.xlarge", description="of the training job")
+    volume_size_gb: int = Field(default=50, ge=1, description="disk of the training instance")
+    max_runtime_seconds: int = Field(
+        default=4 * 3600, ge=1, description="SageMaker stops a training job after this time"
+    )
+    poll_interval_seconds: float = Field(default=30.0, gt=0, description="between two looks of the triggerer")
+    min_new_answers: int = Field(
+        default=50, ge=1, description="with fewer new answers nothing is trained and the answers wait"
+    )
     candidate_timeout_seconds: int = Field(
         default=6 * 3600, ge=0, description="longest wait for another night's challenger"
     )
     replay_ratio: float = Field(default=1.0, ge=0, description="old images per new answer")
-    validation_share: Share = 0.1
-    control_arm: bool = False
+    validation_share: Share = Field(default=0.1, description="share of the answers that only validates")
+    control_arm: bool = Field(default=False, description="also train as many steps on old images only")
     require_approval: bool = Field(default=False, description="whether a person approves each promotion")
-    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    hyperparameters: dict[str, Any] = Field(
+        default_factory=dict, description="those that differ from the parent model's"
+    )
 
 
 class BootstrapSettings(Section):
     """The first model."""
 
-    validation_share: Share = 0.2
-    hyperparameters: dict[str, Any] = Field(default_factory=dict)
+    validation_share: Share = Field(default=0.2, description="share that validates, where no list says which")
+    hyperparameters: dict[str, Any] = Field(default_factory=dict, description="of the first training")
 
 
 class EvaluationSettings(Section):
     """Batch transform of the holdout and the rule that decides."""
 
-    instance_type: InstanceType = "ml.m5.xlarge"
-    max_concurrent_transforms: ConcurrentTransforms = 4
-    timeout_seconds: int = Field(default=3600, ge=1)
-    min_images: int = Field(default=50, ge=1)
-    min_delta: float = Field(default=0.0, ge=0, le=1)
-    max_slice_loss: float = Field(default=0.02, ge=0, le=1)
+    instance_type: InstanceType = Field(default="ml.m5.xlarge", description="of the transform job")
+    max_concurrent_transforms: ConcurrentTransforms = Field(default=4, description="images in flight at once")
+    timeout_seconds: int = Field(default=3600, ge=1, description="longest wait for one transform job")
+    min_images: int = Field(default=50, ge=1, description="a smaller holdout never promotes")
+    min_delta: Share = Field(default=0.0, description="the interval of the pooled gain must lie above it")
+    max_slice_loss: Share = Field(default=0.02, description="most mAP@0.5 that any slice may lose")
 
 
 def _finite(value: Any) -> bool:

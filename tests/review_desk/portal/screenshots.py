@@ -1,6 +1,6 @@
 """Pictures of the portal for the documentation, of a desk with drawn blood smears.
 
-Run by hand: ``python -m pytest tests/review_desk/portal/screenshots.py`` writes docs/portal-*.png.
+Run by hand: ``python -m pytest tests/review_desk/portal/screenshots.py`` writes the pictures in docs/assets/.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from include.demo.scenes import Scene, draw_scene
 from include.review_desk.storage import schema
 from tests.review_desk.conftest import BUCKET, TEMPLATE, Flow, Reviewer, Site, boxes_answer, flow_request
 
-DOCS = Path(__file__).resolve().parents[3] / "docs"
+DOCS = Path(__file__).resolve().parents[3] / "docs" / "assets"
 LABELS = ["RBC", "WBC", "Platelets"]
 # As a photograph of today's size.
 ENLARGED = 4

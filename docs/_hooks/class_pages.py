@@ -1,0 +1,50 @@
+"""The reference of operators, sensors, triggers and hooks: one entry per public class of the source."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+OPERATORS = """\
+# Operators, sensors and triggers
+
+Every operator takes the arguments of its base classes as well, which are listed first. *Templated*
+arguments are rendered by Airflow.
+"""
+HOOKS = """\
+# Hooks
+
+Hooks over boto3. Each takes an Airflow connection of type *Amazon Web Services* and works in any DAG.
+"""
+
+
+def operators(root: Path) -> str:
+    """Return the page of what a DAG is made of."""
+    parts = [OPERATORS, "## Base classes", *_entries(root, "operators", "Operator", base=True)]
+    parts += ["## Operators", *_entries(root, "operators", "Operator", base=False)]
+    parts += ["## Sensors", *_entries(root, "sensors", "Sensor", base=False)]
+    parts += ["## Triggers", *_entries(root, "triggers", "Trigger", base=False)]
+    return "\n\n".join(parts) + "\n"
+
+
+def hooks(root: Path) -> str:
+    """Return the page of the hooks."""
+    return "\n\n".join([HOOKS, *_entries(root, "hooks", "Hook", base=False, members=True)]) + "\n"
+
+
+def _entries(root: Path, room: str, ending: str, *, base: bool, members: bool = False) -> Iterator[str]:
+    for path in sorted((root / "plugins" / "secondlook" / room).rglob("*.py")):
+        if (path.stem in {"base", "waiting"}) is not base and ending == "Operator":
+            continue
+        module = ".".join(path.relative_to(root / "plugins").with_suffix("").parts)
+        tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and node.name.endswith(ending) and node.name[0] != "_":
+                options = [f"::: {module}.{node.name}", "    options:", "      docstring_style: sphinx"]
+                if members:
+                    options += ["      members: true", "      members_order: source"]
+                yield "\n".join(options)
