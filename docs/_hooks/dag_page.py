@@ -31,7 +31,8 @@ def _dags(root: Path) -> Iterator[str]:
         dag_id = _keyword(tree, "dag_id")
         yield f"## {dag_id}"
         # The file's headings are for Airflow's page; here the DAG's name is the heading.
-        yield re.sub(r"^#+ (.+)$", r"**\1**", ast.get_docstring(tree) or "", flags=re.M)
+        text = re.sub(r"^#+ (.+)$", r"**\1**", ast.get_docstring(tree) or "", flags=re.M)
+        yield re.sub(r"\bdocs/([\w/-]+\.md(?:#[\w-]+)?)", r"[\g<0>](../\1)", text)
         rows = list(_rows(tree))
         if rows:
             yield f"### Parameters of {dag_id}"

@@ -60,8 +60,7 @@ def _row(layout: Any, name: str) -> tuple[str, str, str] | None:
     key = str(_called(method, arguments)).removeprefix("prefix/")
     for value, placeholder in _SAMPLES.items():
         key = key.replace(value, placeholder)
-    parameters = ", ".join(signature.parameters)
-    return code(key), _meaning(method), code(f"{name}({parameters})")
+    return code(key), _meaning(method), code(name)
 
 
 def _sample(name: str, annotation: str) -> Any:
