@@ -1,4 +1,4 @@
-"""The one JSON and JSON Lines writer and reader: sorted keys, compact, UTF-8, byte for byte repeatable."""
+"""The only JSON and JSON Lines writer and reader: sorted keys, compact, UTF-8, reproducible byte for byte."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def canonical(obj: Any) -> str:
     Raises
     ------
     RecordError
-        When ``obj`` holds something JSON has no form for, NaN and infinity included.
+        ``obj`` holds something that JSON cannot express, NaN and infinity included.
     """
     try:
         text = json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
@@ -35,8 +35,7 @@ def canonical(obj: Any) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
-        # A lone surrogate (legal in JSON as an escape, sent by a careless client) has no UTF-8 form;
-        # escapes carry it.
+        # A lone surrogate (legal in JSON as an escape) has no UTF-8 form: write it as an escape.
         return json.dumps(obj, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text
 
@@ -47,7 +46,7 @@ def encode(records: Iterable[Mapping[str, Any]]) -> bytes:
 
 
 def encode_gzip(records: Iterable[Mapping[str, Any]]) -> bytes:
-    """Write records as gzipped JSON Lines, no time or name in the header: equal records give equal bytes."""
+    """Write gzipped JSON Lines, without time or name in the header: equal records give equal bytes."""
     return gzip.compress(encode(records), compresslevel=6, mtime=0)
 
 
@@ -64,7 +63,7 @@ def decode(data: bytes, *, source: str = "JSON Lines") -> list[dict[str, Any]]:
     Raises
     ------
     RecordError
-        Naming the source and the line (from 1) that is no JSON object.
+        A line is not a JSON object; the message names the source and the line (from 1).
     """
     return [record for _, record in decode_numbered(data, source=source)]
 
@@ -85,7 +84,7 @@ def decode_object(data: bytes, *, source: str, remedy: str = "correct or remove 
     Raises
     ------
     RecordError
-        Naming the source when it is no JSON object.
+        It is not a JSON object; the message names the source.
     """
     return _object(_inflate(data, source).removeprefix(_BYTE_ORDER_MARK), source, remedy)
 

@@ -1,4 +1,4 @@
-"""Deterministic names of AWS resources: made of what they stand for, checked before the service sees them.
+"""Deterministic names of AWS resources, derived from what they identify and checked before any call.
 
 botocore checks neither pattern nor maximum length of names, so a bad one would fail late and far from its
 cause.
@@ -30,7 +30,7 @@ _A2I_PATTERN = re.compile(r"[a-z0-9](?:-*[a-z0-9])*")
 def digest(*parts: object, length: int = 12) -> str:
     """Hash ``parts`` (as text) into ``length`` lower-case hexadecimal digits.
 
-    Each part is counted in, so ``digest("ab", "c")`` differs from ``digest("a", "bc")``.
+    The length of each part is hashed, too, so ``digest("ab", "c")`` differs from ``digest("a", "bc")``.
     """
     if not 1 <= length <= 64:
         raise ResourceNameError(f"A digest has 1 to 64 digits, not {length}; ask for a length in between.")
@@ -78,7 +78,7 @@ def human_task_ui_name(prefix: str, *contents: object) -> str:
 
 
 def human_loop_name(flow: str, image: str, sha256: str, round: int, *, prefix: str = "second-look") -> str:
-    """Name the human loop that asks for one review of one image: the same bytes uploaded again are the same.
+    """Name the human loop for one review of one image; equal bytes uploaded again get the same name.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ def human_loop_name(flow: str, image: str, sha256: str, round: int, *, prefix: s
     image
         Address of the image, ``s3://bucket/key``.
     sha256
-        Of the image's bytes. No ETag: equal bytes may have several.
+        SHA-256 of the image's bytes. Not an ETag: equal bytes can have several.
     round
-        1 for the first review of this content; a higher number asks, and pays, again on purpose.
+        1 for the first review of this content; a higher number deliberately asks, and pays, again.
     prefix
         Start of the name; IAM policies can be limited to it.
     """

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 BY_SCHEDULE = frozenset({"scheduled", "backfill"})
-"""Types of runs whose data interval Airflow chooses: it has always ended when they start."""
+"""Run types whose data interval Airflow chooses; it has always ended when they start."""
 
 
 def resolve_night(context: Mapping[str, Any]) -> str:
@@ -22,12 +22,12 @@ def resolve_night(context: Mapping[str, Any]) -> str:
 
     In this order: the run's parameter ``night``, its partition key, the date (UTC) of its data interval's
     start, and for a run without an interval the last night that was over at its logical date, or else when it
-    was asked for. The answer never changes in the life of a run.
+    was triggered. The answer never changes in the life of a run.
 
     Raises
     ------
     NightError
-        The parameter or the partition key is no date, or the run tells nothing to go by.
+        The parameter or the partition key is no date, or the run has nothing to derive a night from.
     """
     explicit = (context.get("params") or {}).get("night") or _of_run(context, "partition_key")
     if explicit:
@@ -47,7 +47,7 @@ def resolve_night(context: Mapping[str, Any]) -> str:
 def check_run(
     context: Mapping[str, Any], night: str, *, unfinished: bool = False, now: datetime | None = None
 ) -> None:
-    """Check that a run can be about a night.
+    """Check that a run can process a night.
 
     Parameters
     ----------
@@ -56,15 +56,15 @@ def check_run(
     night
         ``YYYY-MM-DD``.
     unfinished
-        Whether it may be a night that is not over.
+        Whether the night may still be going on.
     now
-        The time; the clock's by default.
+        The current time; read from the clock by default.
 
     Raises
     ------
     NightError
-        The night is not over; one night is given to a backfill, whose runs are about many; or logical date
-        and data interval of the run mean different nights.
+        The night is not over; a backfill, which covers many nights, got one night; or the run's logical date
+        and data interval mean different nights.
     """
     check_night(night)
     explicit = (context.get("params") or {}).get("night")
@@ -81,7 +81,7 @@ def check_run(
     if not explicit and not _of_run(context, "partition_key"):
         _check_dates(context)
     asked = _of_run(context, "run_after")
-    # The clock of the worker may be behind the one of the server that made the run.
+    # The worker's clock may lag behind that of the server that created the run.
     moments = [now or datetime.now(UTC), *([asked] if isinstance(asked, datetime) else [])]
     start, end = _last_interval(context, max(moments))
     over = max(_date_of(start, end), end.date() - timedelta(days=1))
@@ -120,7 +120,7 @@ def _last_interval(context: Mapping[str, Any], moment: datetime) -> tuple[dateti
 
 
 def _check_dates(context: Mapping[str, Any]) -> None:
-    """Refuse a run whose logical date says another night than its interval.
+    """Refuse a run whose logical date and data interval mean different nights.
 
     ``airflow dags trigger --logical-date`` makes such runs (3.3.2): the interval is the last one before now,
     whatever the date.

@@ -15,7 +15,7 @@ NOBODYS = SimpleNamespace(
 
 
 def test_a_task_that_airflow_does_not_know_is_named(airflow_api: str) -> None:
-    path = r"/dagRuns/manual__never%2B1/taskInstances/launch was answered with 404"
+    path = r"/dagRuns/manual__never%2B1/taskInstances/launch returned HTTP status 404"
     with pytest.raises(NoteError, match=path):
         write_note(airflow_api, NOBODYS, "a note")
 
@@ -26,7 +26,7 @@ def test_who_is_not_let_in_is_told(
 ) -> None:
     connection = json.loads(airflow_api_server) | {"login": login, "password": "guessed"}
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", json.dumps(connection))
-    with pytest.raises(NoteError, match=r"was answered with 40[13]") as refused:
+    with pytest.raises(NoteError, match=r"returned HTTP status 40[13]") as refused:
         write_note("airflow_api", NOBODYS, "a note")
     assert "guessed" not in str(refused.value)
 

@@ -1,4 +1,4 @@
-"""Boxes, scores and average precision: pure functions on what a detector said and what is really there."""
+"""Boxes, scores and average precision: pure functions of predictions and ground truth."""
 
 from __future__ import annotations
 

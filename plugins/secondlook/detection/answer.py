@@ -30,9 +30,9 @@ Size: TypeAlias = tuple[int, int, int]
 # Below this an answer of the built-in algorithm is noise: up to 400 rows an image, most of them near zero.
 MIN_SCORE = 0.01
 _ROUNDING = 1e-6
-# How far a box may leave its image on each side, in image sizes: what is further out was measured otherwise.
+# How far a box may extend beyond its image on each side, in image sizes; further out it has another frame.
 _MOST_OUTSIDE = 3.0
-# A box that ends within so many pixels of the top left corner was meant as a ratio.
+# A box that ends this close to the top left corner, in pixels, was meant as a ratio.
 _RATIO_LIKE_PX = 1.5
 _SMALLEST_JUDGED_PX = 8
 _UNUSED = -1

@@ -25,7 +25,7 @@ _CHUNK_CELLS = 4_000_000
 
 @dataclass(frozen=True, slots=True)
 class MeanAveragePrecision:
-    """Average precision by class (None: no such object here) and its mean over the classes that occur."""
+    """Average precision by class (None: no object of the class) and its mean over the classes that occur."""
 
     per_class: tuple[float | None, ...]
 
@@ -49,7 +49,7 @@ def mean_average_precision(matches: Sequence[ImageMatches], num_classes: int) ->
 
 @dataclass(frozen=True, slots=True)
 class ClassCurves:
-    """One class's detections of many images, sorted once, so that any weighting of the images is cheap.
+    """One class's detections of many images, sorted once, so that reweighting the images is cheap.
 
     Precision and recall change their envelope only at true positives, so detections are grouped into the
     stretches that end at each true positive; what follows the last one cannot change the area.

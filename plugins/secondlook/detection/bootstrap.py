@@ -1,4 +1,4 @@
-"""Is one model better than another? The paired bootstrap over images answers with an interval."""
+"""Whether one model is better than another: an interval from the paired bootstrap over images."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def paired_bootstrap(
 ) -> PairedBootstrap:
     """Resample images with replacement within each slice, the same images for both models.
 
-    Both models answer for the same drawn images, so what is hard for both cancels out (Efron and
+    Both models are measured on the same resampled images, so shared difficulty cancels out (Efron and
     Tibshirani, "An Introduction to the Bootstrap", 1993, percentile interval). With few
-    images the interval is a little narrow: where both models are equally good it holds the truth in 93 % of
-    cases for 60 images and in 94 % for 200.
+    images the interval is slightly narrow: for two equally good models it covers the truth in 93 % of cases
+    with 60 images and in 94 % with 200.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def paired_bootstrap(
     Raises
     ------
     EvaluationError
-        When the two models did not answer for the same images, each once.
+        The two models did not answer for the same images, each once.
     """
     first, second = _aligned(challenger, champion)
     names = [slices[m.image] if slices is not None else "clean" for m in first]
@@ -140,7 +140,7 @@ def _paired_delta(
     if np.isnan(first) or np.isnan(second):
         return PairedDelta(len(challenger), None, None, None, None, None)
     deltas = _weighted_map(curves[0], weights) - _weighted_map(curves[1], weights)
-    # A resample of a small slice may hold no object at all; it says nothing about either model.
+    # A resample of a small slice may hold no object; it carries no information about either model.
     low, high = np.nanpercentile(deltas, [2.5, 97.5]) if not np.isnan(deltas).all() else (None, None)
     return PairedDelta(
         images=len(challenger),
@@ -158,5 +158,5 @@ def _weighted_map(curves: Sequence[ClassCurves], weights: FloatArray) -> FloatAr
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", category=RuntimeWarning
-        )  # numpy warns of a column of NaN, which is meant
+        )  # numpy warns about columns of NaN, which are intended
         return np.asarray(np.nanmean(per_class, axis=0), dtype=np.float64)

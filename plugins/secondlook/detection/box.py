@@ -35,7 +35,7 @@ class Box:
     def __post_init__(self) -> None:
         if not all(map(math.isfinite, (self.xmin, self.ymin, self.xmax, self.ymax))):
             raise BoxError(
-                f"The box {self.as_tuple()} has an edge that is no finite number; drop or redraw it."
+                f"The box {self.as_tuple()} has an edge that is not a finite number; drop or redraw it."
             )
         if self.xmin >= self.xmax or self.ymin >= self.ymax:
             raise BoxError(
@@ -44,7 +44,7 @@ class Box:
 
     @classmethod
     def from_size(cls, left: float, top: float, width: float, height: float) -> Box:
-        """Make a box of its top left corner and its size in pixels."""
+        """Make a box from its top left corner and its size in pixels."""
         return cls(left, top, left + width, top + height)
 
     @property
@@ -67,7 +67,7 @@ class Box:
         return (self.xmin, self.ymin, self.xmax, self.ymax)
 
     def clamped(self, width: float, height: float) -> Box | None:
-        """Cut the box to an image of ``width`` by ``height`` pixels; None when nothing of it lies inside."""
+        """Cut the box to an image of ``width`` by ``height`` pixels; None when none of it lies inside."""
         xmin, xmax = max(self.xmin, 0), min(self.xmax, width)
         ymin, ymax = max(self.ymin, 0), min(self.ymax, height)
         return Box(xmin, ymin, xmax, ymax) if xmin < xmax and ymin < ymax else None
@@ -95,7 +95,7 @@ class Box:
 
 
 def _whole_pixels(low: float, high: float, limit: int) -> tuple[int, int]:
-    # Halves go up on both edges, so that boxes that touch still touch after rounding.
+    # Round half up on both edges, so that touching boxes still touch.
     start, stop = math.floor(low + 0.5), math.floor(high + 0.5)
     if start == stop:
         start = min(math.floor(low), limit - 1)

@@ -1,4 +1,4 @@
-"""Matching detections with the truth, image by image, as the PASCAL VOC development kit does."""
+"""Match detections to ground truth, image by image, as the PASCAL VOC development kit does."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IOU_THRESHOLD = 0.5
 
 @dataclass(frozen=True, slots=True)
 class TruthBox:
-    """An object that is really there; a ``difficult`` one counts neither for nor against a detector."""
+    """A ground-truth object; a ``difficult`` one counts neither for nor against a detector."""
 
     class_id: int
     box: Box
@@ -33,7 +33,7 @@ class ImageMatches:
     image
         Address of the image.
     rows
-        ``(class_id, score, is_true_positive)`` for each detection that counts, the surest first.
+        ``(class_id, score, is_true_positive)`` for each detection that counts, highest score first.
     truths
         Class of each object that counts.
     """
@@ -48,10 +48,10 @@ def match(
 ) -> ImageMatches:
     """Decide which detections of one image are true positives.
 
-    Each detection, the surest first, looks at the object of its class that it overlaps most. With an IoU of
-    at least ``iou_threshold`` it is a true positive if nobody found that object before and a false positive
-    otherwise; a detection of a difficult object is left out (Everingham et al., "The PASCAL Visual Object
-    Classes Challenge", 2010).
+    Each detection, highest score first, is compared with the object of its class that it overlaps most. With
+    an IoU of at least ``iou_threshold`` it is a true positive if the object is still unmatched and a false
+    positive otherwise; a detection of a difficult object is left out (Everingham et al., "The PASCAL Visual
+    Object Classes Challenge", 2010).
     """
     rows: list[tuple[int, float, bool]] = []
     for class_id in sorted({d.class_id for d in prediction.detections}):

@@ -1,4 +1,4 @@
-"""What a detector said about one image version."""
+"""A detector's prediction for one image version."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ class Detection:
     box: Box
 
     def sort_key(self) -> tuple[float, int, tuple[float, float, float, float]]:
-        """Order detections from sure to unsure, the rest by class and place."""
+        """Order detections by falling score, then by class and position."""
         return (-self.score, self.class_id, self.box.as_tuple())
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """All detections of one model in one image version, the surest first.
+    """All detections of one model in one image version, highest score first.
 
     ``width`` and ``height`` are pixels of the file as stored, ``depth`` its number of channels. ``etag`` is
-    the version of the image's key, ``sha256`` what its content is; None when the bytes were not read.
+    the version of the image's key, ``sha256`` identifies its content; None when the bytes were not read.
     """
 
     image: str
@@ -50,7 +50,7 @@ class Prediction:
 
     @property
     def top_score(self) -> float:
-        """The highest score; an image without any detection counts as 0."""
+        """The highest score; 0 for an image without detections."""
         return self.detections[0].score if self.detections else 0.0
 
     @classmethod
@@ -67,8 +67,8 @@ class Prediction:
     ) -> Prediction:
         """Read an answer to ``Accept: application/json;annotation=1``, in each form of ``detection.answer``.
 
-        Rows come unsorted and may slightly leave the image: they are sorted and clamped. Rows without area
-        inside the image and rows with a score below 0.01 are dropped.
+        Rows arrive unsorted and may extend slightly beyond the image: they are sorted and clamped. Rows
+        without area inside the image and rows with a score below 0.01 are dropped.
 
         Parameters
         ----------
@@ -80,7 +80,7 @@ class Prediction:
         Raises
         ------
         PredictionError
-            When the answer has another form, or cannot be about this image.
+            The answer has another form, or cannot be about this image.
         """
         try:
             answer = jsonl.decode_object(body, source=f"The answer of model {model} about {image}")
@@ -90,7 +90,7 @@ class Prediction:
             raise PredictionError(str(error)) from error
         except MALFORMED as error:
             raise PredictionError(
-                f"The answer of model {model} about {image} has no form of the object detection algorithm "
+                f"The answer of model {model} about {image} is in no form of the object detection algorithm "
                 f"({_fault(error)}): check that its container is that algorithm's."
             ) from error
         return cls(image, etag.strip('"'), width, height, depth, model, _in_order(detections), sha256)

@@ -1,1 +1,1 @@
-"""What can go wrong, why, and the one sentence that says it."""
+"""Failures: exceptions, their causes, and the one sentence that explains each."""

@@ -1,7 +1,7 @@
-"""What AWS answered, and what its refusals mean.
+"""What AWS's error responses mean.
 
 The arguments named ``error`` are botocore's ClientError or anything else with its ``response``: they are
-known by error code, text and HTTP status, so that nothing here imports an AWS client.
+recognized by error code, text and HTTP status, so nothing here imports an AWS client.
 
 Sources: Amazon S3 API Reference, Error Responses; SageMaker API Reference, Common Errors; the error shapes of
 botocore's service models.
@@ -21,7 +21,7 @@ def error_code(error: Any) -> str:
 
 
 def error_message(error: Any) -> str:
-    """The service's own sentence."""
+    """The service's message."""
     return str(error.response.get("Error", {}).get("Message", "")) or str(error)
 
 
@@ -31,10 +31,10 @@ def error_status(error: Any) -> int:
 
 
 def is_not_found(error: Any) -> bool:
-    """Whether the thing asked for does not exist.
+    """Whether the requested resource does not exist.
 
-    SageMaker's control plane says so with a ValidationException and a text only ("Could not find model",
-    "Requested resource not found").
+    SageMaker's control plane reports this as a ValidationException with a telling text ("Could not find
+    model", "Requested resource not found").
     """
     if error_code(error) == "ValidationException":
         return _NOT_FOUND_TEXT.search(error_message(error)) is not None
@@ -54,19 +54,19 @@ _NOT_FOUND_TEXT = re.compile(r"Could not find|Requested resource not found|does 
 _BUSY_TEXT = re.compile(
     r"in-progress|in progress|being (created|updated|deleted)|(Creating|Updating|Deleting) (state|status)"
 )
-# How AWS words that an account may not use Amazon A2I, which took its last new customers in July 2026.
+# AWS's wording when an account may not use Amazon A2I, closed to new customers since July 2026.
 _NO_CUSTOMER_TEXT = re.compile(r"(existing|new|A2I) customer", re.IGNORECASE)
 _LIMIT_TEXT = re.compile(
     r"is (?P<limit>\d+) \w+, with current utilization of \d+ \w+ and a request delta of (?P<delta>\d+)"
 )
-# CreateEndpoint may not see the endpoint config that was made a moment before, and so on.
+# CreateEndpoint may not yet see an endpoint config created a moment ago, and so on.
 _JUST_MADE = {
     "CreateEndpoint": "endpoint configuration",
     "UpdateEndpoint": "endpoint configuration",
     "CreateEndpointConfig": "model",
     "CreateTransformJob": "model",
 }
-# The next try fetches new credentials, unless somebody has typed a session token into the connection.
+# The next try fetches new credentials, unless the connection holds a fixed session token.
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _BY_CODE: dict[str, Cause] = {
     **dict.fromkeys(
@@ -126,7 +126,7 @@ _BY_CODE: dict[str, Cause] = {
 
 
 def fault_of_answer(error: Any) -> Fault:
-    """Say what a refusal means."""
+    """Return what an error response means."""
     code, text, status = error_code(error), error_message(error), error_status(error)
     operation = str(getattr(error, "operation_name", ""))
     if code == "ModelError":
@@ -134,7 +134,7 @@ def fault_of_answer(error: Any) -> Fault:
     if code == "ResourceLimitExceeded":
         return Fault(Cause.QUOTA, _fits(text))
     if code in _EXPIRED or (code == "400" and operation.startswith("Head")):
-        # The answer to a HEAD has no body; S3 says 400 to one whose token has expired.
+        # A HEAD response has no body; S3 returns 400 when the token has expired.
         return Fault(Cause.CREDENTIALS, True)
     if _is_closed(code, text, operation):
         return fault(Cause.CLOSED)
@@ -154,12 +154,12 @@ def _is_closed(code: str, text: str, operation: str) -> bool:
 
 
 def _of_text(text: str, operation: str) -> Cause:
-    """Sort out SageMaker's ValidationException, which stands for many things."""
+    """Tell apart the many things that SageMaker reports as a ValidationException."""
     if _NOT_FOUND_TEXT.search(text):
         made = _JUST_MADE.get(operation)
         return Cause.BUSY if made and f"Could not find {made}" in text else Cause.NOT_FOUND
     if "not found" in text:
-        # The runtime's words for an endpoint.
+        # The runtime's wording for an endpoint.
         return Cause.NOT_FOUND
     if _BUSY_TEXT.search(text):
         return Cause.BUSY
@@ -167,7 +167,7 @@ def _of_text(text: str, operation: str) -> Cause:
 
 
 def _of_container(status: int) -> Fault:
-    """The model's container answered for itself: 0 when it did not get that far."""
+    """The model's container returned this status; 0 when it returned none."""
     if status == 429:
         return fault(Cause.THROTTLED)
     return fault(Cause.SERVICE_FAULT if status in {0, 408} or status >= 500 else Cause.INVALID)
@@ -194,6 +194,6 @@ def _of_status(status: int) -> Cause:
 
 
 def _fits(text: str) -> bool:
-    """Whether an instance quota would be enough if other jobs ended."""
+    """Whether the instance quota would suffice once other jobs end."""
     numbers = _LIMIT_TEXT.search(text)
     return numbers is None or int(numbers["delta"]) <= int(numbers["limit"])

@@ -1,4 +1,4 @@
-"""Why things fail: whether a cause passes by itself, what helps, and how long to wait for it."""
+"""Causes of failures: whether each passes on its own, what helps, and how long to wait."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Cause(Enum):
     UNKNOWN = "unknown"
 
 
-# What helps by cause. Those that pass come first; nobody has to do anything unless they do not.
+# What helps, by cause. Those that pass on their own come first; their advice is for when they do not.
 _PASSING = {
     Cause.THROTTLED: "wait; if it goes on, ask AWS for a higher request rate or run fewer tasks at once",
     Cause.UNREACHABLE: "check the network and the connection's endpoint URL if it goes on",
@@ -52,7 +52,7 @@ _LASTING = {
     Cause.DEFECT: "this is a fault of the program or of its installation, report it with the log",
     Cause.STATED: "",
 }
-# How many times the usual delay a cause takes to pass.
+# Multiples of the usual delay that a cause takes to pass.
 _PATIENCE = {Cause.CAPACITY: 5, Cause.QUOTA: 5}
 _STEPS = 30
 
@@ -61,7 +61,7 @@ _STEPS = 30
 class Fault:
     """What a failure means.
 
-    ``passing``: the same call may succeed later although nobody does anything.
+    ``passing``: the same call may succeed later without anyone doing anything.
     """
 
     cause: Cause
@@ -69,12 +69,12 @@ class Fault:
 
     @property
     def known(self) -> bool:
-        """Whether it is in the table at all; what is not is retried."""
+        """Whether the cause is in the table; unknown ones are retried."""
         return self.cause is not Cause.UNKNOWN
 
     @property
     def advice(self) -> str:
-        """What to do, as the end of a sentence; empty when the error says it itself."""
+        """What to do, as the end of a sentence; empty when the error says so itself."""
         return _PASSING.get(self.cause) or _LASTING.get(self.cause) or "read the log, then clear the task"
 
 

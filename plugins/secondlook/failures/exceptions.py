@@ -1,13 +1,13 @@
-"""The exceptions of Second Look: each message is one sentence naming the thing, the fault and the way out."""
+"""The exceptions of Second Look: each message is one sentence naming what, what is wrong and what to do."""
 
 from __future__ import annotations
 
 
 class SecondLookError(Exception):
-    """Base of everything this package raises on purpose; the message is meant for the person on call.
+    """Base of all errors that this package raises deliberately; the message is for the person on call.
 
-    ``passing`` says whether the same task may succeed later although nobody does anything. None leaves it to
-    the error that this one was raised from; without such an error it does not pass.
+    ``passing``: whether the same task may succeed later without anyone doing anything. None leaves that to
+    the error that this one was raised from; without one, the error does not pass.
     """
 
     passing: bool | None = None
@@ -18,11 +18,11 @@ class SettingsError(SecondLookError):
 
 
 class NightError(SecondLookError):
-    """A night is not a calendar date written YYYY-MM-DD, or a run cannot mean it."""
+    """A night is not a calendar date written YYYY-MM-DD, or the run cannot process it."""
 
 
 class ParameterError(SecondLookError):
-    """A run was given something that its DAG does not know or cannot use."""
+    """A run has a parameter that its DAG does not know or cannot use."""
 
 
 class S3UriError(SecondLookError):
@@ -30,7 +30,7 @@ class S3UriError(SecondLookError):
 
 
 class ResourceNameError(SecondLookError):
-    """A name would break the pattern or the length that the AWS service allows."""
+    """A name breaks the pattern or the length that the AWS service allows."""
 
 
 class RecordError(SecondLookError):
@@ -54,11 +54,11 @@ class EvaluationError(SecondLookError):
 
 
 class ReviewPolicyError(SecondLookError):
-    """A review policy is unknown, refuses its parameters or returns something that is no priority."""
+    """A review policy is unknown, refuses its parameters or returns something that is not a priority."""
 
 
 class ReviewInputError(SecondLookError):
-    """What reviewers should see exceeds what Amazon A2I accepts, or no longer matches the ledger."""
+    """The input of a review exceeds what Amazon A2I accepts, or no longer matches the ledger."""
 
 
 class ReviewOutputError(SecondLookError):
@@ -78,11 +78,11 @@ class VocFolderError(SecondLookError):
 
 
 class TrainingDataError(SecondLookError):
-    """The images at hand cannot be trained on."""
+    """The available images cannot be trained on."""
 
 
 class ReplayError(SecondLookError):
-    """Training data cannot be mixed: there is nothing to replay, or the ratio makes no sense."""
+    """Training data cannot be mixed: there is nothing to replay, or the ratio is invalid."""
 
 
 class ModelFaultError(SecondLookError):

@@ -1,7 +1,7 @@
-"""What a failure means: does it pass by itself, or does somebody have to change something first?
+"""What a failure means: whether it passes on its own, and the sentence that explains it.
 
-For operators, sensors, triggers and the retry policy. Errors of clients are known by class name, so that
-nothing here imports an AWS client; what services answered is sorted out by :mod:`secondlook.failures.aws`.
+For operators, sensors, triggers and the retry policy. Client errors are recognized by class name, so
+nothing here imports an AWS client; service responses are interpreted by :mod:`secondlook.failures.aws`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from secondlook.failures.exceptions import SecondLookError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-# Errors that are no answer of a service, by the name of their class or of one that it derives from; the first
-# name found along the class's ancestors decides, so the special come before the general by themselves.
+# Errors other than a service's response, by the name of their class or of a base class; the first name found
+# along the method resolution order decides, so the specific come before the general.
 _BY_CLASS: dict[str, Cause] = {
     **dict.fromkeys(
         (
@@ -63,14 +63,14 @@ _BY_CLASS: dict[str, Cause] = {
 
 
 def _of_one(error: BaseException) -> Fault:
-    """What an error means on its own, without what it was raised from."""
+    """What an error means by itself, ignoring what it was raised from."""
     ancestors = [ancestor.__name__ for ancestor in type(error).__mro__]
     if "ClientError" in ancestors and isinstance(getattr(error, "response", None), dict):
         return fault_of_answer(error)
     if "WaiterError" in ancestors:
         return _of_waiter(error)
     if "NoCredentialsError" in ancestors:
-        # botocore raises it, too, when the machine's metadata service did not answer in time.
+        # botocore also raises it when the instance metadata service does not answer in time.
         return Fault(Cause.CREDENTIALS, True)
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return fault(Cause.SETUP)
@@ -95,11 +95,11 @@ class _Answer:
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Say what an error means.
+    """Return what an error means.
 
-    An error of this package decides for itself if it has an opinion (:attr:`SecondLookError.passing`);
-    otherwise, and for errors that say nothing, what they were raised from decides. A sentence of this package
-    that was not raised from a passing error is for a person.
+    An error of this package that sets :attr:`SecondLookError.passing` decides; otherwise, and for unknown
+    errors, what it was raised from decides. An error of this package that was not raised from a passing error
+    does not pass.
     """
     stated = False
     for link in _chain(error):
@@ -125,14 +125,14 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def will_pass(error: BaseException) -> bool:
-    """Whether waiting is known to help: for those who wait anyhow and need no try for it."""
+    """Whether waiting is known to help; for callers that wait anyway, without using up a try."""
     found = fault_of(error)
     return found.known and found.passing
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a call went, and what helps there in particular.
+    """Where a call went, and advice that is specific to that place.
 
     Parameters
     ----------
@@ -169,9 +169,9 @@ def explain(error: BaseException, doing: str, place: Place) -> str:
 
 
 def sentence_of(error: BaseException) -> str:
-    """What happened and what to do, on one line, for errors from anywhere.
+    """What happened and what to do, on one line, for any error.
 
-    Errors of this package say it themselves; to others the advice for their cause is added.
+    Errors of this package already say so; for others, the advice for their cause is added.
     """
     if isinstance(error, SecondLookError):
         return _one_line(str(error))

@@ -1,4 +1,4 @@
-"""How often, and after what delay, Airflow tries a task again.
+"""When, and after what delay, Airflow retries a task.
 
 Airflow evaluates the policy in the worker when a task has failed by an exception. What it does not cover: a
 worker that was killed (``retry_delay`` and ``retry_exponential_backoff`` of the DAG count then), sensors that
@@ -24,12 +24,12 @@ LONGEST_DELAY = timedelta(minutes=30)
 
 
 class SecondLookRetryPolicy(RetryPolicy):
-    """Fails at once what will not pass by itself, and waits longer and longer for the rest.
+    """Fails at once on errors that do not pass on their own, and retries the rest with exponential backoff.
 
-    The delay starts with the task's ``retry_delay``, doubles with each try, is spread by up to half at random
-    so that tasks that failed together do not come back together, and never exceeds the task's
+    The delay starts with the task's ``retry_delay``, doubles with each try, is shortened by up to half at
+    random so that tasks that failed together do not retry together, and never exceeds the task's
     ``max_retry_delay`` (half an hour if it has none). Missing capacity and full quotas get five times the
-    delay. ``retries`` stays the most that Airflow tries. What is not known to last is tried again.
+    delay. ``retries`` remains the maximum. Unknown errors are retried.
 
     The reason, one sentence, is the last line of the task's log.
     """
@@ -41,7 +41,7 @@ class SecondLookRetryPolicy(RetryPolicy):
         max_tries: int,
         context: Context | None = None,
     ) -> RetryDecision:
-        """Decide about one failure; ``try_number`` counts from 1 and goes on counting after a clear."""
+        """Decide about one failure; ``try_number`` starts at 1 and keeps counting after a clear."""
         what, sentence = fault_of(exception), sentence_of(exception)
         if not what.passing:
             return RetryDecision.fail(sentence)
@@ -58,7 +58,7 @@ class SecondLookRetryPolicy(RetryPolicy):
             longest=_seconds(LONGEST_DELAY if longest is None else longest),
             jitter=random.random(),
         )
-        reason = f"{sentence} It is tried again in {seconds:.0f} s."
+        reason = f"{sentence} Retrying in {seconds:.0f} s."
         return RetryDecision.retry(timedelta(seconds=seconds), reason)
 
     def serialize(self) -> dict[str, Any]:

@@ -1,1 +1,1 @@
-"""What only matters while a task runs in Airflow: links, notes, the log, the executor, the pace."""
+"""What concerns the running Airflow task: links, notes, logs, the executor, rate limits."""

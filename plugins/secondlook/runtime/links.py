@@ -1,7 +1,7 @@
-"""Links to the AWS console, or to the service that answers in AWS's place.
+"""Links to the AWS console, or to the server that answers in AWS's place.
 
-A link is written while the task runs, so that the button is there during a long training or a human wait and
-not only afterwards: ``persist`` stores the finished address as the XCom that the Airflow UI reads, and
+A link is written while the task runs, so that the button works during a long training or review, not only
+afterwards: ``persist`` stores the finished address as the XCom that the Airflow UI reads, and
 ``get_link``, which Airflow calls when the task ends or defers, returns that same address.
 
 Where the button leads follows from the client that did the work. A client of amazonaws.com leads to the AWS
@@ -45,7 +45,7 @@ def is_aws(endpoint_url: str) -> bool:
 
 
 class PlaceLink(BaseOperatorLink):
-    """What all links share: an address made of the boto3 client that did the work and the thing's name."""
+    """Base of all links: an address built from the boto3 client that did the work and the resource's name."""
 
     name: ClassVar[str]
     console_path: ClassVar[str]
@@ -53,7 +53,7 @@ class PlaceLink(BaseOperatorLink):
 
     @classmethod
     def url(cls, *, client: Any, name: str) -> str:
-        """Return the address of the thing called ``name`` that ``client`` works on."""
+        """Return the address of the resource called ``name`` that ``client`` works on."""
         meta = client.meta
         place = quote(name, safe="")
         if not is_aws(meta.endpoint_url):
@@ -64,14 +64,14 @@ class PlaceLink(BaseOperatorLink):
 
     @classmethod
     def persist(cls, context: Context, operator: BaseOperator, *, client: Any, name: str) -> None:
-        """Store the address for the UI; call it as soon as the thing has a name.
+        """Store the address for the UI; call it as soon as the resource has a name.
 
         Parameters
         ----------
         context
             The task's context.
         operator
-            The running operator; one that pushes no XComs gets no link.
+            The running operator; without XCom push it gets no link.
         client
             The boto3 client that did the work (region, partition and endpoint are read from it).
         name
@@ -81,12 +81,12 @@ class PlaceLink(BaseOperatorLink):
             context["ti"].xcom_push(key=f"_link_{cls.__name__}", value=cls.url(client=client, name=name))
 
     def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
-        """Return the address stored by ``persist``, or an empty string when the task has not got that far."""
+        """Return the address stored by ``persist``, or an empty string before the task has stored one."""
         return XCom.get_value(ti_key=ti_key, key=self.xcom_key) or ""
 
 
 class EndpointLink(PlaceLink):
-    """The SageMaker endpoint that answers for the champion."""
+    """The SageMaker endpoint that serves the champion."""
 
     name = "SageMaker endpoint"
     console_path = "/sagemaker/home?region={region}#/endpoints/{name}"

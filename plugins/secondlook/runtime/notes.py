@@ -1,6 +1,6 @@
 """The note of a task instance, written through Airflow's public REST API (v2).
 
-Airflow 3.3 gives a running task no other way to it: the Task SDK and the API behind it do not know notes.
+Airflow 3.3 offers a running task no other way: the Task SDK and the execution API have no notes.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ MOST_CHARACTERS = 1000
 
 
 class NoteError(Exception):
-    """A note could not be written; the message says why, in the middle of a sentence."""
+    """A note could not be written; the message is a clause that says why."""
 
 
 def write_note(conn_id: str, ti: Any, text: str) -> None:
-    """Write the note of a task instance, in place of the one that it has.
+    """Write the note of a task instance, replacing the one it has.
 
     Parameters
     ----------
     conn_id
         Airflow connection to the API server: host, port and schema, log-in and password of a user who may
-        edit task instances; without a log-in the password is taken for a token.
+        edit task instances; without a log-in, the password is used as a token.
     ti
         The task instance: ``dag_id``, ``run_id``, ``task_id`` and ``map_index``.
     text
-        The note; what is too long is cut off.
+        The note; cut off after :data:`MOST_CHARACTERS`.
 
     Raises
     ------
     NoteError
-        There is no such connection, or the API server cannot be reached or refuses.
+        The connection does not exist, or the API server is unreachable or refuses.
     """
     import httpx
     from airflow.sdk.exceptions import AirflowNotFoundException
@@ -76,15 +76,15 @@ def _token(client: httpx.Client, connection: Any) -> str:
     try:
         return str(answer.json()["access_token"])
     except (ValueError, KeyError, TypeError):
-        raise NoteError(f"{answer.url} gave no token: it is no API server of Airflow") from None
+        raise NoteError(f"{answer.url} gave no token: it is not an Airflow API server") from None
 
 
 def _must(client: httpx.Client, method: str, path: str, **request: Any) -> httpx.Response:
-    """Send a request; again when the server has a fault (with SQLite it may be busy for another writer)."""
+    """Send a request, and retry on a server error (SQLite may be busy with another writer)."""
     for _ in range(TRIES):
         answer = client.request(method, path, **request)
         if answer.status_code < 500:
             break
     if answer.is_error:
-        raise NoteError(f"{method} {path} was answered with {answer.status_code}")
+        raise NoteError(f"{method} {path} returned HTTP status {answer.status_code}")
     return answer

@@ -1,4 +1,4 @@
-"""A steady rate for calls that a service meters."""
+"""A steady rate for calls to a service that throttles."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if TYPE_CHECKING:
 
 
 class Pace:
-    """Lets at most ``per_second`` calls begin in a second, evenly spaced.
+    """Lets at most ``per_second`` calls start per second, evenly spaced.
 
-    A caller slower than that is never held up, and saves nothing up either: after a slow call the next ones
-    keep their distance all the same.
+    A slower caller never waits, and earns no burst either: after a slow call, the next ones are spaced as
+    usual.
 
     :param per_second: rate, calls per second; above 0.
-    :param clock: seconds from any origin, never going back.
+    :param clock: monotonic seconds from any origin.
     :param sleep: waits the given number of seconds.
     """
 
@@ -32,7 +32,7 @@ class Pace:
         self._next = clock()
 
     def wait(self) -> None:
-        """Return when the next call may begin."""
+        """Block until the next call may start."""
         now = self._clock()
         if now < self._next:
             self._sleep(self._next - now)

@@ -1,4 +1,4 @@
-"""What a run was given: keys that are no parameters would be ignored in silence."""
+"""Check a run's ``conf``: Airflow silently ignores keys that are not parameters."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ SIMILAR = 0.5
 
 
 def check_conf(context: Mapping[str, Any]) -> None:
-    """Refuse a run whose ``conf`` would not do what it says; for ``pre_execute`` of a DAG's first task.
+    """Refuse a run whose ``conf`` would be ignored; for ``pre_execute`` of a DAG's first task.
 
-    Airflow takes any key, and checks types and ranges of those that are parameters of the DAG.
+    Airflow accepts any key, and checks types and ranges only of the DAG's parameters.
 
     Raises
     ------
     ParameterError
-        A key is no parameter, or Airflow is configured to ignore what a run is given.
+        A key is not a parameter, or Airflow is configured to ignore ``conf``.
     """
     conf = getattr(context.get("dag_run"), "conf", None) or {}
     known = list(context["dag"].params)

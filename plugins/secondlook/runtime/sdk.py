@@ -1,7 +1,7 @@
-"""The SageMaker Python SDK, for what it knows better than we do: the addresses of Amazon's images.
+"""The SageMaker Python SDK, used only for the addresses of Amazon's images.
 
-It takes seconds to import and reports its use to Amazon unless told not to: it is imported when asked, and
-told first. Every call to AWS goes through boto3.
+It takes seconds to import and sends telemetry to Amazon unless told not to, so it is imported only when
+needed, with telemetry off. Every call to AWS goes through boto3.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SETTINGS = Path(__file__).with_name("sdk.yaml")
 
 
 class NoImageUriError(SecondLookError):
-    """Amazon has no image of the algorithm in a Region."""
+    """Amazon has no image of the algorithm in this Region."""
 
 
 def object_detection_image(region: str) -> str:
@@ -39,6 +39,6 @@ def object_detection_image(region: str) -> str:
 
 
 def report_nothing() -> None:
-    """Switch off what the SDK, and MLflow that it may load, report; before the SDK is imported."""
+    """Turn off telemetry of the SDK, and of MLflow, which it may load; call before importing the SDK."""
     os.environ["SAGEMAKER_USER_CONFIG_OVERRIDE"] = str(_SETTINGS)
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = os.environ["DO_NOT_TRACK"] = "true"

@@ -1,4 +1,4 @@
-"""How the log of a task is shown in Airflow's UI."""
+"""How Airflow's UI shows the log of a task."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import logging
 
 
 def leave_log_group() -> None:
-    """Close the group "Pre Execute" of the task's log, before an error is raised in it.
+    """Close the log group "Pre Execute" before raising an error in it.
 
-    Airflow 3.3.2 closes it only when ``execute`` begins. The UI shows a group folded, so that an error in
-    it, of the templates or of ``pre_execute``, is not seen.
+    Airflow 3.3.2 closes it only when ``execute`` starts, and the UI shows groups folded: an error in a
+    template or in ``pre_execute`` would be hidden.
     """
     logging.getLogger("airflow.task").info("::endgroup::")

@@ -1,4 +1,4 @@
-"""What a night's scoring means: pure rules about images, parts and the model that answers."""
+"""Pure rules of scoring a night: shards, parts, quarantine, and whose fault a failure is."""
 
 from __future__ import annotations
 

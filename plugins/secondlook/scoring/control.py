@@ -1,6 +1,6 @@
-"""The control image: drawn here, so a model that fails on it fails by itself.
+"""The control image: it is drawn here, so a model that fails on it is at fault itself.
 
-Width and height differ, so that a model that answers in a frame of its own (or turned) is found out.
+Width and height differ, so that a model that answers in another or a rotated frame is detected.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whose fault is it that images of a part could not be scored: their own, or the model's?
+"""Whether the images or the model are at fault when images of a part could not be scored.
 
 An image is to blame by itself if it is empty, too large, neither JPEG nor PNG, or cannot be decoded although
 the model answers about others. Such images are quarantined, however many. Each of the others that the model
@@ -35,7 +35,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class Blame:
-    """So many of a part's images failed the same way that the model, or a setting, is at fault."""
+    """So many of a part's images failed in the same way that the model, or a setting, is at fault."""
 
     failed: int
     asked: int

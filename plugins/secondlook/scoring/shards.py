@@ -1,8 +1,7 @@
-"""Cutting a night into shards (what one task scores) and parts (what one file holds), without ever holding
-the list of its images.
+"""Cut a night into shards (one task each) and parts (one file each), without its list of images in memory.
 
-A shard is a range of names, not a list: an image that arrives after the cutting falls into exactly one shard,
-and the numbers of the parts of two shards never meet.
+A shard is a range of names, not a list: an image that arrives later falls into exactly one shard, and part
+numbers of different shards never overlap.
 """
 
 from __future__ import annotations
@@ -43,7 +42,7 @@ class Shard:
         Raises
         ------
         RecordError
-            A member is missing or makes no sense.
+            A member is missing or invalid.
         """
         try:
             until = record["until"]
@@ -72,7 +71,7 @@ def cut(
     Parameters
     ----------
     names
-        In ascending order; read once, never held.
+        In ascending order; read once, not kept.
     shard_size
         Images per shard; rounded up to a multiple of ``part_size``, and doubled until ``max_shards`` are
         enough.
@@ -89,7 +88,7 @@ def cut(
     size = -(-shard_size // part_size) * part_size
     count, ends, last = 0, [], ""
     for name in names:
-        # A shard ends only where another begins: the last one stays open.
+        # A shard ends only where the next one starts; the last one is open-ended.
         if count and count % size == 0:
             ends.append(last)
             if len(ends) == max_shards:

@@ -1,4 +1,4 @@
-"""Where this deployment lives: bucket, roles, names, labels, instance types and the defaults of a night.
+"""Settings of a deployment: bucket, roles, names, labels, instance types and a night's defaults.
 
 One TOML file holds the settings (``SECONDLOOK_SETTINGS`` names it; the default, ``secondlook.toml``, lies in
 this folder); the Airflow Variable ``secondlook_settings``, a JSON object, is merged over it key by key.

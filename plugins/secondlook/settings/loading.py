@@ -24,7 +24,7 @@ def load_settings() -> Settings:
     Raises
     ------
     SettingsError
-        The file cannot be read, the Variable is no JSON object, or a value is wrong.
+        The file cannot be read, the Variable is not a JSON object, or a value is wrong.
     """
     path = Path(os.environ.get(SETTINGS_ENVIRONMENT_VARIABLE) or DEFAULT_SETTINGS_FILE)
     try:
@@ -87,10 +87,10 @@ class LazySettings:
         return getattr(self._loaded, name)
 
     def __repr__(self) -> str:
-        # The same text at every parse, so that the DAG's serialised form does not change.
+        # The same text at every parse, so the DAG's serialized form does not change.
         return "<settings>"
 
 
 def choose(value: Any, default: Any) -> Any:
-    """``value`` unless it is None: what the trigger form leaves empty comes from the settings."""
+    """``value`` unless it is None: fields left empty in the trigger form come from the settings."""
     return default if value is None else value

@@ -1,4 +1,4 @@
-"""All settings of a deployment, and what they have to be."""
+"""All settings of a deployment, with their rules."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from secondlook.settings.types import FlowName, ResourceName, RoleArn
 
 
 class Settings(Section):
-    """All that differs from one deployment to the next."""
+    """Everything that differs between deployments."""
 
     bucket: str = Field(
         pattern=r"^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", description="images in, everything else out"

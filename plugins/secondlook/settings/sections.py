@@ -16,16 +16,16 @@ from secondlook.settings.types import ConcurrentTransforms, InstanceType, Share,
 class Section(BaseModel):
     """A table of the settings; an operator takes it as one argument."""
 
-    # TOML and JSON as Python reads it know `inf` and `nan`, which are no setting of anything here.
+    # TOML, and JSON as Python reads it, have `inf` and `nan`, which are never valid here.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def override(self, **values: Any) -> Self:
-        """Return the section as one run has it: each value that is not None takes the setting's place.
+        """Return the section for one run: each value that is not None replaces the setting's.
 
         Raises
         ------
         SettingsError
-            A name that is no setting of the section, or a value that breaks its rule.
+            A name that the section does not have, or a value that breaks its rule.
         """
         given = {name: value for name, value in values.items() if value is not None}
         if not given:
@@ -65,7 +65,7 @@ class ArchiveSettings(Section):
 
 
 class ReviewSettings(Section):
-    """Whom to ask, how much, and what a reviewer is shown."""
+    """Which images people review, at what cost, and what reviewers see."""
 
     policy: str = Field(
         default="uncertainty_sum",
@@ -137,7 +137,7 @@ class ReviewSettings(Section):
     )
 
     def override(self, **values: Any) -> Self:
-        """As for any section; another policy does not take the parameters that are meant for this one."""
+        """Like any section's, but another policy does not inherit the parameters meant for this one."""
         if values.get("policy") is not None and values.get("policy_params") is None:
             values["policy_params"] = {}
         return super().override(**values)
@@ -145,7 +145,7 @@ class ReviewSettings(Section):
     @field_validator("night_money", "month_money")
     @classmethod
     def _money_needs_a_price(cls, most: Decimal | None, values: ValidationInfo) -> Decimal | None:
-        # A price that cannot be read has its own sentence.
+        # An invalid price has an error of its own.
         if most is not None and values.data.get("price_per_review") == 0:
             raise ValueError("a limit in money needs review.price_per_review: set what a review costs")
         return most
@@ -190,7 +190,7 @@ class BootstrapSettings(Section):
 
 
 class EvaluationSettings(Section):
-    """Batch transform of the holdout and the rule that decides."""
+    """Batch transform of the holdout, and the promotion rule."""
 
     instance_type: InstanceType = Field(default="ml.m5.xlarge", description="of the transform job")
     max_concurrent_transforms: ConcurrentTransforms = Field(default=4, description="images in flight at once")

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with a setting, in one sentence for each fault."""
+"""Turns pydantic's errors about settings into sentences, one for each fault."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from secondlook.settings.types import MOST_CONCURRENT_TRANSFORMS
 if TYPE_CHECKING:
     from pydantic import ValidationError
 
-# What a rule of pydantic means in words; the key is the error's type.
+# Advice by pydantic's error type.
 _ADVICE = {
     "missing": "is missing: add it to the settings",
     "extra_forbidden": "is not a known setting: remove it or check its spelling",

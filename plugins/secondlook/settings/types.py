@@ -1,4 +1,4 @@
-"""The kinds of values that settings have, each with its pattern or range."""
+"""Types of setting values, each with its pattern or range."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The hyperparameters of a training, checked before anything is paid for.
+"""Hyperparameters of a training job, checked before anything costs money.
 
-By name, type and range when the image is the built-in Object Detection algorithm's. An image of another
-algorithm is asked only for what is computed here, because what else it takes is not known.
+They are checked by name, type and range if the image is the built-in Object Detection algorithm's. For any
+other image only the values computed here are checked, because its other parameters are unknown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ALGORITHM = "object-detection"
 _DEFAULT_LABEL_WIDTH = 350
 _DEFAULTS = {"base_network": "vgg-16", "image_shape": "300", "mini_batch_size": "32"}
 
-# What the training data says; a setting could only contradict it.
+# Derived from the training data; a setting could only contradict it.
 COMPUTED = {
     "num_classes": "is the number of labels",
     "num_training_samples": "is counted",
@@ -35,7 +35,7 @@ class HyperparameterError(SecondLookError):
     """A hyperparameter is unknown, of the wrong type or out of range; the message begins with its key."""
 
 
-# Of another image only these are looked at, because the training data is compared with them here.
+# The only ones checked for another image, because they are compared with the training data here.
 _OF_ANY_IMAGE = ("label_width", "mini_batch_size")
 
 
@@ -52,7 +52,7 @@ def faults_of(given: Mapping[str, Any], *, key: str, image: str | None = None) -
     given
         As set: text, numbers and booleans.
     key
-        What the names stand below, for example ``training.hyperparameters``.
+        The key that precedes the names, for example ``training.hyperparameters``.
     image
         The container image; None is Amazon's own.
     """
@@ -63,14 +63,14 @@ def faults_of(given: Mapping[str, Any], *, key: str, image: str | None = None) -
 
 
 def hyperparameters_as_text(given: Mapping[str, Any]) -> dict[str, str]:
-    """Return the values as SageMaker takes them; what no rule knows is written as Python writes it."""
+    """Return the values as SageMaker expects them; unknown ones are formatted with ``str``."""
     return {name: _text(name, value) for name, value in given.items()}
 
 
 def checked_hyperparameters(
     given: Mapping[str, Any], *, key: str, image: str | None = None
 ) -> dict[str, str]:
-    """Check hyperparameters as set and return them as SageMaker takes them.
+    """Check hyperparameters as set, and return them as SageMaker expects them.
 
     Raises
     ------
@@ -92,7 +92,7 @@ def check_hyperparameters(
     validation: Collection[ManifestLine] = (),
     image: str | None = None,
 ) -> dict[str, str]:
-    """Complete the hyperparameters by what the data says and check what the algorithm would fail on late.
+    """Add the hyperparameters that follow from the data, and check what would fail the job late.
 
     ``num_training_samples`` is the number of lines, ``label_width`` is raised to ``5 * boxes + 2`` of the
     image with the most boxes, in training and validation (SageMaker Developer Guide, Object Detection

@@ -1,7 +1,7 @@
-"""Which image is which: by its address, and by its content, for a copy under another name is the same image.
+"""Identity of images: by address and by content, because a copy under another name is the same image.
 
-A model that has learned a copy of a holdout image has seen the holdout. ETags do not tell: equal bytes have
-different ones under SSE-KMS, SSE-C and after a multipart upload. So content is compared by SHA-256 alone.
+A model that has learned a copy of a holdout image has seen the holdout. ETags cannot tell: equal bytes have
+different ones with SSE-KMS, SSE-C and multipart uploads. So content is compared by SHA-256 only.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Image(Protocol):
-    """What has an identity."""
+    """Anything that identifies an image."""
 
     @property
     def image(self) -> str:
@@ -28,7 +28,7 @@ class Image(Protocol):
 
     @property
     def sha256(self) -> str | None:
-        """Of the bytes; None when they were not read."""
+        """SHA-256 of the bytes; None when they were not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +70,14 @@ NO_IMAGES = ImageIdentities(frozenset(), frozenset())
 
 
 def named_images(data: bytes, *, source: str) -> tuple[NamedImage, ...]:
-    """Return the images that a manifest names, whatever it says about them, each line's.
+    """Return the image that each line of a manifest names, whatever else the line says.
 
     Raises
     ------
     RecordError
-        A line is no JSON.
+        A line is not JSON.
     ManifestError
-        A line names no image, or its SHA-256 is none.
+        A line names no image, or its SHA-256 is malformed.
     """
     images = []
     for number, record in jsonl.decode_numbered(data, source=source):

@@ -1,6 +1,6 @@
-"""What the next model reads: new answers mixed with replayed old images, and an honest split for validation.
+"""Training data of the next model: new answers mixed with replayed old images, and a stable validation split.
 
-Training on reviewed images alone makes a detector forget: they were chosen because they are unlike the
+Training on reviewed images alone makes a detector forget, because they were chosen for being unlike the
 rest. On blood cell photos with a drifted review batch, training without replay erased the old domain within
 80 steps, and a quarter of replayed images kept 95 % of it.
 """
@@ -28,7 +28,7 @@ DEFAULT_VALIDATION_SHARE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class ReplayMix:
-    """The images of one training: ``lines`` in training order, and how many of them are new and replayed."""
+    """The images of one training job: ``lines`` in training order, with counts of new and replayed ones."""
 
     lines: tuple[ManifestLine, ...]
     new: int
@@ -47,17 +47,17 @@ def mix_replay(
     Parameters
     ----------
     new
-        Images answered since the last training; each image counts once, copies included, and its last line
+        Images answered since the last training; each image, copies included, counts once, and its last line
         wins.
     old
         Images learned before; those that are also in ``new`` are left out.
     ratio
-        Replayed images per new image, 1.0 = half of the mix. 0 replays nothing: only on purpose.
+        Replayed images per new image, 1.0 = half of the mix. 0 replays nothing; use it deliberately.
     seed
         Seed of the sample; the order of the inputs does not matter.
     min_boxes_per_class
         The sample holds at least this many boxes of each class, as far as ``old`` has them, even if it
-        takes more images than ``ratio`` asks for: a rare class is what is forgotten first.
+        takes more images than ``ratio`` asks for: rare classes are forgotten first.
 
     Raises
     ------
@@ -101,8 +101,8 @@ def split_validation(
 ) -> tuple[tuple[ManifestLine, ...], tuple[ManifestLine, ...]]:
     """Split into training and validation lines by a hash of the image's address.
 
-    An image stays on its side whatever else is in the list, so no image validated on today is trained on
-    tomorrow. One exception: of two images or more (and ``0 < share < 1``) at least one goes to either side.
+    An image stays on its side regardless of the rest of the list, so no image validated on today is trained
+    on tomorrow. Exception: with two or more images (and ``0 < share < 1``) each side gets at least one.
 
     Raises
     ------

@@ -30,12 +30,12 @@ class SliceEvidence:
 
 @dataclass(frozen=True, slots=True)
 class PromotionRule:
-    """Better over all, and nowhere worse.
+    """Promotes a challenger that is better overall and worse nowhere.
 
     Attributes
     ----------
     min_images
-        Below this many holdout images nothing is promoted: their interval says little.
+        With fewer holdout images nothing is promoted: the interval is too wide to trust.
     min_delta
         The pooled interval must lie above this.
     max_slice_loss
@@ -59,7 +59,7 @@ class PromotionRule:
     def decide(
         self, pooled: SliceEvidence, slices: Mapping[str, SliceEvidence]
     ) -> tuple[bool, tuple[str, ...]]:
-        """Return the verdict and its reasons: every objection, or else what speaks for the challenger."""
+        """Return the verdict with its reasons: every objection, or else the gains."""
         if pooled.images < self.min_images:
             return False, (
                 f"The holdout has {pooled.images} images and the rule asks for at least {self.min_images}:"
