@@ -7,143 +7,40 @@ of its own that is killed at the end, and dies with pytest should pytest itself 
 
 from __future__ import annotations
 
-import atexit
-import contextlib
 import json
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import tempfile
 import time
-import urllib.error
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 from hypothesis import settings
 
-from include.local_sagemaker.ports import Ports
+from tests.support.aws import ACCOUNT_ID, REGION, ROLE_ARN, AwsCredentials, connection
+from tests.support.environment import isolate
+from tests.support.postgres import PostgresServer, postgres_binaries
+from tests.support.servers import ROOT, Server, free_port
+from tests.support.starting import (  # noqa: F401
+    pytest_runtest_logreport,
+    pytest_sessionfinish,
+    pytest_sessionstart,
+)
 
-from .review_desk.postgres import PostgresServer, postgres_binaries
-from .starting import pytest_runtest_logreport, pytest_sessionfinish, pytest_sessionstart  # noqa: F401
+# A busy machine is no fault of the code: no deadline an example, and the same examples each time.
+settings.register_profile("second-look", deadline=None, derandomize=True)
+settings.load_profile("second-look")
 
-# A busy machine is no fault; folders that want more load a profile of their own.
-settings.register_profile("no-clock", deadline=None)
-settings.load_profile("no-clock")
-
-ROOT = Path(__file__).resolve().parent.parent
-REGION = "us-east-1"
-ACCOUNT_ID = "111122223333"
-ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/second-look"
 TEAM = "night-team"
 WORKERS = {"alice": "alice's long password", "bob": "bob's long password"}
-START_TIMEOUT_SECONDS = 60.0
 
-# Nothing here may ever reach AWS by accident, or find the developer's own profile.
-for _name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
-    del os.environ[_name]
-os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
-os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
-
-# Airflow reads these when first imported, and writes into its home: that must not be the developer's own.
-_airflow_home = tempfile.mkdtemp(prefix="second-look-airflow-")
-atexit.register(shutil.rmtree, _airflow_home, ignore_errors=True)
-os.environ |= {
-    "AIRFLOW_HOME": _airflow_home,
-    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-    "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
-    # No scheduler runs here that would have to see the deferring process end.
-    "AIRFLOW__SECONDLOOK__SETTLE_SECONDS": "0.1",
-}
-
-
-@dataclass(frozen=True)
-class AwsCredentials:
-    """A key pair that the local servers know; no account anywhere does."""
-
-    access_key_id: str
-    secret_access_key: str
-    file: Path
-    """JSON file ``{access key id: secret}``, as the servers' ``--credentials`` takes it."""
-
-
-class Server:
-    """A server process in its own process group.
-
-    The log goes to ``log_path``; :meth:`stop` ends it politely, :meth:`kill` as a power cut would.
-    """
-
-    def __init__(
-        self, command: list[str], url: str, log_path: Path, environment: dict[str, str] | None = None
-    ) -> None:
-        self.url = url
-        self.log_path = log_path
-        self._log: IO[bytes] = log_path.open("ab")
-        launcher = [sys.executable, "-I", str(ROOT / "include/local_sagemaker/launch.py"), str(os.getpid())]
-        self.process = subprocess.Popen(
-            [*launcher, *command],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1", **(environment or {})},
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-
-    def wait_ready(self, path: str) -> Server:
-        """Wait until ``GET <url><path>`` answers below 500, or fail with the end of the server's log."""
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while time.monotonic() < deadline and self.process.poll() is None:
-            if _answers(self.url + path):
-                return self
-            time.sleep(0.05)
-        self.kill()
-        log = self.log_path.read_text(errors="replace")[-3000:]
-        raise RuntimeError(f"The server at {self.url} did not start; its log ends with:\n{log}")
-
-    def stop(self) -> None:
-        """End the server with SIGTERM, and whatever is left of its group with SIGKILL."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(timeout=15)
-        self.kill()
-
-    def kill(self) -> None:
-        """End the server and its group with SIGKILL; once it is gone, its id may be another's."""
-        if self._log.closed:
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-        self._log.close()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):
-            return True
-    except urllib.error.HTTPError as error:
-        return error.code < 500
-    except OSError:
-        return False
-
-
-_PORTS = Ports()
-
-
-def free_port() -> int:
-    """Return a loopback port that nothing listens on. It is leased: a slow start loses it to nobody."""
-    return _PORTS.lease()
+# Here and not in a hook: a folder's conftest, loaded next, may import Airflow.
+isolate()
 
 
 @pytest.fixture(scope="session")
@@ -359,32 +256,18 @@ def bucket(aws_clients: Callable[..., Any]) -> str:
     return name
 
 
-def _connection(credentials: AwsCredentials, endpoints: dict[str, str]) -> str:
-    return json.dumps(
-        {
-            "conn_type": "aws",
-            "login": credentials.access_key_id,
-            "password": credentials.secret_access_key,
-            "extra": {
-                "region_name": REGION,
-                "service_config": {service: {"endpoint_url": url} for service, url in endpoints.items()},
-            },
-        }
-    )
-
-
 @pytest.fixture(scope="session")
 def aws_connection(aws_credentials: AwsCredentials, s3_server: str, sagemaker_server: str) -> str:
     """The Airflow connection ``aws_default`` as JSON: S3 and SageMaker on this machine."""
     services = ("sagemaker", "sagemaker-runtime", "logs")
-    return _connection(aws_credentials, {"s3": s3_server, **dict.fromkeys(services, sagemaker_server)})
+    return connection(aws_credentials, {"s3": s3_server, **dict.fromkeys(services, sagemaker_server)})
 
 
 @pytest.fixture(scope="session")
 def a2i_connection(aws_credentials: AwsCredentials, desk_server: str) -> str:
     """The Airflow connection ``a2i_default`` as JSON: the Review Desk and nothing else."""
     services = ("sagemaker", "sagemaker-a2i-runtime")
-    return _connection(aws_credentials, dict.fromkeys(services, desk_server))
+    return connection(aws_credentials, dict.fromkeys(services, desk_server))
 
 
 @pytest.fixture(scope="session")

@@ -31,6 +31,7 @@ from tests.faults.algorithm import picture  # noqa: E402
 from tests.faults.deployment import create_flow  # noqa: E402
 from tests.faults.servers import IMAGE, ROLE_ARN, Servers  # noqa: E402
 from tests.faults.workers import LABELS  # noqa: E402
+from tests.support.airflow import TaskInstance  # noqa: E402
 
 BUCKET, PREFIX, MODEL, ENDPOINT = "large-night", "large", "large-night-model", "large-night"
 FLOW = "large-night"
@@ -38,18 +39,6 @@ REVIEWS = 20
 PART_SIZE = 500
 POLL_SECONDS = 0.5
 PLACE = {"bucket": BUCKET, "prefix": PREFIX}
-
-
-class TaskInstance:
-    """What operators use of a task instance."""
-
-    dag_id, run_id, map_index = "nightly_detection", "manual__large", -1
-
-    def __init__(self, task_id: str) -> None:
-        self.task_id = task_id
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        """Forget it."""
 
 
 def run_task(order: dict[str, Any]) -> None:
@@ -71,7 +60,10 @@ def run_task(order: dict[str, Any]) -> None:
         "launch": HumanLoopStartOperator,
     }
     operator = operators[order["task"]](task_id=order["task"], **PLACE, **order["arguments"])
-    context = {"ti": TaskInstance(order["task"]), "dag_run": SimpleNamespace(run_type="manual")}
+    context = {
+        "ti": TaskInstance("manual__large", order["task"]),
+        "dag_run": SimpleNamespace(run_type="manual"),
+    }
     before, began = memory_mib(os.getpid(), "VmRSS"), time.monotonic()
     result = operator.execute(context)
     answer = {

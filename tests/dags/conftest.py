@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Server, free_port
+from tests.support.servers import Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 BUNDLE = "dags-folder"

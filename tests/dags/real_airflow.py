@@ -23,8 +23,8 @@ from include.demo.demo_settings import POOLS_FILE
 from include.demo.deployment import Deployment
 from include.demo.processes import Supervisor
 from include.demo.state import State, open_state
-from tests.conftest import ROOT, free_port
-from tests.review_desk.postgres import PostgresServer, postgres_binaries
+from tests.support.postgres import PostgresServer, postgres_binaries
+from tests.support.servers import ROOT, free_port
 
 DAG_ID = "nightly_detection"
 ENDED = {"success", "failed"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,7 +14,8 @@ import pytest
 from secondlook import jsonl
 from secondlook.layout import Layout
 from secondlook.settings import LazySettings
-from tests.operators.shapes import LABELS, SIDE_PX, annotation_xml, draw
+from tests.support.reviewer import Reviewer
+from tests.support.shapes import LABELS, SIDE_PX, annotation_xml, draw, drawn_boxes
 
 NIGHT = "2026-11-20"
 OLD_NIGHT = "2026-03-01"
@@ -60,52 +60,27 @@ min_images = 20
 """
 
 
-class Reviewer(threading.Thread):
-    """Draws every box right, over the HTTP calls that the portal makes, until told to stop."""
+class Answering(threading.Thread):
+    """A reviewer who draws every box right until told to stop."""
 
-    def __init__(self, url: str, name: str, password: str) -> None:
+    def __init__(self, reviewer: Reviewer) -> None:
         super().__init__(daemon=True)
-        self._url = url
+        self._reviewer = reviewer
         self._stop_asked = threading.Event()
-        self._token = ""
-        self._token = self._post("/worker/sessions", {"name": name, "password": password})["token"]
         self.answered = 0
 
     def run(self) -> None:
         while not self._stop_asked.wait(0.1):
-            while task := self._post("/worker/tasks/next", {}):
-                self._answer(task)
+            self.answered += self._reviewer.answer_all(drawn_boxes, width=SIDE_PX, height=SIDE_PX)
 
     def leave(self) -> None:
         self._stop_asked.set()
         self.join()
 
-    def _answer(self, task: dict[str, Any]) -> None:
-        seed = int(task["input"]["taskObject"].rsplit("shape", 1)[1].removesuffix(".jpg"))
-        boxes = [
-            {"label": label, "left": left, "top": top, "width": width, "height": height}
-            for label, left, top, width, height in draw(seed).boxes
-        ]
-        content = {
-            "annotatedResult": {
-                "boundingBoxes": boxes,
-                "inputImageProperties": {"width": SIDE_PX, "height": SIDE_PX},
-            }
-        }
-        self._post(f"/worker/tasks/{task['task']}/answer", {"answerContent": content})
-        self.answered += 1
-
-    def _post(self, path: str, body: dict[str, Any]) -> Any:
-        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self._token}"}
-        request = urllib.request.Request(self._url + path, json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
 
 @pytest.fixture
-def reviewer(desk_server: str, desk_workers: dict[str, str]) -> Iterator[Reviewer]:
-    reviewer = Reviewer(desk_server, "alice", desk_workers["alice"])
+def reviewer(desk_server: str, desk_workers: dict[str, str]) -> Iterator[Answering]:
+    reviewer = Answering(Reviewer(desk_server, "alice", desk_workers["alice"]))
     reviewer.start()
     yield reviewer
     reviewer.leave()
@@ -168,7 +143,7 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     runnable_dags: dict[str, Any],
     deployment: Layout,
     aws_clients: Callable[..., Any],
-    reviewer: Reviewer,
+    reviewer: Answering,
     airflow_api: str,
     request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
@@ -209,6 +184,7 @@ def test_a_first_model_and_a_night_with_a_reviewer(
     assert tasks["score"] == tasks["scored"] == "success"
     scored = json.loads(read(layout.predictions_summary(NIGHT, first["model"])))
     assert (scored["images"], scored["scored"], scored["quarantined"]) == (31, 30, 1)
+    reviewer.leave()
     assert reviewer.answered == 16
     assert note_of("launch").startswith(f"Forecast for {NIGHT}: 16 images to review, 1.28 USD")
     lines = jsonl.decode(read(layout.reviewed_manifest(NIGHT)))

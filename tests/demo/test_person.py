@@ -21,20 +21,9 @@ from include.demo.services import s3_is_ready, s3_program
 from include.demo.state import BUCKET, PERSON, State, open_state
 from include.demo.upload import LAYOUT
 from secondlook.settings import parse_settings
-from tests.review_desk.conftest import (
-    ACCESS_KEY,
-    PASSWORD,
-    ROOT,
-    SECRET_KEY,
-    Flow,
-    Reviewer,
-    S3Server,
-    Site,
-    flow_request,
-    s3_client,
-    unique,
-    wait_for,
-)
+from tests.support.desk import ACCESS_KEY, SECRET_KEY, Flow, S3Server, Site, flow_request, s3_client, unique
+from tests.support.reviewer import PASSWORD, Reviewer
+from tests.support.servers import ROOT, wait_for
 
 NIGHT = "2026-01-05"
 
@@ -125,7 +114,7 @@ def test_the_person_is_told_what_waits_and_what_was_declined_is_let_go(desk, tmp
     assert person.count(NIGHT) == f"0 of 3 answered at {desk.url}/"
     assert output.getvalue().count("3 images wait for you") == 1
 
-    reviewer = Reviewer(desk.port, PERSON)
+    reviewer = Reviewer(desk.url, PERSON)
     reviewer.answer(reviewer.next())
     assert wait_for(lambda: flow.status(loops[0]) == "Completed")
     assert person.count(NIGHT) == f"1 of 3 answered at {desk.url}/"

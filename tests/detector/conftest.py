@@ -19,14 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 from PIL import Image, ImageDraw, ImageFilter
 
 from include.formats.detection_record import write_detection_records
 from include.formats.recordio import frame
-
-settings.register_profile("no-clock", deadline=None)
-settings.load_profile("no-clock")  # a busy machine is no fault
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(__file__).parent / "scripts"

@@ -14,8 +14,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.conftest import ACCOUNT_ID, REGION, ROOT, Server, free_port
 from tests.faults.workers import TEAM, WORKER
+from tests.support.aws import ACCOUNT_ID, REGION
+from tests.support.servers import ROOT, Server, free_port
 
 KEYS = ("AKIASECONDLOOKFAULT", "a secret of nobody")
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/second-look"

@@ -27,7 +27,8 @@ from secondlook.operators.launch import HumanLoopStartOperator
 from secondlook.records import budgets, document
 from secondlook.review import LedgerLine, MonthBudget, ReviewPlan, ScoredNight
 from secondlook.runtime.links import ReviewLink
-from tests.human_review.conftest import LABELS, MODEL, TaskInstance
+from tests.support.airflow import TaskInstance
+from tests.support.review_project import LABELS, MODEL
 
 LAYOUT = Layout("cells", "p")
 NIGHTS = ("2026-11-27", "2026-11-28", "2026-11-29", "2026-11-30", "2026-12-01")
@@ -106,7 +107,7 @@ class Run:
 
     def _work(self, operator: HumanLoopStartOperator) -> None:
         try:
-            operator.execute({"ti": TaskInstance()})
+            operator.execute({"ti": TaskInstance("manual__1", "launch")})
         except GreenletExit:
             raise
         except BaseException as error:

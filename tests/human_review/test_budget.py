@@ -9,7 +9,8 @@ import pytest
 
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.launch import OverBudgetError
-from tests.human_review.conftest import NIGHT, TaskInstance
+from tests.support.airflow import TaskInstance
+from tests.support.review_project import NIGHT
 
 NIGHTS = ["2026-11-20", "2026-11-21"]
 LINE = [
@@ -103,7 +104,7 @@ def test_a_bad_budget_gets_one_sentence_while_the_dag_is_parsed(project, argumen
 def test_two_nights_racing_for_one_month_stay_within_it(ready):
     for night in NIGHTS:
         ready.score([ready.prediction(f"image-{i}", 0.5, 0.6, night=night) for i in range(5)], night)
-    tasks = [TaskInstance() for _ in range(4)]
+    tasks = [TaskInstance("manual__1", "launch") for _ in range(4)]
     launches = [
         ready.launch(night=night, month_limit=7, price_per_review="0.08", month_money="0.60")
         for night in NIGHTS * 2

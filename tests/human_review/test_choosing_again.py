@@ -9,15 +9,17 @@ import pytest
 
 from secondlook.operators.base import ArgumentError
 from secondlook.records.reviews import LedgerMissingError
-from tests.human_review.conftest import NIGHT, TaskInstance, predrawn
 from tests.human_review.test_launch import a_night
+from tests.support.airflow import TaskInstance
+from tests.support.review_project import NIGHT
+from tests.support.reviewer import predrawn
 
 LATER = "2026-11-21"
 
 
 def run(project, **arguments):
     """Launch once more; returns the counts and the forecast."""
-    ti = TaskInstance()
+    ti = TaskInstance("manual__1", "launch")
     return project.launch(**arguments).execute({"ti": ti}), ti.xcoms.get("forecast", {}).get("text")
 
 
@@ -174,7 +176,9 @@ def test_two_runs_that_choose_again_at_once_come_to_one_ledger(ready):
             ready.launch(review_policy="random", review_limit=6, month_limit=50, seed=seed, choose_again=True)
             for seed in (1, 2)
         ]
-        results = list(runs.map(lambda launch: launch.execute({"ti": TaskInstance()}), launches))
+        results = list(
+            runs.map(lambda launch: launch.execute({"ti": TaskInstance("manual__1", "launch")}), launches)
+        )
     ledger = ready.lines(ready.layout.ledger(NIGHT))
     assert {result["selected"] for result in results} == {6}
     assert set(ready.loops()) == {line["loop"] for line in ledger}

@@ -9,7 +9,7 @@ import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
 from secondlook.operators.review_workflow import PROJECT_ROOT
-from tests.human_review.conftest import LABELS
+from tests.support.review_project import LABELS
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ from secondlook.hooks.human_loops import ReviewSetupError
 from secondlook.hooks.s3 import StoreError
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.review_choice import ChosenImageError, NothingScoredError
-from tests.human_review.conftest import MODEL, NIGHT, TaskInstance
+from tests.support.airflow import TaskInstance
+from tests.support.review_project import MODEL, NIGHT
 
 
 def a_night(project, count=12):
@@ -53,7 +54,7 @@ def test_reviewers_find_the_models_boxes_drawn(ready, context, reviewer):
     assert task["input"]["labels"] == ["RBC", "WBC", "Platelets"]
     assert task["input"]["model"] == MODEL
     assert "crowd-bounding-box" in task["html"]
-    reviewer.answer(task, [])
+    assert reviewer.answer(task, [])[0] == 200
 
 
 def test_a_retry_starts_nothing_and_chooses_nothing_anew(ready, context):
@@ -89,7 +90,9 @@ def test_two_launches_of_one_night_at_once_ask_once(ready):
     with ThreadPoolExecutor(2) as runs:
         # Two seeds would choose two samples, were it not for the ledger.
         launches = [ready.launch(review_policy="random", review_limit=5, seed=seed) for seed in (1, 2)]
-        results = list(runs.map(lambda launch: launch.execute({"ti": TaskInstance()}), launches))
+        results = list(
+            runs.map(lambda launch: launch.execute({"ti": TaskInstance("manual__1", "launch")}), launches)
+        )
 
     ledger = ready.lines(ready.layout.ledger(NIGHT))
     assert [result["selected"] for result in results] == [5, 5]

@@ -8,7 +8,8 @@ import pytest
 
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.manifest import OutcomesMissingError
-from tests.human_review.conftest import HEIGHT_PX, NIGHT, WIDTH_PX
+from tests.support.review_project import NIGHT
+from tests.support.reviewer import HEIGHT_PX, WIDTH_PX
 
 CORRECTED = {"label": "WBC", "left": 100, "top": 50, "width": 40, "height": 30}
 
@@ -74,7 +75,8 @@ def test_every_question_ends_in_exactly_one_file(ready, context, reviewer, wait_
     loops = {name: loop for loop, name in names.items()}
     ready.a2i.stop_human_loop(HumanLoopName=loops["stopped"])
     while task := reviewer.next():
-        reviewer.answer(task, [] if names[task["loop"]] == "empty" else [CORRECTED])
+        boxes = [] if names[task["loop"]] == "empty" else [CORRECTED]
+        assert reviewer.answer(task, boxes)[0] == 200
     wait_until(lambda: "InProgress" not in ready.loops().values())
     ready.await_reviews().execute(context)
     # What a template with other labels, and a browser that turns images, would have sent.

@@ -9,7 +9,7 @@ import pytest
 
 from secondlook.records.recent_answers import recent_seconds
 from secondlook.review.output import CROWD_ELEMENT
-from tests.human_review.conftest import predrawn
+from tests.support.reviewer import predrawn
 
 DAY = timedelta(days=1)
 

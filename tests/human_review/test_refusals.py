@@ -16,8 +16,8 @@ from botocore.config import Config
 from include.aws_protocol import AwsApplication, ServiceError
 from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
 from secondlook.triggers.human_loops import HumanLoopsTrigger
-from tests.conftest import free_port
-from tests.human_review.conftest import NIGHT
+from tests.support.review_project import NIGHT
+from tests.support.servers import free_port
 
 CREATED = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
 FLOW_ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/"

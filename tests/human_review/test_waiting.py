@@ -13,7 +13,8 @@ from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 from secondlook.hooks.human_loops import HumanReviewError, LoopBoard, ReviewSetupError
 from secondlook.operators.base import ArgumentError
 from secondlook.records.reviews import LedgerMissingError
-from tests.human_review.conftest import LABELS, NIGHT, predrawn
+from tests.support.review_project import LABELS, NIGHT
+from tests.support.reviewer import predrawn
 
 OTHER_NIGHT = "2026-11-21"
 

@@ -14,8 +14,8 @@ from secondlook.hooks.clients import SqsQueueHook
 from secondlook.hooks.events import LoopEventQueue
 from secondlook.settings import parse_settings
 from secondlook.triggers.human_loops import HumanLoopsTrigger
-from tests.human_review.conftest import predrawn
 from tests.human_review.test_waiting import deferral, fired, launched, revived
+from tests.support.reviewer import predrawn
 
 PATIENCE_SECONDS = 90
 

@@ -13,8 +13,7 @@ from typing import Any
 import pytest
 
 from include.formats.archive import contents
-
-STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
+from tests.support.aws import STUB_IMAGE
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
+from tests.support.airflow import TaskInstance
+from tests.support.aws import STUB_IMAGE
 
 
 @pytest.fixture(autouse=True)
@@ -14,21 +15,9 @@ def connection(monkeypatch, aws_connection):
     monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection)
 
 
-class TaskInstance:
-    """As much of a task instance as the operators use outside of a scheduler."""
-
-    task_id = "task"
-    dag_id = "dag"
-    run_id = "run"
-    map_index = -1
-    try_number = 1
-
-    def xcom_push(self, key, value, **_):
-        self.__dict__.setdefault("pushed", {})[key] = value
-
-
 def run(operator):
-    return operator.execute({"ti": TaskInstance(), "task_instance": TaskInstance()})
+    task = TaskInstance("run", "task")
+    return operator.execute({"ti": task, "task_instance": task})
 
 
 def variant(model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.operators.shapes import draw
+from tests.support.shapes import draw
 
 NIGHT = "2026-11-20"
 # What the stub takes for an image; a steering word behind it decides about its answer.

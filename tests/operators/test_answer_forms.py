@@ -8,8 +8,8 @@ from typing import Any
 from PIL import Image
 
 from tests.operators.archive import NIGHT
-from tests.operators.conftest import DETECTOR_IMAGE
-from tests.operators.shapes import LABELS, draw
+from tests.support.aws import DETECTOR_IMAGE
+from tests.support.shapes import LABELS, draw
 
 FORMS = (DETECTOR_IMAGE, *(DETECTOR_IMAGE.replace(":", f"-{form}:") for form in ("wrapped", "ratios")))
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from secondlook.operators.cleanup import CleanupOperator
-
-STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
+from tests.support.aws import STUB_IMAGE
 
 
 def test_only_what_nobody_needs_is_deleted(new_project: Any, context: dict[str, Any]) -> None:

@@ -17,8 +17,10 @@ from secondlook.records.content import with_content
 from secondlook.records.models import read_card
 from secondlook.records.training_data import UnknownImageError, trained_images
 from secondlook.training import NamedImage
-from tests.operators.conftest import NIGHT, STUB_IMAGE, TaskInstance
-from tests.operators.shapes import annotation_xml, draw
+from tests.support.airflow import TaskInstance
+from tests.support.aws import STUB_IMAGE
+from tests.support.model_project import NIGHT
+from tests.support.shapes import annotation_xml, draw
 
 ENCRYPTED = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/images"}
 

@@ -13,8 +13,8 @@ from secondlook.operators.launch import HumanLoopStartOperator
 from secondlook.operators.manifest import AugmentedManifestOperator
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator
 from secondlook.sensors.human_loops import HumanLoopSensor
-from tests.human_review.conftest import Reviewer
-from tests.operators.shapes import LABELS, SIDE_PX, draw
+from tests.support.reviewer import Reviewer
+from tests.support.shapes import LABELS, SIDE_PX, drawn_boxes
 
 FIRST, LATER = "2026-11-20", "2026-11-21"
 
@@ -45,11 +45,7 @@ class Team:
 
     def answer(self, night: str, context: dict[str, Any], wait_until: Callable[..., Any]) -> dict[str, Any]:
         """Let the reviewer draw every box right, wait for the loops and write the manifest."""
-        while task := self._reviewer.next():
-            seed = int(task["input"]["taskObject"].rsplit("shape", 1)[1].removesuffix(".jpg"))
-            names = ("label", "left", "top", "width", "height")
-            boxes = [dict(zip(names, box, strict=True)) for box in draw(seed).boxes]
-            self._reviewer.answer(task, boxes, width=SIDE_PX, height=SIDE_PX)
+        self._reviewer.answer_all(drawn_boxes, width=SIDE_PX, height=SIDE_PX)
         project = self._project
         wait = {"task_id": "await_reviews", "night": night, "poll_interval_seconds": 0.2, "timeout": 60}
         asked = [line["loop"] for line in self.ledger(night) if "state" not in line]

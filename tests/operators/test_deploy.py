@@ -25,9 +25,7 @@ from secondlook.operators.waiting import WaitTimeoutError
 from secondlook.records.models import NoChampionError
 from secondlook.triggers.sagemaker import SETTLED
 from tests.operators import waits
-
-STUB_IMAGE = "111122223333.dkr.ecr.us-east-1.amazonaws.com/stub-algorithm:1"
-DETECTOR_IMAGE = "811284229777.dkr.ecr.us-east-1.amazonaws.com/object-detection:1"
+from tests.support.aws import DETECTOR_IMAGE, STUB_IMAGE
 
 
 def of_stub(project: Any, name: str) -> dict[str, str]:

@@ -24,9 +24,9 @@ from secondlook.layout import Layout
 from secondlook.records.holdout import transform_manifest
 from secondlook.records.training_data import TrainingDataReader
 from secondlook.triggers.sagemaker import SageMakerJobsTrigger
-from tests.operators.conftest import STUB_IMAGE
-from tests.operators.shapes import LABELS
 from tests.operators.waits import Watch, context_of, deferred, event_of
+from tests.support.aws import STUB_IMAGE
+from tests.support.shapes import LABELS
 
 PLUGINS = Path(__file__).parents[2] / "plugins"
 

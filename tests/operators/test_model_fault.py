@@ -14,7 +14,7 @@ from secondlook.hooks.endpoint import EndpointUnavailableError
 from secondlook.operators import deploy
 from secondlook.operators.waiting import JobFailedError
 from tests.operators.archive import JPEG, NIGHT, parts, picture, quarantined
-from tests.operators.shapes import LABELS
+from tests.support.shapes import LABELS
 
 SIZE = {"width": 320, "height": 240, "depth": 3}
 BOX = {"class_id": 0, "score": 0.9, "left": 4, "top": 4, "width": 40, "height": 30}

@@ -14,7 +14,7 @@ from airflow.sdk.module_loading import import_string
 from secondlook.hooks.s3 import ObjectStore
 from secondlook.operators.waiting import JobFailedError
 from secondlook.records.models import record_verdict
-from tests.operators.conftest import StateStore, TaskInstance
+from tests.support.airflow import StateStore, TaskInstance
 
 LATER = "2026-11-21"
 

@@ -13,7 +13,7 @@ from include.formats.voc import VocError
 from secondlook import jsonl
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.operators.pack import PackVocOperator, VocFolderError
-from tests.operators.shapes import annotation_xml, draw
+from tests.support.shapes import annotation_xml, draw
 
 
 def test_faults_are_listed_and_the_rest_goes_on(project: Any, context: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from secondlook.failures.exceptions import NightError, ReviewPolicyError, Settin
 from secondlook.operators.base import ArgumentError
 from secondlook.records.predictions import NoImagesError
 from secondlook.settings import LazySettings
-from tests.operators.shapes import LABELS
+from tests.support.shapes import LABELS
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from secondlook.hooks.served_config import OtherModelServedError
 from secondlook.operators.base import ArgumentError
 from secondlook.records.predictions import NoImagesError
 from tests.operators.archive import picture
-from tests.operators.conftest import STUB_IMAGE
-from tests.operators.shapes import draw
+from tests.support.aws import STUB_IMAGE
+from tests.support.shapes import draw
 
 NIGHT = "2026-11-20"
 

@@ -20,8 +20,8 @@ from secondlook.operators.evaluate import HoldoutLeakError, NoHoldoutError
 from secondlook.operators.job_user import JobStoppedError
 from secondlook.operators.waiting import JobFailedError
 from secondlook.training.hyperparameters import HyperparameterError
-from tests.operators.conftest import TaskInstance
-from tests.operators.shapes import draw
+from tests.support.airflow import TaskInstance
+from tests.support.shapes import draw
 
 NIGHT = "2026-11-20"
 

@@ -10,7 +10,7 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
 
-from tests.operators.conftest import StateStore, TaskInstance
+from tests.support.airflow import StateStore, TaskInstance
 
 
 def context_of(run: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from secondlook.failures.exceptions import BudgetError
 from secondlook.review import MonthBudget, ReviewPlan, Terms, money, month_of
-from tests.review.conftest import make_ledger_line, make_prediction
+from tests.support.ledgers import make_ledger_line, make_prediction
 
 NIGHT, OTHER = "2026-11-20/1", "2026-11-21/1"
 LOOPS = [f"loop-{number}" for number in range(6)]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from secondlook.review import Outcome, Rejection, convert, parse_output, settle
 from secondlook.training import Annotation, ManifestLine, write_manifest
-from tests.review.conftest import (
+from tests.support.ledgers import (
     HEIGHT,
     LABELS,
     NIGHT,

@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from secondlook.review import Forecast, typical_seconds
-from tests.review.conftest import drawn, make_ledger_line, make_output
+from tests.support.ledgers import drawn, make_ledger_line, make_output
 
 
 def output(*seconds: float) -> bytes:

@@ -15,7 +15,7 @@ from secondlook.detection import Box, Detection, Prediction
 from secondlook.failures.exceptions import LabelError, RecordError, ReviewInputError
 from secondlook.review import LedgerLine, Outcome, predrawn_boxes
 from secondlook.review.ledger import PredrawnBox, input_content
-from tests.review.conftest import LABELS, NIGHT, make_ledger_line, make_prediction
+from tests.support.ledgers import LABELS, NIGHT, make_ledger_line, make_prediction
 
 
 def test_line_survives_its_file_and_names_the_loop_after_what_it_asks(line):

@@ -9,7 +9,7 @@ import pytest
 
 from secondlook.failures.exceptions import ReviewOutputError
 from secondlook.review import Answer, DrawnBox, parse_output
-from tests.review.conftest import drawn
+from tests.support.ledgers import drawn
 
 
 def test_full_answer_is_read_without_the_reviewer(body):

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from secondlook.failures.exceptions import ReviewPolicyError
 from secondlook.review import ScoredNight, resolve_policy, select
 from secondlook.review.policies import priority_of
-from tests.review.conftest import make_prediction
+from tests.support.ledgers import make_prediction
 
 
 class MostDetections:

@@ -17,7 +17,7 @@ from secondlook.failures.exceptions import ReviewPolicyError
 from secondlook.names import digest
 from secondlook.review import resolve_policy, select, selection
 from secondlook.review.policies import priority_of
-from tests.review.conftest import NIGHT, make_prediction
+from tests.support.ledgers import NIGHT, make_prediction
 
 scores = st.lists(st.floats(0.01, 1).map(lambda s: round(s, 2)), max_size=4)
 

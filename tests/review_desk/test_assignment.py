@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from .conftest import Reviewer, box, boxes_answer
+from tests.support.reviewer import Reviewer, box, boxes_answer
 
 
 def test_work_comes_oldest_first(flow):
@@ -29,9 +29,9 @@ def test_asking_twice_gives_the_same_task(flow):
 def test_two_sessions_of_one_person_get_different_loops(flow):
     loops = {flow.start(), flow.start()}
     first = flow.reviewer("same-person")
-    second = Reviewer(flow.site.port, "same-person")
+    second = Reviewer(flow.site.url, "same-person")
     assert {first.next()["loop"], second.next()["loop"]} == loops
-    assert Reviewer(flow.site.port, "same-person").next() is None
+    assert Reviewer(flow.site.url, "same-person").next() is None
 
 
 def test_a_task_goes_on_in_the_next_session_after_signing_out(flow):
@@ -40,7 +40,7 @@ def test_a_task_goes_on_in_the_next_session_after_signing_out(flow):
     task = person.next()
     assert person.call("/worker/sessions", method="DELETE")[0] == 204
     assert person.call("/worker/tasks/next")[0] == 401
-    assert Reviewer(flow.site.port, "leaver").next()["task"] == task["task"]
+    assert Reviewer(flow.site.url, "leaver").next()["task"] == task["task"]
 
 
 def test_three_answers_come_from_three_people(make_flow):
@@ -210,8 +210,7 @@ def test_the_picture_can_be_read_with_the_link_in_the_page(flow):
 
 def test_without_a_session_nothing_is_shown(site):
     for token in ("", "wrong", "a" * 10_000):
-        person = object.__new__(Reviewer)
-        person.port, person.token = site.port, token
+        person = Reviewer(site.url, "anyone", token=token)
         status, body = person.call("/worker/tasks/next")
         assert status == 401
         assert set(body) == {"error"}
@@ -219,8 +218,7 @@ def test_without_a_session_nothing_is_shown(site):
 
 @pytest.mark.parametrize("body", [{}, {"name": 1, "password": "x"}, {"name": "a"}])
 def test_a_sign_in_without_name_or_password_is_one_sentence(site, body):
-    person = object.__new__(Reviewer)
-    person.port, person.token = site.port, ""
+    person = Reviewer(site.url, "anyone", token="")
     status, answer = person.call("/worker/sessions", body)
     assert status == 400
     assert "must have a text" in answer["error"]
@@ -228,8 +226,7 @@ def test_a_sign_in_without_name_or_password_is_one_sentence(site, body):
 
 def test_guessing_passwords_is_slowed_down_and_says_nothing(flow):
     flow.site.add_worker(flow.team, "victim")
-    guesser = object.__new__(Reviewer)
-    guesser.port, guesser.token = flow.site.port, ""
+    guesser = Reviewer(flow.site.url, "anyone", token="")
     answers = [
         guesser.call("/worker/sessions", {"name": "victim", "password": f"guess {number}"})
         for number in range(9)

@@ -11,8 +11,9 @@ import pytest
 from sqlalchemy import func, select
 
 from include.review_desk.storage import schema
-
-from .conftest import BUCKET, Reviewer, box, flow_request, unique, wait_for
+from tests.support.desk import BUCKET, flow_request, unique
+from tests.support.reviewer import Reviewer, box
+from tests.support.servers import wait_for
 
 PEOPLE, ONCE, TWICE = 20, 450, 50
 
@@ -64,7 +65,7 @@ class Crowd:
         for name in names:
             self.flow.site.add_worker(self.flow.team, name)
         with ThreadPoolExecutor(4) as doors:
-            return list(doors.map(lambda name: Reviewer(self.flow.site.port, name), names + names[::4]))
+            return list(doors.map(lambda name: Reviewer(self.flow.site.url, name), names + names[::4]))
 
 
 # Some thousand requests and their commits to disk: a busy machine shall not fail for its slowness.

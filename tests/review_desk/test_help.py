@@ -6,8 +6,10 @@ import re
 import textwrap
 
 from include.review_desk.__main__ import _parser
+from tests.support.desk import BUCKET, unique
+from tests.support.reviewer import PASSWORD, Reviewer, boxes_answer
+from tests.support.servers import wait_for
 
-from .conftest import BUCKET, PASSWORD, Reviewer, boxes_answer, unique, wait_for
 from .test_pages_and_commands import run
 
 
@@ -36,7 +38,7 @@ def test_the_help_leads_to_an_answered_task(site, monkeypatch):
         assert of_the_help in program
         program = program.replace(of_the_help, ours)
     exec(compile(program, "help", "exec"), {})
-    person = Reviewer(site.port, name)
+    person = Reviewer(site.url, name)
     task = person.next()
     assert (task["loop"], task["title"]) == (loop, "Check the boxes")
     path = f"/worker/tasks/{task['task']}/answer"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from include.review_desk.worker_templates.hindrances import MOST, find_hindrances
-
-from .conftest import TEMPLATE
+from tests.support.desk import TEMPLATE
 
 S3 = ("https://*.amazonaws.com",)
 

@@ -27,9 +27,12 @@ from include.review_desk.storage import schema
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.storage.opening import open_database
 from include.review_desk.worker_templates.rendering import Renderer
-from tests.review_desk.conftest import ACCESS_KEY, BUCKET, REGION, SECRET_KEY, Site, box, wait_for
 from tests.review_desk.hostile import models, protocol, signing
 from tests.review_desk.hostile import people as hostile_people
+from tests.support.aws import REGION
+from tests.support.desk import ACCESS_KEY, BUCKET, SECRET_KEY, Site
+from tests.support.reviewer import box
+from tests.support.servers import wait_for
 
 SEED = 20_261_122
 

@@ -18,17 +18,9 @@ from sqlalchemy import text
 
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.storage.opening import open_database
-from tests.review_desk.conftest import (
-    BUCKET,
-    PASSWORD,
-    ROOT,
-    Site,
-    box,
-    flow_request,
-    free_port,
-    unique,
-    wait_for,
-)
+from tests.support.desk import BUCKET, Site, flow_request, unique
+from tests.support.reviewer import PASSWORD, box
+from tests.support.servers import ROOT, free_port, wait_for
 
 SECRET_INPUT, SECRET_REASON = "a patient named Unmistakable", "an unmistakable reason"
 

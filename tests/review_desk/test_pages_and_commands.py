@@ -9,7 +9,9 @@ import sys
 
 import pytest
 
-from .conftest import PASSWORD, ROOT, Reviewer, box, free_port, unique
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD, Reviewer, box
+from tests.support.servers import ROOT, free_port
 
 
 def run(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -53,7 +55,7 @@ def test_a_flows_page_lists_its_loops(flow):
     assert "&lt;b&gt;" in failed
     assert "<b>&quot;" not in failed
     flow.site.add_worker(unique("other-team"), other := unique("other"))
-    stranger = Reviewer(flow.site.port, other)
+    stranger = Reviewer(flow.site.url, other)
     for shown in (flow.site.get(address), flow.site.get(address, Cookie=f"desk_session={stranger.token}")):
         assert "ValidationError" in shown[1]
         assert "&lt;b&gt;" not in shown[1], "what the reason quotes of the input is for the team only"
@@ -102,10 +104,10 @@ def test_a_worker_added_by_command_can_sign_in_and_change_the_password(site):
     add = ("add-worker", *database, "--team", unique("team"), "--name", name, "--password-stdin")
     first = run(*add, stdin="first password\n")
     assert (first.returncode, first.stdout.split()[0]) == (0, "Added")
-    Reviewer(site.port, name, "first password")
+    Reviewer(site.url, name, "first password")
     second = run(*add, stdin="second password")
     assert (second.returncode, second.stdout.split()[0]) == (0, "Updated")
-    Reviewer(site.port, name, "second password")
+    Reviewer(site.url, name, "second password")
 
 
 @pytest.mark.parametrize(

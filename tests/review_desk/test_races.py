@@ -19,8 +19,9 @@ from include.review_desk.storage.object_store import StoreUnavailable
 from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
-
-from .conftest import PASSWORD, flow_request, unique, wait_for
+from tests.support.desk import flow_request, unique
+from tests.support.reviewer import PASSWORD
+from tests.support.servers import wait_for
 
 ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/"
 TEMPLATE = '<crowd-form><crowd-text-area name="note"></crowd-text-area></crowd-form>'

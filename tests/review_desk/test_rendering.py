@@ -17,8 +17,8 @@ from include.review_desk.worker_templates.crowd import find_elements
 from include.review_desk.worker_templates.links import presigner
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
 from include.review_desk.worker_templates.rendering import Renderer
-
-from .conftest import ACCESS_KEY, REGION, SECRET_KEY, TEMPLATE
+from tests.support.aws import REGION
+from tests.support.desk import ACCESS_KEY, SECRET_KEY, TEMPLATE
 
 HOSTILE = [
     "<script>alert(1)</script>",

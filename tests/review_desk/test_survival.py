@@ -15,9 +15,10 @@ import pytest
 from sqlalchemy import select, update
 
 from include.review_desk.storage import schema
-
-from .conftest import BUCKET, Site, box, flow_request, free_port, input_content, s3_client, unique, wait_for
-from .postgres import PostgresServer, postgres_binaries
+from tests.support.desk import BUCKET, Site, flow_request, input_content, s3_client, unique
+from tests.support.postgres import PostgresServer, postgres_binaries
+from tests.support.reviewer import box
+from tests.support.servers import free_port, wait_for
 
 
 def queue(site) -> dict:

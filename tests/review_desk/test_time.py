@@ -18,8 +18,9 @@ from include.review_desk.storage.object_store import S3Store
 from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
-
-from .conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, box, boxes_answer, flow_request, input_content
+from tests.support.aws import REGION
+from tests.support.desk import ACCESS_KEY, SECRET_KEY, flow_request, input_content
+from tests.support.reviewer import PASSWORD, box, boxes_answer
 
 ARN = "arn:aws:sagemaker:us-east-1:111122223333:flow-definition/flow"
 

@@ -17,8 +17,8 @@ from include.review_desk.errors import LinkUnavailable, RenderFailure
 from include.review_desk.people.api_keys import create_key
 from include.review_desk.worker_templates.links import presigner
 from include.review_desk.worker_templates.rendering import NO_LINK, Renderer
-
-from .conftest import Flow, S3Server, Site, box
+from tests.support.desk import Flow, S3Server, Site
+from tests.support.reviewer import box
 
 IMAGE = "<img src='{{ task.input.taskObject | grant_read_access }}'>"
 

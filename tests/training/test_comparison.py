@@ -8,7 +8,7 @@ import pytest
 
 from secondlook.failures.exceptions import EvaluationError
 from secondlook.training import PromotionRule, ScoredModel, compare
-from tests.training.conftest import LABELS, make_holdout, predict
+from tests.support.manifests import LABELS, make_holdout, predict
 
 URI = "s3://b/holdout/v1/holdout.manifest"
 

@@ -20,7 +20,7 @@ from secondlook.training.hyperparameters import (
     faults_of,
     is_object_detection,
 )
-from tests.training.conftest import make_line
+from tests.support.manifests import make_line
 
 KEY = "training.hyperparameters"
 

@@ -18,7 +18,7 @@ from secondlook.training import (
     what_is_learned,
     write_manifest,
 )
-from tests.training.conftest import make_line
+from tests.support.manifests import make_line
 
 names, contents = st.sampled_from("abcdef"), st.sampled_from("012345")
 lines = st.lists(

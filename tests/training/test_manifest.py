@@ -14,7 +14,7 @@ from secondlook import jsonl
 from secondlook.detection import Box
 from secondlook.failures.exceptions import ManifestError, NightError, RecordError
 from secondlook.training import Annotation, ManifestLine, read_manifest, write_manifest
-from tests.training.conftest import LABELS, NIGHT, make_line
+from tests.support.manifests import LABELS, NIGHT, make_line
 
 # A line in the form of Ground Truth's bounding box job output, with an attribute named after its job.
 FOREIGN = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from secondlook.failures.exceptions import ReplayError
 from secondlook.training import control_mix, mix_replay, split_validation
-from tests.training.conftest import make_line
+from tests.support.manifests import make_line
 
 OLD = [make_line(f"old-{n:03d}.jpg", 0, 0, *([1] if n % 10 == 0 else [])) for n in range(100)]
 NEW = [make_line(f"new-{n:03d}.jpg", 0, 2) for n in range(20)]

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 from sqlalchemy import select, update
 
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import BUCKET, Flow
+from tests.support.desk import BUCKET, Flow
 
 PREFIX = "arn:aws:sagemaker:us-east-1:111122223333"
 OTHER_ROLE = "arn:aws:iam::999999999999:role/somebody-elses"

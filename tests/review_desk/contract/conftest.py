@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from botocore.config import Config
 
-from tests.review_desk.conftest import Flow, Site
+from tests.support.desk import Flow, Site
 
 _COMMON = {
     "sagemaker": {"ValidationException", "ResourceNotFound", "ResourceInUse", "ResourceLimitExceeded"},

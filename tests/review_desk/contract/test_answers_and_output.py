@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.review_desk.conftest import BUCKET, box, boxes_answer, input_content
+from tests.support.desk import BUCKET, input_content
+from tests.support.reviewer import box, boxes_answer
 
 from .calls import end_time_limit, output_exists
 

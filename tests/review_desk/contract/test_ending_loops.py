@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.review_desk.conftest import BUCKET, box, boxes_answer, input_content, wait_for
+from tests.support.desk import BUCKET, input_content
+from tests.support.reviewer import box, boxes_answer
+from tests.support.servers import wait_for
 
 from .calls import answered, end_time_limit, error_of, failed, output_exists, start, stopped
 

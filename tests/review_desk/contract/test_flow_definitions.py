@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.review_desk.conftest import flow_request, unique
+from tests.support.desk import flow_request, unique
 
 from .calls import OTHER_ROLE, PREFIX, error_of, start
 

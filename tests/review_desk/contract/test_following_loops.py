@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.review_desk.conftest import BUCKET
+from tests.support.desk import BUCKET
 
 from .calls import PREFIX, answered, error_of, failed, stopped
 

@@ -6,7 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.review_desk.conftest import box, input_content, unique
+from tests.support.desk import input_content, unique
+from tests.support.reviewer import box
 
 from .calls import PREFIX, answered, error_of, failed, start, stopped
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.review_desk.conftest import BUCKET, flow_request, unique
+from tests.support.desk import BUCKET, flow_request, unique
 
 from .calls import PREFIX, error_of
 

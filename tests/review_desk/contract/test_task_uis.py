@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tests.review_desk.conftest import ROLE, TEMPLATE, input_content, unique
+from tests.support.desk import ROLE, TEMPLATE, input_content, unique
 
 from .calls import OTHER_ROLE, PREFIX, error_of
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.review_desk.conftest import unique
+from tests.support.desk import unique
 
 from .calls import PREFIX, error_of
 

@@ -13,7 +13,8 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.review_desk.conftest import ACCESS_KEY, REGION, SECRET_KEY, S3Server, Site, unique
+from tests.support.aws import REGION
+from tests.support.desk import ACCESS_KEY, SECRET_KEY, S3Server, Site, unique
 
 SECRET = "a secret between the desk and its receiver"
 

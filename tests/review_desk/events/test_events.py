@@ -9,8 +9,11 @@ import signal
 
 from include.review_desk.events.delivery import KEEP_MS, drop_old
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import ACCOUNT, BUCKET, REGION, box, wait_for
 from tests.review_desk.events.conftest import SECRET
+from tests.support.aws import ACCOUNT_ID, REGION
+from tests.support.desk import BUCKET
+from tests.support.reviewer import box
+from tests.support.servers import wait_for
 
 UNRENDERABLE = '<crowd-form>{{ "not s3" | grant_read_access }}</crowd-form>'
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -31,10 +34,10 @@ def test_a_completed_loop_is_announced_byte_for_byte_as_amazon_a2i_does(announci
     described = flow.a2i.describe_human_loop(HumanLoopName=loop)
     event = received.event
     created = described["CreationTime"]
-    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}:human-loop/{loop}"
+    arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:human-loop/{loop}"
     expected = (
         f'{{"version":"0","id":"{event["id"]}","detail-type":"SageMaker A2I HumanLoop Status Change",'
-        f'"source":"aws.sagemaker","account":"{ACCOUNT}","time":"{event["time"]}","region":"{REGION}",'
+        f'"source":"aws.sagemaker","account":"{ACCOUNT_ID}","time":"{event["time"]}","region":"{REGION}",'
         f'"resources":["{arn}"],'
         f'"detail":{{"creationTime":"{created:%Y-%m-%dT%H:%M:%S}.{created.microsecond // 1000:03d}Z",'
         f'"failureCode":null,"failureReason":null,"flowDefinitionArn":"{flow.arn}","humanLoopArn":"{arn}",'

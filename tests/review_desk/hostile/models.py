@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from include.aws_protocol.catalog import resolve_path, resolve_target
-from tests.review_desk.conftest import ROLE, box, flow_request, input_content
 from tests.review_desk.hostile.signing import PREFIX, Request, rpc, runtime, sign
+from tests.support.desk import ROLE, flow_request, input_content
+from tests.support.reviewer import box
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from include.review_desk.context import Desk
 from include.review_desk.people.api_keys import ApiKeys
 from include.review_desk.people.desk_key import DeskKey
 from include.review_desk.web.browser import csrf_token
-from tests.review_desk.conftest import box, boxes_answer
 from tests.review_desk.hostile.models import Names
 from tests.review_desk.hostile.signing import Request
+from tests.support.reviewer import box, boxes_answer
 
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW")
 _FORGED = ("x", "A" * 43, "é" * 20, "' OR 1=1 --", "%00", "x" * 9000, "eyJhbGciOiJub25lIn0.e30.", "null")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
-from tests.review_desk.conftest import flow_request
 from tests.review_desk.hostile.models import Names, call, valid_calls
 from tests.review_desk.hostile.signing import PREFIX, RPC, Request, rpc, runtime, sign
+from tests.support.desk import flow_request
 
 
 def broken_documents(names: Names) -> Iterator[Request]:

@@ -10,9 +10,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from include.aws_protocol.signature import ALGORITHM, SignedRequest, canonical_request, signing_key
-from tests.review_desk.conftest import ACCESS_KEY, ACCOUNT, REGION, SECRET_KEY
+from tests.support.aws import ACCOUNT_ID, REGION
+from tests.support.desk import ACCESS_KEY, SECRET_KEY
 
-PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT}"
+PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}"
 RPC = "application/x-amz-json-1.1"
 
 

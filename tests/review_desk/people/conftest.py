@@ -14,12 +14,14 @@ from unittest import mock
 import pytest
 
 from include.review_desk.__main__ import main
-from tests.review_desk.conftest import PASSWORD, ROOT, unique
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD
+from tests.support.servers import ROOT
 
 from .browser import Browser
 
 if TYPE_CHECKING:
-    from tests.review_desk.conftest import Site
+    from tests.support.desk import Site
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from tests.review_desk.conftest import free_port, wait_for
+from tests.support.servers import free_port, wait_for
 
 CLIENT_ID, CLIENT_SECRET = "review-desk", "the desk's secret"
 

@@ -10,7 +10,9 @@ from sqlalchemy import select, update
 
 from include.review_desk.people.sessions import hash_token
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import PASSWORD, Reviewer, unique, wait_for
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD, Reviewer
+from tests.support.servers import wait_for
 
 from .browser import Browser, field, problem
 from .conftest import invite, run
@@ -30,7 +32,7 @@ def test_an_invitation_makes_one_account_and_signs_in(both_sites):
         joined = browser.submit(path, name=name, password=PASSWORD)
         assert (joined.status_code, joined.headers["location"]) == (303, "/")
         assert name in browser.get("/answers").text
-    assert Reviewer(site.port, name).next()["loop"] == loop
+    assert Reviewer(site.url, name).next()["loop"] == loop
     with Browser(site.url) as late:
         gone = late.get(path)
         assert gone.status_code == 410
@@ -75,7 +77,7 @@ def test_a_wrong_try_keeps_the_invitation(site, person):
         assert browser.submit(path, name=" ", password=PASSWORD).status_code == 400
         assert browser.post(path, data={"name": unique("x"), "password": PASSWORD}).status_code == 403
         assert browser.submit(path, name=unique("person"), password=PASSWORD).status_code == 303
-    Reviewer(site.port, person)
+    Reviewer(site.url, person)
 
 
 def test_a_preset_name_cannot_be_changed(site):
@@ -84,7 +86,7 @@ def test_a_preset_name_cannot_be_changed(site):
     with Browser(site.url) as browser:
         assert f'value="{name}"' in browser.get(path).text
         assert browser.submit(path, name=other, password=PASSWORD).status_code == 303
-    Reviewer(site.port, name)
+    Reviewer(site.url, name)
     listing = run("list-workers", "--database", site.database_url).stdout
     line = next(line for line in listing.splitlines() if line.startswith(name))
     assert "*" in line.split("\t")[1]
@@ -166,14 +168,14 @@ def test_a_closed_account_ends_its_sessions_and_gives_its_tasks_back(both_sites)
     assert leaver.call("/worker/tasks/next")[0] == 401
     assert leaver.answer(held)[0] == 401
     with pytest.raises(AssertionError, match="closed"):
-        Reviewer(site.port, leaver.name)
+        Reviewer(site.url, leaver.name)
     with pytest.raises(AssertionError, match="do not fit"):
-        Reviewer(site.port, leaver.name, "wrong")
+        Reviewer(site.url, leaver.name, "wrong")
     assert wait_for(stayer.next)["loop"] == loops[1]
     assert flow.ended(loops[0])["HumanLoopStatus"] == "Completed", "the answer stays"
     assert "already" in run(*remove).stdout
     site.add_worker(flow.team, leaver.name)
-    Reviewer(site.port, leaver.name)
+    Reviewer(site.url, leaver.name)
 
 
 def test_closing_an_account_that_nobody_has_is_one_sentence(site):
@@ -183,12 +185,12 @@ def test_closing_an_account_that_nobody_has_is_one_sentence(site):
 
 def test_a_new_password_ends_the_sessions_of_the_old_one(site, person):
     team = unique("team")
-    session = Reviewer(site.port, person)
+    session = Reviewer(site.url, person)
     site.add_worker(team, person)
     assert session.call("/worker/queue", method="GET")[0] == 200, "the same password again"
     site.add_worker(team, person, "another password")
     assert session.call("/worker/queue", method="GET")[0] == 401
-    Reviewer(site.port, person, "another password")
+    Reviewer(site.url, person, "another password")
 
 
 def test_whoever_led_a_team_does_not_come_back_by_an_invitation(site):

@@ -11,7 +11,8 @@ from botocore.exceptions import ClientError
 from sqlalchemy import select
 
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import ServerProcess, free_port, unique, wait_for
+from tests.support.desk import unique
+from tests.support.servers import ServerProcess, free_port, wait_for
 
 from .conftest import refused_start, row, run
 

@@ -11,7 +11,10 @@ import pytest
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.opening import open_database
-from tests.review_desk.conftest import ACCESS_KEY, PASSWORD, REGION, SECRET_KEY, ServerProcess, free_port
+from tests.support.aws import REGION
+from tests.support.desk import ACCESS_KEY, SECRET_KEY
+from tests.support.reviewer import PASSWORD
+from tests.support.servers import ServerProcess, free_port
 
 from .browser import Browser, field
 

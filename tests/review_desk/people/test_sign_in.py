@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.review_desk.conftest import PASSWORD, Reviewer, unique
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD, Reviewer
 
 from .browser import Browser, field, problem
 
@@ -59,7 +60,7 @@ def test_guessing_is_slowed_down_on_page_and_worker_api_together(site, person):
             assert browser.sign_in(person, "wrong").status_code == 401
     for _ in range(4):
         with pytest.raises(AssertionError, match="do not fit"):
-            Reviewer(site.port, person, "wrong")
+            Reviewer(site.url, person, "wrong")
     with Browser(site.url) as browser:
         refused = browser.sign_in(person, PASSWORD)
         assert refused.status_code == 429
@@ -75,7 +76,7 @@ def test_guessing_is_slowed_down_on_page_and_worker_api_together(site, person):
 
 
 def test_a_session_that_was_there_before_is_not_taken_over(site, person):
-    other = Reviewer(site.port, person)
+    other = Reviewer(site.url, person)
     with Browser(site.url, cookies={"desk_session": "planted"}) as browser:
         assert browser.sign_in(person, PASSWORD).status_code == 303
         assert browser.cookies.get("desk_session", domain="127.0.0.1") not in ("planted", other.token, None)
@@ -174,7 +175,7 @@ def test_a_damaged_form_is_one_sentence(browser, content: bytes, kind: str):
 
 
 def test_the_account_page_lists_sessions_and_ends_the_others(site, signed_in, person):
-    other = Reviewer(site.port, person)
+    other = Reviewer(site.url, person)
     page = signed_in.get("/account").text
     assert (page.count("this one"), page.count("another one")) == (1, 1)
     assert signed_in.submit("/account/sessions", page="/account").status_code == 303
@@ -183,7 +184,7 @@ def test_the_account_page_lists_sessions_and_ends_the_others(site, signed_in, pe
 
 
 def test_a_password_is_changed_by_who_knows_the_old_one(site, signed_in, person):
-    other = Reviewer(site.port, person)
+    other = Reviewer(site.url, person)
     change = {"page": "/account", "password": "another password"}
     assert signed_in.submit("/account/password", **change, old="wrong").status_code == 401
     short = signed_in.submit("/account/password", page="/account", old=PASSWORD, password="short")
@@ -191,4 +192,4 @@ def test_a_password_is_changed_by_who_knows_the_old_one(site, signed_in, person)
     assert signed_in.submit("/account/password", **change, old=PASSWORD).status_code == 303
     assert other.call("/worker/tasks/next")[0] == 401
     assert signed_in.get("/account").status_code == 200
-    Reviewer(site.port, person, "another password")
+    Reviewer(site.url, person, "another password")

@@ -17,7 +17,9 @@ from include.review_desk.people.accounts import remove_worker
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage import schema
 from include.review_desk.storage.opening import open_database
-from tests.review_desk.conftest import PASSWORD, ServerProcess, free_port, unique
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD
+from tests.support.servers import ServerProcess, free_port
 
 from .browser import Browser, problem
 from .conftest import run

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from playwright.sync_api import Browser, BrowserContext, Frame, Page
 
-    from tests.review_desk.conftest import Reviewer, Site
+    from tests.support.desk import Site
+    from tests.support.reviewer import Reviewer
 
 CHROMIUM = Path("/usr/bin/chromium")
 _ARGUMENTS = ["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"]

@@ -17,7 +17,8 @@ from sqlalchemy import select, update
 from include.demo.drift import clean_look
 from include.demo.scenes import Scene, draw_scene
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import BUCKET, TEMPLATE, Flow, Reviewer, Site, boxes_answer, flow_request
+from tests.support.desk import BUCKET, TEMPLATE, Flow, Site, flow_request
+from tests.support.reviewer import Reviewer, boxes_answer
 
 DOCS = Path(__file__).resolve().parents[3] / "docs" / "assets"
 LABELS = ["RBC", "WBC", "Platelets"]

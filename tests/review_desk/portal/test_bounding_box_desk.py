@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
-from tests.review_desk.conftest import BUCKET, TEMPLATE, Flow, Reviewer, Site
 from tests.review_desk.portal.editor import LABELS, MODEL, SIZE, Hand, box, plain_image
 from tests.review_desk.portal.words import NO_CONNECTION, end_correcting
+from tests.support.desk import BUCKET, TEMPLATE, Flow, Site
+from tests.support.reviewer import Reviewer
 
 # Small and in the corner, so that the middle is free at any zoom.
 CORNER = box("WBC", 2.25, 2.5, 6.125, 5)

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.review_desk.conftest import BUCKET
 from tests.review_desk.portal.pictures import drawn_image
+from tests.support.desk import BUCKET
 
 if TYPE_CHECKING:
-    from tests.review_desk.conftest import Site
+    from tests.support.desk import Site
 
 SCRIPT = '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>'
 STYLES = Path(__file__).parents[3] / "include/review_desk/static/crowd/crowd.css"

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from include.review_desk.storage.links import SteadyLinks
 from include.review_desk.web.frames import document
 from include.review_desk.worker_templates.literals import LiteralError, read_literal
-from tests.review_desk.conftest import BUCKET, Site
 from tests.review_desk.portal.hostile import Outside, leaving_template, reaching_template
+from tests.support.desk import BUCKET, Site
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

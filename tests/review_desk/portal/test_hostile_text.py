@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from tests.review_desk.conftest import BUCKET
 from tests.review_desk.portal.pictures import drawn_image
 from tests.review_desk.portal.test_crowd_elements import form
+from tests.support.desk import BUCKET
 
 if TYPE_CHECKING:
-    from tests.review_desk.conftest import Site
+    from tests.support.desk import Site
 
 TEXTS = [
     "\"quotes\" and 'quotes'",

@@ -7,15 +7,16 @@ from playwright.sync_api import expect
 
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
-from tests.review_desk.conftest import PASSWORD, Reviewer, box, unique
 from tests.review_desk.portal.contrast import LOW_CONTRAST
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD, Reviewer, box
 
 
 @pytest.mark.parametrize(("dark", "width"), [(False, 1280), (True, 360)])
 def test_the_overview_can_be_read(site, browse, flow, dark: bool, width: int):
     name = unique("lead")
     add_worker(site.database, system_clock(), team=flow.team, name=name, password=PASSWORD, lead=True)
-    lead = Reviewer(site.port, name)
+    lead = Reviewer(site.url, name)
     for _ in range(2):
         flow.start(initialValue=[box()])
     assert lead.answer(lead.next(), [box()])[0] == 200

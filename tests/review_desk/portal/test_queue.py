@@ -7,7 +7,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.review_desk.conftest import PASSWORD, unique
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD
 
 
 def test_whoever_is_not_signed_in_is_sent_to_sign_in_and_back(site, browse, flow):

@@ -6,7 +6,8 @@ from playwright.sync_api import expect
 
 from include.review_desk.clock import system_clock
 from include.review_desk.people import invitations
-from tests.review_desk.conftest import PASSWORD, unique
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD
 
 
 def test_somebody_joins_by_a_link_signs_out_and_in_again(site, browse):

@@ -6,7 +6,6 @@ from playwright.sync_api import Route, expect
 from sqlalchemy import select
 
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import Reviewer, Site, wait_for
 from tests.review_desk.portal.words import (
     NO_CONNECTION,
     at_work,
@@ -20,6 +19,9 @@ from tests.review_desk.portal.words import (
     words,
     write,
 )
+from tests.support.desk import Site
+from tests.support.reviewer import Reviewer
+from tests.support.servers import wait_for
 
 __all__ = ["image", "words"]
 
@@ -109,10 +111,10 @@ def test_without_a_network_the_answer_waits_also_over_a_reload(site, browse, wor
 def test_two_browsers_of_one_person_never_hold_two_copies(site, browse, words):
     _, person, _ = words(2)
     one = at_work(browse, site, person).page
-    other = at_work(browse, site, Reviewer(site.port, person.name)).page
+    other = at_work(browse, site, Reviewer(site.url, person.name)).page
     expect(frame(one).locator("#what")).to_have_text("number 0")
     expect(frame(other).locator("#what")).to_have_text("number 1")
-    third = at_work(browse, site, Reviewer(site.port, person.name)).page
+    third = at_work(browse, site, Reviewer(site.url, person.name)).page
     expect(third.locator("#cover-empty")).to_be_visible()
     third.goto(site.url)
     expect(third.locator("#mine")).to_have_text("2")
@@ -197,7 +199,7 @@ def test_signed_out_in_the_middle_loses_nothing(site, browse, words):
     save(page)
     dialog = page.get_by_role("dialog", name="You are signed out")
     assert dialog.get_by_role("link", name="Sign in").get_attribute("href") == "/sign-in?next=%2Fwork"
-    visit.sign_in(site, Reviewer(site.port, person.name))
+    visit.sign_in(site, Reviewer(site.url, person.name))
     page.goto(f"{site.url}/work")
     expect(page.locator("#notices")).to_contain_text("is saved now")
     assert word_of(flow, loops[0]) == "before signing in"
@@ -219,7 +221,7 @@ def test_another_person_on_the_same_browser_sees_no_draft_and_sends_nothing(site
     save(page)
     expect(page.locator("#cover-empty")).to_be_visible()
     assert flow.status(loops[0]) == "InProgress"
-    visit.sign_in(site, Reviewer(site.port, person.name))
+    visit.sign_in(site, Reviewer(site.url, person.name))
     page.goto(f"{site.url}/work")
     expect(page.locator("#cover-empty")).to_be_visible()
     end_correcting(flow, loops[0])

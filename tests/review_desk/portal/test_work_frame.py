@@ -8,9 +8,9 @@ import time
 import pytest
 from playwright.sync_api import Route, expect
 
-from tests.review_desk.conftest import BUCKET, TEMPLATE, Flow, Site
 from tests.review_desk.portal.editor import LABELS, MODEL, Hand, plain_image
 from tests.review_desk.portal.words import at_work, drafted, frame, image, save, words, write
+from tests.support.desk import BUCKET, TEMPLATE, Flow, Site
 
 __all__ = ["image", "words"]
 

@@ -6,8 +6,8 @@ import json
 
 from playwright.sync_api import expect
 
-from tests.review_desk.conftest import unique
 from tests.review_desk.portal.words import WORDS, at_work, drafted, frame, image, save, word_of, write
+from tests.support.desk import unique
 
 __all__ = ["image"]
 

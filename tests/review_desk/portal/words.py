@@ -9,8 +9,10 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import select, update
 
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import BUCKET, Flow, Reviewer, Site, wait_for
 from tests.review_desk.portal.pictures import drawn_image
+from tests.support.desk import BUCKET, Flow, Site
+from tests.support.reviewer import Reviewer
+from tests.support.servers import wait_for
 
 WORDS = """
 <script src="https://assets.crowd.aws/crowd-html-elements.js"></script>

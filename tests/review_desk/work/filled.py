@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import insert, select
 
 from include.review_desk.storage import schema
-from tests.review_desk.conftest import input_content
+from tests.support.desk import input_content
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from include.review_desk.storage.database import Database
-    from tests.review_desk.conftest import Flow
+    from tests.support.desk import Flow
 
 DAY_MS = 24 * 3600 * 1000
 

@@ -12,7 +12,6 @@ import pytest
 
 from include.review_desk.clock import as_datetime, system_clock
 from include.review_desk.people.workers import add_worker
-from tests.review_desk.conftest import PASSWORD, Reviewer, box, boxes_answer, unique, wait_for
 from tests.review_desk.work.filled import (
     DAY_MS,
     add_assignments,
@@ -21,9 +20,12 @@ from tests.review_desk.work.filled import (
     assignment,
     edits,
 )
+from tests.support.desk import unique
+from tests.support.reviewer import PASSWORD, Reviewer, box, boxes_answer
+from tests.support.servers import wait_for
 
 if TYPE_CHECKING:
-    from tests.review_desk.conftest import Flow, Site
+    from tests.support.desk import Flow, Site
 
 MIDNIGHT_MS = 0
 
@@ -37,7 +39,7 @@ def _today(monkeypatch: pytest.MonkeyPatch) -> None:
 def lead_of(flow: Flow, name: str | None = None) -> Reviewer:
     name = name or unique("lead")
     add_worker(flow.site.database, system_clock(), team=flow.team, name=name, password=PASSWORD, lead=True)
-    return Reviewer(flow.site.port, name)
+    return Reviewer(flow.site.url, name)
 
 
 def get(site: Site, person: Reviewer | None, path: str, accept: str = "text/html") -> tuple[int, str, Any]:

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.review_desk.conftest import box, boxes_answer
+from tests.support.reviewer import box, boxes_answer
 
 if TYPE_CHECKING:
-    from tests.review_desk.conftest import Flow, Reviewer, Site
+    from tests.support.desk import Flow, Site
+    from tests.support.reviewer import Reviewer
 
 
 @pytest.fixture

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import random
 
-from hypothesis import settings
-
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.training import Annotation, ManifestLine
-
-# A busy machine is no fault of the code: no deadline an example, and the same examples each time.
-settings.register_profile("second-look", deadline=None, derandomize=True)
-settings.load_profile("second-look")
 
 LABELS = ("RBC", "WBC", "Platelets")
 NIGHT = "2026-11-22"

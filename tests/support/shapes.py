@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import random
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image, ImageDraw
 
@@ -38,6 +39,13 @@ def draw(seed: int, *, dusk: bool = False) -> Picture:
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=92)
     return Picture(buffer.getvalue(), tuple(boxes))
+
+
+def drawn_boxes(task: dict[str, Any]) -> list[dict[str, Any]]:
+    """The answer of a reviewer who draws every box of a picture right; ``task`` as the desk offers it."""
+    seed = int(task["input"]["taskObject"].rsplit("shape", 1)[1].removesuffix(".jpg"))
+    names = ("label", "left", "top", "width", "height")
+    return [dict(zip(names, box, strict=True)) for box in draw(seed).boxes]
 
 
 def annotation_xml(picture: Picture, *, width: int = SIDE_PX, height: int = SIDE_PX) -> bytes:

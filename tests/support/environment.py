@@ -1,0 +1,32 @@
+"""The environment of the test process: no way to AWS, and an Airflow home that goes away."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import tempfile
+
+from tests.support.servers import ROOT
+
+
+def isolate() -> None:
+    """Forget the developer's AWS profile and Airflow connections, and give Airflow a home of its own.
+
+    Airflow reads its configuration when first imported, so that this comes before any import of it.
+    """
+    for name in [name for name in os.environ if name.startswith(("AWS_", "AIRFLOW_CONN_"))]:
+        del os.environ[name]
+    home = tempfile.mkdtemp(prefix="second-look-airflow-")
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    os.environ |= {
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        # No scheduler runs here that would have to see the deferring process end.
+        "AIRFLOW__SECONDLOOK__SETTLE_SECONDS": "0.1",
+    }

@@ -1,0 +1,130 @@
+"""A deployment up to the moment people are asked, on a real S3 server and a real Review Desk."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import Any
+
+from secondlook import jsonl
+from secondlook.detection import Box, Detection, Prediction
+from secondlook.operators.launch import HumanLoopStartOperator
+from secondlook.operators.manifest import AugmentedManifestOperator
+from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
+from secondlook.sensors.human_loops import HumanLoopSensor
+from tests.support.project import Project
+from tests.support.reviewer import HEIGHT_PX, WIDTH_PX
+
+LABELS = ["RBC", "WBC", "Platelets"]
+NIGHT = "2026-11-20"
+MODEL = "second-look-model-1"
+
+
+@dataclass
+class ReviewProject(Project):
+    """One deployment in a bucket and a flow definition of its own."""
+
+    prefix: str = "cells"
+    _: KW_ONLY
+    a2i: Any
+    control: Any
+    team: str
+    flow: str = field(default_factory=lambda: f"cells-{uuid.uuid4().hex[:8]}")
+
+    @property
+    def place(self) -> dict[str, Any]:
+        return {**super().place, "flow_definition_name": self.flow}
+
+    @property
+    def flow_arn(self) -> str:
+        return self.control.describe_flow_definition(FlowDefinitionName=self.flow)["FlowDefinitionArn"]
+
+    def create(self, **arguments: Any) -> ReviewWorkflowCreateOperator:
+        defaults = {
+            "task_id": "create",
+            "flow_role_arn": self.role_arn,
+            "workteam_name": self.team,
+            "labels": LABELS,
+            "task_title": "Correct the boxes",
+            "task_description": "One box around every cell.",
+            "task_time_limit_seconds": 600,
+        }
+        return ReviewWorkflowCreateOperator(**{**defaults, **self.place, **arguments})
+
+    def remove(self, **arguments: Any) -> ReviewWorkflowRemoveOperator:
+        return ReviewWorkflowRemoveOperator(task_id="remove", **{**self.place, **arguments})
+
+    def launch(self, **arguments: Any) -> HumanLoopStartOperator:
+        defaults = {"task_id": "launch", "night": NIGHT, "model": MODEL, "labels": LABELS}
+        return HumanLoopStartOperator(**{**defaults, **self.place, **arguments})
+
+    def await_reviews(self, **arguments: Any) -> HumanLoopSensor:
+        defaults = {"task_id": "await_reviews", "night": NIGHT, "poll_interval_seconds": 0.2, "timeout": 60}
+        return HumanLoopSensor(**{**defaults, **self.place, **arguments})
+
+    def manifest(self, **arguments: Any) -> AugmentedManifestOperator:
+        defaults = {"task_id": "manifest", "night": NIGHT, "labels": LABELS}
+        return AugmentedManifestOperator(**{**defaults, **super().place, **arguments})
+
+    def score(self, predictions: Sequence[Prediction], night: str = NIGHT, per_part: int = 4) -> None:
+        """Write predictions as the scoring task does."""
+        for index, start in enumerate(range(0, len(predictions), per_part)):
+            records = [prediction.to_record() for prediction in predictions[start : start + per_part]]
+            self.put(self.layout.prediction_part(night, MODEL, index), jsonl.encode_gzip(records))
+        self.put(self.layout.predictions_summary(night, MODEL), b"{}")
+
+    def prediction(self, name: str, *scores: float, night: str = NIGHT) -> Prediction:
+        """A scored image with one box per score, side by side."""
+        boxes = [Box(10.0 + 20 * i, 20.0, 25.0 + 20 * i, 60.0) for i in range(len(scores))]
+        detections = [
+            Detection(i % 3, score, box) for i, (score, box) in enumerate(zip(scores, boxes, strict=True))
+        ]
+        image = self.layout.uri(f"{self.layout.images(night)}/{name}.jpg")
+        return Prediction(
+            image,
+            f"etag-of-{name}",
+            WIDTH_PX,
+            HEIGHT_PX,
+            3,
+            MODEL,
+            tuple(sorted(detections, key=Detection.sort_key)),
+            hashlib.sha256(image.encode()).hexdigest(),
+        )
+
+    def make_flow(self, human_task_ui_arn: str, **loop_config: Any) -> None:
+        """Create the flow definition as the review_workflow DAG does, yet with any configuration."""
+        team = self.control.describe_workteam(WorkteamName=self.team)["Workteam"]
+        self.control.create_flow_definition(
+            FlowDefinitionName=self.flow,
+            RoleArn=self.role_arn,
+            HumanLoopConfig={
+                "WorkteamArn": team["WorkteamArn"],
+                "HumanTaskUiArn": human_task_ui_arn,
+                "TaskTitle": "Correct the boxes",
+                "TaskDescription": "One box around every cell.",
+                "TaskCount": 1,
+                "TaskAvailabilityLifetimeInSeconds": 600,
+                "TaskTimeLimitInSeconds": 600,
+                **loop_config,
+            },
+            OutputConfig={"S3OutputPath": self.layout.uri(self.layout.a2i_output())},
+        )
+
+    def loops(self) -> dict[str, str]:
+        """Name and status of every human loop of the flow."""
+        pages = self.a2i.get_paginator("list_human_loops").paginate(FlowDefinitionArn=self.flow_arn)
+        return {
+            loop["HumanLoopName"]: loop["HumanLoopStatus"]
+            for page in pages
+            for loop in page["HumanLoopSummaries"]
+        }
+
+    def stop_all(self) -> None:
+        for name, status in self.loops().items():
+            if status == "InProgress":
+                # One that is answered already may end between the listing and here.
+                with contextlib.suppress(self.a2i.exceptions.ValidationException):
+                    self.a2i.stop_human_loop(HumanLoopName=name)
