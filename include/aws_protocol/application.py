@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 40 * 1024 * 1024
 """No operation served here takes more: StartHumanLoop's 3 MiB of text, every character escaped twice by the
-client (12 bytes each), and what stands around it."""
+client (12 bytes each), and the JSON around it."""
 
 _SHOWN_LENGTH = 200
 _TARGET = re.compile(r"[A-Za-z]\w{0,99}\.[A-Z]\w{0,99}", re.ASCII)
@@ -49,7 +49,7 @@ class Call:
 Result = Mapping[str, Any] | None
 Handler = Callable[[Call], Result | Awaitable[Result]]
 SecretOf = Callable[[str], Awaitable[str | None]]
-"""Access key id -> its secret access key, None for a key that may not call; asked anew at each request."""
+"""Access key id -> its secret access key, None for a key that may not call; called for each request."""
 
 
 class AwsApplication:
@@ -210,7 +210,7 @@ def _raw_path(scope: Scope) -> str:
 
 
 def _is_rpc(scope: Scope) -> bool:
-    """JSON 1.1 knows one method and one path: what is asked stands in the header and the body."""
+    """JSON 1.1 has one method and one path: the header names the operation, the body holds its parameters."""
     return bool(scope["method"] == "POST") and _raw_path(scope) == "/"
 
 
@@ -224,14 +224,14 @@ def _resolve(scope: Scope, headers: Mapping[str, str]) -> Operation | None:
 def _unknown_operation(scope: Scope, headers: Mapping[str, str]) -> ServiceError:
     asked = f"{scope['method']} {_raw_path(scope)} {headers.get('x-amz-target', '')}".strip()[:_SHOWN_LENGTH]
     target = headers.get("x-amz-target", "")
-    # A client of another AWS service is told that this server does not do that, as for its own operations.
+    # As for SageMaker's unimplemented operations: a client of another AWS service gets 501.
     foreign = _TARGET.fullmatch(target) and not catalog.is_known_prefix(target.rpartition(".")[0])
     status = 501 if foreign and _is_rpc(scope) else 404
-    return ServiceError("UnknownOperationException", f"This server knows no operation {asked}.", status)
+    return ServiceError("UnknownOperationException", f"This server has no operation {asked}.", status)
 
 
 def _check_content_type(operation: Operation, headers: Mapping[str, str], body: bytes) -> None:
-    """Refuse a document that says it is something else than JSON; a blob may be anything."""
+    """Refuse a document declared as anything but JSON; a blob may be of any type."""
     shape = operation.model.input_shape
     given = headers.get("content-type", "").partition(";")[0].strip().lower()
     if not body or not given or (shape is not None and shape.serialization.get("payload")):
@@ -258,9 +258,7 @@ def _read_params(
 def _internal_failure(operation: Operation) -> Answer:
     incident = uuid.uuid4().hex
     logger.exception("%s.%s failed, incident %s", operation.service, operation.name, incident)
-    message = (
-        f"The server failed while it handled {operation.name}; its log tells more under incident {incident}."
-    )
+    message = f"The server failed while handling {operation.name}; see its log for incident {incident}."
     modelled = operation.error_shape("InternalServerException") is not None
     code = "InternalServerException" if modelled else "InternalFailure"
     return serialise_error(operation, ServiceError(code, message, 500))
@@ -272,7 +270,9 @@ async def _read_body(receive: Receive, *, keep: bool) -> bytes:
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise ServiceError("RequestAborted", "The client went away before the request was complete.", 400)
+            raise ServiceError(
+                "RequestAborted", "The client disconnected before the request was complete.", 400
+            )
         chunk = message.get("body", b"")
         size += len(chunk)
         if keep and size <= MAX_BODY_BYTES:

@@ -90,10 +90,19 @@ def build_report(
 ) -> dict[str, Any]:
     """Return the contents of `report.json`.
 
-    :param nights: the nights that were played, in order
-    :param statuses: the answers of the services' `/_status`
-    :param left_out: a sentence for everything of a person's own folder that was not played with
-    :raises ReportError: when a night or a model left no record
+    Parameters
+    ----------
+    nights
+        The nights that were played, in order.
+    statuses
+        The answers of the services' `/_status`.
+    left_out
+        A sentence for everything of a person's own folder that was not played with.
+
+    Raises
+    ------
+    ReportError
+        A night or a model left no record.
     """
     records = Records(s3, layout)
     models = _models(records)

@@ -75,9 +75,14 @@ def answer_boxes(
 ) -> list[Box]:
     """The boxes that a person of this skill draws, `{"label", "left", "top", "width", "height"}`.
 
-    :param truth: boxes of the same form
-    :param size_px: (width, height) of the image; no box leaves it
-    :param key: what the answer depends on besides, for example seed, image and opinion
+    Parameters
+    ----------
+    truth
+        Boxes of the same form.
+    size_px
+        (width, height) of the image; no box leaves it.
+    key
+        What the answer depends on besides, for example seed, image and opinion.
     """
     digest = hashlib.sha256("\n".join(map(str, key)).encode()).digest()
     rng = np.random.default_rng(list(digest))

@@ -34,8 +34,14 @@ def anchor_sizes(rows: Sequence[Sequence[float]], levels: int) -> tuple[Sizes, .
     then belong to the fine maps, where crowded ones do not fall into the same cell. Classes count alike, so
     that a rare class of small objects is not lost among thousands of larger ones.
 
-    :param rows: all objects as (class id, xmin, ymin, xmax, ymax) ratios
-    :return: for each level (finest first) its size and the geometric mean with the next level's
+    Parameters
+    ----------
+    rows
+        All objects as (class id, xmin, ymin, xmax, ymax) ratios.
+
+    Returns
+    -------
+    For each level (finest first) its size and the geometric mean with the next level's.
     """
     smallest, largest = DEFAULT_RANGE
     if len(rows):
@@ -98,8 +104,12 @@ class TargetAssigner:
     def assign(self, rows: Floats, logits: Floats) -> Targets:
         """Assign the objects of one image.
 
-        :param rows: (objects, 5): class id and box
-        :param logits: (classes + 1, anchors): the net's present opinion, by which hard negatives are chosen
+        Parameters
+        ----------
+        rows
+            (objects, 5): class id and box.
+        logits
+            (classes + 1, anchors): the net's present opinion, by which hard negatives are chosen.
         """
         count = len(self.anchors)
         classes = np.full(count, IGNORE, dtype=np.float32)

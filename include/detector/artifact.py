@@ -36,10 +36,16 @@ _DEFAULT_SIDE = 300
 class SsdModel:
     """A training symbol with its parameters.
 
-    :param symbol: the training symbol, kept as it is, so that a continued model keeps its original graph
-    :param arguments: trained weights by name
-    :param states: auxiliary states (running means and variances) by name
-    :param hyperparameters: ``hyperparams.json``
+    Parameters
+    ----------
+    symbol
+        The training symbol, kept as it is, so that a continued model keeps its original graph.
+    arguments
+        Trained weights by name.
+    states
+        Auxiliary states (running means and variances) by name.
+    hyperparameters
+        ``hyperparams.json``.
     """
 
     symbol: Any
@@ -60,7 +66,7 @@ class SsdModel:
     def inference_symbol(self) -> Any:
         """Return the detection output (n, anchors, 6) of ``data`` alone.
 
-        MultiBoxDetection is built anew with its old attributes over a plain softmax of the logits, since
+        MultiBoxDetection is rebuilt with its old attributes over a plain softmax of the logits, since
         SoftmaxOutput would drag in the target and with it the label.
         """
         logits, offsets, anchors = self.heads()
@@ -126,7 +132,10 @@ def _write_whole(path: Path, write: Any) -> None:
 def load(directory: Path) -> SsdModel:
     """Read a model from a directory holding the unpacked files or a ``model.tar.gz``.
 
-    :raises ArtifactError: when the files are missing, damaged or of another algorithm
+    Raises
+    ------
+    ArtifactError
+        The files are missing, damaged or of another algorithm.
     """
     archive = directory / "model.tar.gz"
     if archive.is_file() and not list(directory.glob("*.params")):
@@ -150,7 +159,10 @@ def load(directory: Path) -> SsdModel:
 def unpack(archive: Path, directory: Path) -> None:
     """Take the model's files out of ``model.tar.gz``, by their base names; everything else stays inside.
 
-    :raises ArtifactError: when the archive is damaged, or holds what :mod:`include.formats.archive` refuses
+    Raises
+    ------
+    ArtifactError
+        The archive is damaged, or holds what :mod:`include.formats.archive` refuses.
     """
     try:
         archives.unpack(archive, directory, _wanted)

@@ -26,9 +26,14 @@ def augment(
 ) -> tuple[Floats, Floats]:
     """Return the changed pixels (3, side, side), 0..255, and the objects still visible in them.
 
-    :param pixels: uint8 (side, side, 3), decoded exactly as the server decodes
-    :param enlarged: the same image a little larger, so that a crop of it stays sharp
-    :param rows: (objects, 5): class id and box as ratios
+    Parameters
+    ----------
+    pixels
+        uint8 (side, side, 3), decoded exactly as the server decodes.
+    enlarged
+        The same image a little larger, so that a crop of it stays sharp.
+    rows
+        (objects, 5): class id and box as ratios.
     """
     if random.uniform() < 0.3:
         window = _crop_window(random)

@@ -1,7 +1,7 @@
-"""Micro-batching without waiting: whatever queued up while the last batch ran is the next batch.
+"""Micro-batching without waiting: everything queued while one batch runs is the next batch.
 
-One thread decodes, one runs the model; the event loop only moves bytes. A fixed waiting time would add
-latency and win nothing.
+One thread decodes, one runs the model; the event loop only moves bytes. A fixed wait would add latency and
+gain nothing.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class DetectionQueue:
     def _decode(self, body: bytes, answer: Future[DetectedImage]) -> None:
         try:
             self._waiting.put((decode(body, self._predictor.side), answer))
-        except BaseException as error:  # whoever waits for the answer gets it
+        except BaseException as error:  # Raised where the answer is awaited.
             answer.set_exception(error)
 
     def _run(self) -> None:
@@ -80,13 +80,13 @@ class DetectionQueue:
             self._answer(batch)
 
     def _answer(self, batch: list[tuple[DecodedImage, Future[DetectedImage]]]) -> None:
-        # A caller who went away has cancelled its future.
+        # A caller that disconnected has cancelled its future.
         batch = [(image, answer) for image, answer in batch if answer.set_running_or_notify_cancel()]
         if not batch:
             return
         try:
             found = self._predictor.predict([image.pixels for image, _ in batch])
-        except BaseException as error:  # whoever waits for the answers gets it
+        except BaseException as error:  # Raised where the answers are awaited.
             for _, answer in batch:
                 answer.set_exception(error)
             return

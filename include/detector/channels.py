@@ -79,10 +79,19 @@ def read_channel(
 ) -> list[Sample]:
     """Read one epoch of a channel.
 
-    :param num_classes: class ids run from 0 to this, excluded
-    :param label_width: numbers a label may have: 2 for its header and 5 for each object
-    :param warn: is told, in a sentence each, what was left out or clamped, how much of it, and why
-    :raises TrainingDataError: when the channel is empty, a record does not fit, or too many boxes are faulty
+    Parameters
+    ----------
+    num_classes
+        Class ids run from 0 to this, excluded.
+    label_width
+        Numbers a label may have: 2 for its header and 5 for each object.
+    warn
+        Called with one sentence each about what was left out or clamped, how much, and why.
+
+    Raises
+    ------
+    TrainingDataError
+        The channel is empty, a record does not fit, or too many boxes are faulty.
     """
     channel = channels[name]
     if channel.pipe:
@@ -197,7 +206,10 @@ def _read_image_files(
 def annotation_boxes(text: bytes, source: str) -> tuple[GivenBox, ...]:
     """Read a label in pixels: ``annotations`` and ``image_size``.
 
-    :raises TrainingDataError: when the JSON is not of this form
+    Raises
+    ------
+    TrainingDataError
+        The JSON is not of this form.
     """
     try:
         label = json.loads(text)

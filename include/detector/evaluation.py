@@ -21,8 +21,12 @@ def mean_average_precision(
 ) -> float:
     """Return the mean over the classes that have any true box; 0 when none has.
 
-    :param detections: per image (n, 6): class id, score, box
-    :param truths: per image (m, 5): class id, box
+    Parameters
+    ----------
+    detections
+        Per image (n, 6): class id, score, box.
+    truths
+        Per image (m, 5): class id, box.
     """
     values = []
     for class_id in range(num_classes):

@@ -90,9 +90,12 @@ class Hyperparameters:
 
 
 def parse(given: Mapping[str, object]) -> Hyperparameters:
-    """Check hyperparameters as they stand in ``hyperparameters.json`` and fill in the defaults.
+    """Check hyperparameters from ``hyperparameters.json`` and fill in the defaults.
 
-    :raises ConfigurationError: for the first one that is unknown, missing or out of range
+    Raises
+    ------
+    ConfigurationError
+        For the first one that is unknown, missing or out of range.
     """
     for name, value in given.items():
         if name not in DEFAULTS and name not in REQUIRED:

@@ -24,8 +24,15 @@ def image_files(
 ) -> Iterator[tuple[Path, PurePath]]:
     """Yield each image with its label file's name below the channel of the labels, in order of their names.
 
-    :param warn: is told, in a sentence each, which files are left out, how many and why
-    :raises TrainingDataError: when two images would share one label file
+    Parameters
+    ----------
+    warn
+        Called with one sentence each about the files that are left out, how many and why.
+
+    Raises
+    ------
+    TrainingDataError
+        Two images would share one label file.
     """
     taken: dict[PurePath, PurePath] = {}
     misnamed = []

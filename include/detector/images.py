@@ -49,7 +49,10 @@ def decode(body: bytes, side: int) -> DecodedImage:
     Grey-scale, palette, CMYK, 16-bit and transparent images are turned into RGB; ``depth`` stays the number
     of channels in the file.
 
-    :raises ImageError: when the bytes are no such image, are cut short, or hold too many pixels
+    Raises
+    ------
+    ImageError
+        The bytes are no such image, are cut short, or hold too many pixels.
     """
     if not body:
         raise ImageError("The body is empty; send the bytes of a JPEG or PNG file.")

@@ -53,7 +53,10 @@ def load_images(
 ) -> LabelledImages:
     """Decode all samples; a few unreadable ones are left out with a warning each.
 
-    :raises TrainingDataError: when more than a tenth cannot be decoded
+    Raises
+    ------
+    TrainingDataError
+        More than a tenth cannot be decoded.
     """
     images = LabelledImages([], [], [])
     faults = []

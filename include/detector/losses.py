@@ -35,11 +35,18 @@ def ssd_loss(
 ) -> SsdLoss:
     """Return loss and gradients of one batch.
 
-    :param logits: (batch, classes + 1, anchors)
-    :param offsets: (batch, anchors * 4)
-    :param classes: (batch, anchors), -1 to ignore
-    :param offset_targets: (batch, anchors, 4)
-    :param mask: (batch, anchors, 4)
+    Parameters
+    ----------
+    logits
+        (batch, classes + 1, anchors).
+    offsets
+        (batch, anchors * 4).
+    classes
+        (batch, anchors), -1 to ignore.
+    offset_targets
+        (batch, anchors, 4).
+    mask
+        (batch, anchors, 4).
     """
     taking_part = classes >= 0
     target = np.where(taking_part, classes, 0).astype(np.int64)[:, None, :]

@@ -34,7 +34,10 @@ _MEAN, _DEVIATION = 127.0, 58.0
 def training_symbol(num_classes: int, sizes: Sequence[Sizes], *, nms_threshold: float, nms_topk: int) -> Any:
     """Return the whole training symbol with inputs ``data`` (n, 3, side, side) and ``label`` (n, objects, 5).
 
-    :param sizes: the two anchor sizes of each of the four levels, see :func:`.anchors.anchor_sizes`
+    Parameters
+    ----------
+    sizes
+        The two anchor sizes of each of the four levels, see :func:`.anchors.anchor_sizes`.
     """
     logits, offsets, anchors = _heads(_features(mx.sym.Variable("data")), num_classes, sizes)
     target = mx.sym.contrib.MultiBoxTarget(

@@ -53,8 +53,14 @@ class Predictor:
     def predict(self, images: Sequence[NDArray[np.uint8]]) -> list[Floats]:
         """Detect objects.
 
-        :param images: uint8 (side, side, 3) each
-        :return: per image (n, 6): class id, score, xmin, ymin, xmax, ymax as ratios
+        Parameters
+        ----------
+        images
+            uint8 (side, side, 3) each.
+
+        Returns
+        -------
+        Per image (n, 6): class id, score, xmin, ymin, xmax, ymax as ratios.
         """
         found: list[Floats] = []
         while len(found) < len(images):

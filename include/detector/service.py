@@ -40,7 +40,10 @@ class _ClientGoneError(Exception):
 class InvocationService:
     """Answers ``/ping`` and ``/invocations``.
 
-    :param answer_form: one of ``ANSWER_FORMS``, for requests with ``annotation=1``
+    Parameters
+    ----------
+    answer_form
+        One of ``ANSWER_FORMS``, for requests with ``annotation=1``.
     """
 
     def __init__(self, detections: DetectionQueue, answer_form: str = ANSWER_FORMS[0]) -> None:

@@ -38,12 +38,12 @@ _LOG_EVERY_BATCHES = 100
 
 @dataclass
 class _Progress:
-    """Where the training stands."""
+    """The progress of a training run."""
 
     best: float | None = None
     best_epoch: int = 0
     reference: float = 0.0
-    """The best mAP at the time patience last began anew."""
+    """The best mAP when patience was last reset."""
     reference_epoch: int = 0
 
 

@@ -30,8 +30,12 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 class Member:
     """A file or a folder of an archive; the content can be read while it is the iterator's latest.
 
-    :param name: relative, with ``/`` between its parts, none of which is empty, ``.`` or ``..``
-    :param header: size, kind and mode
+    Parameters
+    ----------
+    name
+        Relative, with ``/`` between its parts, none of which is empty, ``.`` or ``..``.
+    header
+        Size, kind and mode.
     """
 
     def __init__(self, name: str, header: Header, stream: Stream) -> None:
@@ -43,7 +47,10 @@ class Member:
     def chunks(self) -> Iterator[bytes]:
         """Yield the content in pieces of at most 1 MiB.
 
-        :raises ArchiveError: when the archive ends before the content does
+        Raises
+        ------
+        ArchiveError
+            The archive ends before the content does.
         """
         while self._unread:
             chunk = self._stream.take(min(CHUNK, self._unread))
@@ -54,8 +61,15 @@ class Member:
 def members(source: Path | IO[bytes], limits: Limits = DEFAULT_LIMITS) -> Iterator[Member]:
     """Yield what a ``tar.gz`` holds, in its order, reading forwards only.
 
-    :param source: path of the archive, or a binary file at its start
-    :raises ArchiveError: when it is damaged, cut short, over a limit, or holds what is refused
+    Parameters
+    ----------
+    source
+        Path of the archive, or a binary file at its start.
+
+    Raises
+    ------
+    ArchiveError
+        It is damaged, cut short, over a limit, or holds what is refused.
     """
     if isinstance(source, Path):
         with source.open("rb") as file:
@@ -83,10 +97,18 @@ def unpack(
 ) -> None:
     """Write the files and folders of an archive below a folder; after an error none of the files is left.
 
-    :param choose: from a file's name in the archive to its name below the folder, or None to leave it out;
-        everything is written by its own name without it, folders only then
-    :raises ArchiveError: as :func:`members`; also when two files are to have the same name
-    :raises OSError: when a file cannot be written
+    Parameters
+    ----------
+    choose
+        From a file's name in the archive to its name below the folder, or None to leave it out; everything is
+        written by its own name without it, folders only then.
+
+    Raises
+    ------
+    ArchiveError
+        As :func:`members`; also when two files are to have the same name.
+    OSError
+        A file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
@@ -112,7 +134,10 @@ def unpack(
 def contents(source: Path | IO[bytes], limits: Limits = DEFAULT_LIMITS) -> dict[str, bytes]:
     """Return the content of every file of a small archive by its name.
 
-    :raises ArchiveError: as :func:`members`
+    Raises
+    ------
+    ArchiveError
+        As :func:`members`.
     """
     files = (member for member in members(source, limits) if not member.header.is_folder)
     return {member.name: b"".join(member.chunks()) for member in files}
@@ -121,7 +146,10 @@ def contents(source: Path | IO[bytes], limits: Limits = DEFAULT_LIMITS) -> dict[
 def _clean(name: str) -> str:
     """Return a name without empty parts and dots; empty for the folder itself.
 
-    :raises ArchiveError: when it could lead out of a folder or is none on some machine
+    Raises
+    ------
+    ArchiveError
+        It could lead out of a folder or is none on some machine.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or _DRIVE.match(name):

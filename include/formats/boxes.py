@@ -9,7 +9,7 @@ Algorithm"). The rule, for both:
 - a box that has no area there, is inverted, or lies far outside is left out and counted; when that happens to
   more than a tenth of the boxes, the set is unusable.
 
-A fault that all boxes of a set share has one cause, and the sentence names it.
+Where all boxes of a set share a fault, the sentence names its likely cause.
 """
 
 from __future__ import annotations
@@ -86,7 +86,10 @@ class Verdict:
 def judge(box: GivenBox, num_classes: int) -> Verdict:
     """Apply the rule to one box.
 
-    :param num_classes: class ids run from 0 to this, excluded
+    Parameters
+    ----------
+    num_classes
+        Class ids run from 0 to this, excluded.
     """
     fault = _fault(box, num_classes)
     if fault is not None:
@@ -145,7 +148,10 @@ class BoxSet:
     def refusal(self, name: str) -> str | None:
         """Return the sentence for a set that cannot be used, None when it can.
 
-        :param name: what to call the set, for example ``channel train``
+        Parameters
+        ----------
+        name
+            What to call the set, for example ``channel train``.
         """
         faults = self.faults
         told = next((fault for fault in FATAL if faults[fault]), None)
@@ -211,7 +217,7 @@ class BoxSet:
         return [box for box in self.boxes if max(box.corners()) > 1 + _CLAMPED_TOO_FAR]
 
     def _looks_like_corners(self) -> bool:
-        """Whether xmin, ymin, xmax, ymax stand where left, top, width and height belong."""
+        """Whether the boxes look like xmin, ymin, xmax, ymax in place of left, top, width and height."""
         enough = len(self.boxes) >= _FEWEST_ALIKE and len(self._beyond()) > MOST_LEFT_OUT * len(self.boxes)
         return enough and all(_reads_as_corners(box) for box in self.boxes)
 

@@ -49,9 +49,14 @@ class ArchiveError(ValueError):
 class Limits:
     """How much an archive may hold.
 
-    :param count: most files and folders
-    :param file_bytes: most bytes of one file
-    :param total_bytes: most bytes of the uncompressed archive
+    Parameters
+    ----------
+    count
+        Most files and folders.
+    file_bytes
+        Most bytes of one file.
+    total_bytes
+        Most bytes of the uncompressed archive.
     """
 
     count: int = 10_000
@@ -63,10 +68,16 @@ class Limits:
 class Header:
     """What an archive says about a file or a folder.
 
-    :param name: as the archive has it, not checked
-    :param size: bytes of the content, 0 for a folder
-    :param is_folder: a folder, which has no content
-    :param executable: the owner may execute it
+    Parameters
+    ----------
+    name
+        As the archive has it, not checked.
+    size
+        Bytes of the content, 0 for a folder.
+    is_folder
+        A folder, which has no content.
+    executable
+        The owner may execute it.
     """
 
     name: str
@@ -97,10 +108,10 @@ class Stream:
         return data
 
     def finish(self) -> None:
-        """Read to the end, where the checksum of gzip stands; only padding may follow the end of a tar."""
+        """Read to the end, so that gzip checks its checksum; only padding may follow the end of a tar."""
         while data := self._read(CHUNK):
             if data.strip(b"\x00"):
-                raise ArchiveError("something follows its end; pack it again")
+                raise ArchiveError("data follows its end; pack it again")
 
     def _read(self, size: int) -> bytes:
         parts = []
@@ -131,7 +142,10 @@ def headers(stream: Stream, limits: Limits) -> Iterator[Header]:
 
     Headers that only say something about the next one are used up here.
 
-    :raises ArchiveError: when one is damaged, or its member is refused
+    Raises
+    ------
+    ArchiveError
+        One is damaged, or its member is refused.
     """
     said: dict[str, str] = {}
     count = notes = 0

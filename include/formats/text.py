@@ -29,7 +29,10 @@ def marked_encoding(data: bytes) -> str | None:
 def decode_text(data: bytes) -> str:
     """Decode by the byte order mark; without one as UTF-8, as UTF-16, else as Windows' Western code page.
 
-    :raises UnicodeError: when it is no text in any of them
+    Raises
+    ------
+    UnicodeError
+        It is no text in any of them.
     """
     marked = marked_encoding(data)
     if marked is not None:
@@ -52,7 +55,7 @@ def is_plain(text: str) -> bool:
 def normal(text: str) -> str:
     """One of the spellings of a name that look the same.
 
-    Composed (NFC), with single plain spaces, none at the ends, and without characters that nobody sees:
+    Composed (NFC), with single plain spaces, none at the ends, and without invisible characters:
     zero-width spaces and joiners, soft hyphens, marks of direction (Unicode category Cf).
     """
     seen = "".join(letter for letter in text if unicodedata.category(letter) != "Cf")

@@ -5,6 +5,6 @@ the amazon provider of Airflow use, over AWS's own protocol (:mod:`include.aws_p
 are mapped to commands by a file; each job and each endpoint variant runs that command under SageMaker's
 container contract, with ``SAGEMAKER_BASE_DIR`` in place of ``/opt/ml``.
 
-What differs from AWS: one process stands for any instance count and type, there is no isolation between
-jobs, and data lies in whatever S3 the server was pointed at.
+What differs from AWS: one process replaces any number and type of instances, there is no isolation between
+jobs, and data is in whatever S3 the server is configured with.
 """

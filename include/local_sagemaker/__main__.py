@@ -95,7 +95,7 @@ def _serve(arguments: argparse.Namespace) -> None:
     lock = _lock(folder)
     store = Store(folder / "state.sqlite")
     reap_survivors(store)
-    shutil.rmtree(folder / "work", ignore_errors=True)  # nobody's any more: no job survives the server
+    shutil.rmtree(folder / "work", ignore_errors=True)  # No job survives the server.
     access_key_id, secret_access_key = next(iter(credentials.items()))
     service = Service(
         store=store,

@@ -1,4 +1,4 @@
-"""Which command stands for which container image."""
+"""Which command runs in place of which container image."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Algorithm:
     """A command that follows SageMaker's container contract; ``train`` or ``serve`` is appended to it.
 
-    ``environment`` stands for the ``ENV`` lines of an image: a model's own environment goes over it.
+    ``environment`` plays the part of an image's ``ENV`` lines: a model's own environment overrides it.
     """
 
     image: str

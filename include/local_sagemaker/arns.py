@@ -32,12 +32,12 @@ class Place:
 
 
 def invalid(message: str) -> ServiceError:
-    """Return the error that SageMaker answers to nearly every request it cannot follow."""
+    """Return the error with which SageMaker answers nearly every invalid request."""
     return ServiceError("ValidationException", message)
 
 
 def not_found(place: Place, kind: str, name: str) -> ServiceError:
-    """Return SageMaker's answer to a name that stands for nothing; a ``ValidationException``, as on AWS."""
+    """Return SageMaker's answer to a name that does not exist; a ``ValidationException``, as on AWS."""
     if kind == TRAINING_JOB:
         return invalid("Requested resource not found.")
     if kind == TRANSFORM_JOB:

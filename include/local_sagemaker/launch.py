@@ -21,7 +21,7 @@ def main(arguments: list[str]) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "The kernel refused PR_SET_PDEATHSIG")
-    if os.getppid() != int(parent):  # the parent went away before the arrangement stood
+    if os.getppid() != int(parent):  # The parent ended before prctl took effect.
         raise SystemExit(f"The process {parent} that asked for {command[0]} is gone.")
     try:
         os.execvp(command[0], command)

@@ -1,7 +1,7 @@
 """Loopback ports for models, leased so that no other server of this user takes one before its model binds it.
 
-A model that finds its port taken dies, but whoever took it answers its pings, and would be asked in its
-place.
+A model whose port is taken dies, but the process that took the port would answer its pings and get its
+requests.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _ATTEMPTS = 100
 class Ports:
     """The ports that one server has leased.
 
-    All servers of a user share ``file``, with a lock on one byte for each port. The kernel gives the
-    locks back when the process ends, however it ends.
+    All servers of a user share ``file``, with a lock on one byte for each port. The kernel
+    releases the locks when the process ends, however it ends.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         path = file or Path(tempfile.gettempdir()) / f"second-look-ports-{os.getuid()}"
-        # Never opened twice: closing any descriptor of the file would give all locks of the process back.
+        # Never opened twice: closing any descriptor of the file would release all locks of the process.
         self._file = path.open("ab")
         self._leased: set[int] = set()
 
     def lease(self) -> int:
-        """Return a port that nobody listens on and no other server has leased.
+        """Return a port that is free and that no other server has leased.
 
         Raises
         ------

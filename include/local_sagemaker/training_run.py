@@ -1,6 +1,6 @@
 """One training job from its folders to its model: SageMaker's container contract for training.
 
-Source: SageMaker Developer Guide, "Use Your Own Training Algorithms". ``SAGEMAKER_BASE_DIR`` stands for
+Source: SageMaker Developer Guide, "Use Your Own Training Algorithms". ``SAGEMAKER_BASE_DIR`` replaces
 ``/opt/ml``.
 """
 

@@ -36,7 +36,7 @@ its own. What to ask, once:
   ui = sagemaker.create_human_task_ui(HumanTaskUiName="boxes", UiTemplate={"Content": template})
   flow = sagemaker.create_flow_definition(
       FlowDefinitionName="night-review",
-      RoleArn="arn:aws:iam::111122223333:role/any",  # nobody assumes it
+      RoleArn="arn:aws:iam::111122223333:role/any",  # not assumed
       HumanLoopConfig={
           "WorkteamArn": team, "HumanTaskUiArn": ui["HumanTaskUiArn"], "TaskCount": 1,
           "TaskTitle": "Check the boxes", "TaskDescription": "Correct, add or remove boxes.",

@@ -1,4 +1,4 @@
-"""What the desk does by itself, each in a thread of its own."""
+"""The desk's background work, each part in a thread of its own."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PURGE_SECONDS = 3600.0
 
 
 def background_threads(desk: Desk, counts: OperationCounts, api_keys: ApiKeys) -> list[Periodic]:
-    """The desk's threads, not started yet. Each destination of events has its own: none delays another."""
+    """The desk's threads, not started yet. Each destination of events has its own, to delay no other."""
     return [
         Periodic("sweep", partial(housekeeping.sweep, desk), _SWEEP_SECONDS),
         Periodic("outbox", partial(outbox.deliver_due, desk), _OUTBOX_SECONDS, desk.outbox_changed),

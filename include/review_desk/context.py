@@ -1,4 +1,4 @@
-"""What every part of the desk is given: configuration, database, clock, templates and S3."""
+"""What every part of the desk shares: configuration, database, clock, templates and S3."""
 
 from __future__ import annotations
 
@@ -78,5 +78,5 @@ class Desk:
     destinations: tuple[Destination, ...] = ()
     # Where each person's part of a queue begins.
     queue_marks: QueueMarks = field(default_factory=QueueMarks)
-    # Set when an answer waits for S3, so that nobody polls for it.
+    # Set when an answer is ready for S3, so that its thread need not poll.
     outbox_changed: threading.Event = field(default_factory=threading.Event)

@@ -33,7 +33,7 @@ class OperationCounts:
             self._pending[operation] += 1
 
     def flush(self) -> None:
-        """Write what was counted since the last time."""
+        """Write what was counted since the last flush."""
         with self._lock:
             pending, self._pending = self._pending, Counter()
         if not pending:
@@ -46,7 +46,7 @@ class OperationCounts:
             raise
 
     def totals(self) -> dict[str, int]:
-        """All counts ever, by operation."""
+        """Total counts by operation."""
         with self._database.read() as connection:
             stored = connection.execute(select(_counts.c.operation, _counts.c.count)).all()
         totals = Counter({row.operation: row[1] for row in stored})
@@ -56,7 +56,7 @@ class OperationCounts:
 
     def _write(self, pending: Counter[str]) -> None:
         with self._database.write() as connection:
-            # Always in the same order: two processes that count at once wait for each other, no more.
+            # Always in the same order, so that two processes wait for each other but never deadlock.
             for operation, increment in sorted(pending.items()):
                 _add(connection, operation, increment)
 
@@ -68,5 +68,5 @@ def _add(connection: Connection, operation: str, increment: int) -> None:
             with connection.begin_nested():
                 connection.execute(insert(_counts).values(operation=operation, count=increment))
         except IntegrityError:
-            # Another process counted its first call in this moment.
+            # Another process counted its first call at the same moment.
             connection.execute(more)

@@ -1,7 +1,6 @@
-"""What can go wrong at the desk, each with one sentence for the person or program that asked.
+"""The desk's errors, each with one sentence for the person or program that made the request.
 
-The API turns these into the service's error codes and the worker pages into HTTP statuses; the core knows
-neither.
+The API maps them to the service's error codes, web pages map them to HTTP statuses; the domain knows neither.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class NameInUse(DeskError):
 
 
 class LimitExceeded(DeskError):
-    """There may be no more resources of this kind."""
+    """No more resources of this kind are allowed."""
 
 
 class LoopConflict(DeskError):
@@ -48,7 +47,7 @@ class InvitationGone(DeskError):
 
 
 class SingleSignOnFailed(DeskError):
-    """The OpenID Connect provider does not answer, refuses, or answers what cannot be trusted."""
+    """The OpenID Connect provider does not answer, refuses, or sends an answer that cannot be trusted."""
 
 
 class TooManyAttempts(DeskError):
@@ -92,4 +91,4 @@ class RenderFailure(DeskError):
 
 
 class LinkUnavailable(RenderFailure):
-    """No link to S3 can be signed at present: the template is not at fault, and later it may be possible."""
+    """No link to S3 can be signed at present. The template is not at fault; a later attempt may succeed."""

@@ -1,4 +1,4 @@
-"""A thread that does one thing again and again, or at once when it is woken."""
+"""A thread that runs one action periodically, or at once when it is woken."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Periodic:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self, timeout_seconds: float = 10) -> None:
-        """End after the action under way."""
+        """Stop after the current action."""
         self._stopping = True
         self._wake.set()
         self._thread.join(timeout_seconds)
@@ -54,5 +54,5 @@ class Periodic:
             try:
                 self._action()
             except Exception:
-                logger.exception("%s failed, it will be tried again", self._thread.name)
+                logger.exception("%s failed and will be tried again", self._thread.name)
             self._wake.wait(self._interval_seconds)

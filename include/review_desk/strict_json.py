@@ -1,7 +1,7 @@
-"""JSON as RFC 8259 has it, and as both databases can keep it.
+"""JSON as in RFC 8259, restricted to what both databases can store.
 
-No NaN, no Infinity, no lone surrogates; no NUL characters, which PostgreSQL cannot hold; and no deeper than
-anybody means: what is parsed here is walked again by templates, pages and encoders.
+No NaN, no Infinity, no lone surrogates; no NUL characters, which PostgreSQL cannot store; and no deep
+nesting, since templates, pages and encoders walk the parsed value again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ MAX_DEPTH = 100
 
 
 class JsonFault(ValueError):
-    """The text is no JSON; the message says what was wrong and where."""
+    """The text is not JSON; the message says what was wrong and where."""
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -22,7 +22,7 @@ def parse_json(text: str | bytes) -> Any:
     Raises
     ------
     JsonFault
-        Also for numbers beyond Python's limit, text that is not Unicode and nesting too deep to be meant.
+        Also for numbers beyond Python's limit, text that is not Unicode and nesting that is too deep.
     """
     try:
         text = text.decode("utf-8") if isinstance(text, bytes) else text

@@ -24,7 +24,10 @@ OLDEST_GLIBC = (2, 28)
 def check_machine() -> None:
     """Refuse a machine for which the packages have no builds.
 
-    :raises SetupError: when it is not Linux on x86-64 with the GNU C library
+    Raises
+    ------
+    SetupError
+        It is not Linux on x86-64 with the GNU C library.
     """
     library, version = platform.libc_ver()
     numbers = tuple(int(part) for part in re.findall(r"\d+", version)[:2])

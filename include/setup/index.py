@@ -17,8 +17,12 @@ _ELSEWHERE = ("PIP_TARGET", "PIP_PREFIX", "PIP_ROOT", "PYTHONHOME", "PYTHONPATH"
 def environment(given: Mapping[str, str], pip_settings: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return an environment in which pip and uv use the same index and the same certificates.
 
-    :param given: the user's environment
-    :param pip_settings: pip's settings by name (``index-url``, ``cert``), from its files and the environment
+    Parameters
+    ----------
+    given
+        The user's environment.
+    pip_settings
+        Pip's settings by name (``index-url``, ``cert``), from its files and the environment.
     """
     result = {name: value for name, value in given.items() if name not in _ELSEWHERE}
     result |= {
@@ -53,7 +57,10 @@ def options(given: Mapping[str, str]) -> list[str]:
 def pip_settings(pip: list[str]) -> dict[str, str]:
     """Return what ``pip config list`` says, by the settings' own names; empty when pip does not answer.
 
-    :param pip: the command that runs pip
+    Parameters
+    ----------
+    pip
+        The command that runs pip.
     """
     try:
         answer = subprocess.run(

@@ -68,7 +68,10 @@ class Python:
 def find(uv: Uv, given: Mapping[str, str]) -> Python:
     """Return a usable CPython 3.11: the one that PYTHON names, one of this machine, or a downloaded one.
 
-    :raises SetupError: when there is none, with the sentence that says what to install
+    Raises
+    ------
+    SetupError
+        There is none, with the sentence that says what to install.
     """
     named = given.get("PYTHON")
     if named:

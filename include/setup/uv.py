@@ -38,7 +38,10 @@ class Uv:
     def run(self, what: str, *arguments: str) -> None:
         """Run uv and pass on what it prints.
 
-        :raises SetupError: when it fails
+        Raises
+        ------
+        SetupError
+            It fails.
         """
         done = run([str(self.program), *arguments], what, self.settings)
         if done.code:
@@ -72,7 +75,10 @@ def reason(lines: list[str]) -> str:
 def bring(given: Mapping[str, str]) -> Uv:
     """Return uv in the lock's version, fetched into ``build/uv`` unless it is there already.
 
-    :raises SetupError: when no way leads to it
+    Raises
+    ------
+    SetupError
+        No way leads to it.
     """
     pinned = requirement(LOCK.read_text(encoding="utf-8"))
     version = pinned.split()[0].partition("==")[2]

@@ -34,10 +34,16 @@ def run(
 ) -> Watched:
     """Run a command, pass on what it prints, and say every few silent seconds how long it has run.
 
-    :param what: the step, as the line of a silent program names it
-    :param environment: the program's environment; this process's own by default
-    :param silent_seconds: the longest silence
-    :param stream: where lines go; standard output by default
+    Parameters
+    ----------
+    what
+        The step, as the line of a silent program names it.
+    environment
+        The program's environment; this process's own by default.
+    silent_seconds
+        The longest silence.
+    stream
+        Where lines go; standard output by default.
     """
     out = stream or sys.stdout
     began = time.monotonic()

@@ -291,7 +291,7 @@ def test_a_comment_for_all_files_is_no_fault() -> None:
 def test_what_follows_the_end_is_not_passed_over() -> None:
     plain = gzip.decompress(packed({"a": b"b"}))
     assert read(gzip.compress(plain + bytes(20_000))) == {"a": b"b"}
-    with pytest.raises(ArchiveError, match="something follows its end"):
+    with pytest.raises(ArchiveError, match="data follows its end"):
         read(gzip.compress(plain + b"more"))
 
 

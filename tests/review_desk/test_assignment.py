@@ -95,7 +95,7 @@ def test_the_same_answer_twice_is_one_answer(flow):
     assert first == (200, stands | {"status": "InProgress"})
     status, body = person.answer(task, [box(left=11)])
     assert status == 409
-    assert "the first answer stands" in body["error"]
+    assert "the first answer counts" in body["error"]
     assert len(flow.output(loop)["humanAnswers"]) == 1
 
 

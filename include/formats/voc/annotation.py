@@ -56,10 +56,19 @@ class VocAnnotation:
 def parse_annotation(xml: bytes, labels: Sequence[str], source: str) -> VocAnnotation:
     """Read one annotation file.
 
-    :param xml: the bytes of the file
-    :param labels: the label names; the index is the class id
-    :param source: what to call the file in errors and faults
-    :raises VocError: when the file as a whole is unusable (bad XML, a DOCTYPE, no image size)
+    Parameters
+    ----------
+    xml
+        The bytes of the file.
+    labels
+        The label names; the index is the class id.
+    source
+        What to call the file in errors and faults.
+
+    Raises
+    ------
+    VocError
+        The file as a whole is unusable (bad XML, a DOCTYPE, no image size).
     """
     root = _annotation(xml, source)
     width, height, depth = _image_size(root, source)
@@ -99,7 +108,10 @@ def parse_annotation(xml: bytes, labels: Sequence[str], source: str) -> VocAnnot
 def annotation_labels(xml: bytes, source: str) -> tuple[str, ...]:
     """Return the label of each object, with single spaces and composed letters.
 
-    :raises VocError: when the file is no annotation, or a label has letters of an unknown encoding
+    Raises
+    ------
+    VocError
+        The file is no annotation, or a label has letters of an unknown encoding.
     """
     found = [normal(_text(element, "name")) for element in _annotation(xml, source).iterfind("object")]
     misread = next((label for label in found if _is_misread(label, xml)), None)

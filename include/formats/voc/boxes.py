@@ -70,8 +70,15 @@ class BoxRefusedError(Exception):
 def number(text: str, what: str) -> float:
     """Return a coordinate.
 
-    :param what: the element's name
-    :raises BoxRefusedError: when it is no finite number
+    Parameters
+    ----------
+    what
+        The element's name.
+
+    Raises
+    ------
+    BoxRefusedError
+        It is no finite number.
     """
     if not _NUMBER.fullmatch(text):
         raise BoxRefusedError(BoxFault.NUMBER, f"has no number in <{what}> (found {text[:40]!r})")
@@ -84,7 +91,10 @@ def number(text: str, what: str) -> float:
 def class_of(label: str, labels: Sequence[str]) -> int:
     """Return the index of a label, spelled as in ``labels`` but for spaces and the Unicode form.
 
-    :raises BoxRefusedError: when there is no such label
+    Raises
+    ------
+    BoxRefusedError
+        There is no such label.
     """
     if label in labels:
         return labels.index(label)
@@ -97,9 +107,17 @@ def class_of(label: str, labels: Sequence[str]) -> int:
 def clamp(corners: Corners, size: tuple[int, int]) -> tuple[Corners, bool]:
     """Return a box as pixels from 0 inside the image, and whether it reached beyond.
 
-    :param corners: xmin, ymin, xmax, ymax as VOC counts them
-    :param size: width and height of the image in pixels
-    :raises BoxRefusedError: when the rule of this module leaves it out
+    Parameters
+    ----------
+    corners
+        xmin, ymin, xmax, ymax as VOC counts them.
+    size
+        Width and height of the image in pixels.
+
+    Raises
+    ------
+    BoxRefusedError
+        The rule of this module leaves it out.
     """
     left, top, right, bottom = corners
     box = "({:g}, {:g}, {:g}, {:g})".format(*corners)

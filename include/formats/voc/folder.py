@@ -35,8 +35,12 @@ if TYPE_CHECKING:
 class VocFolder:
     """``JPEGImages``, ``Annotations`` and, optionally, ``ImageSets/Main`` of one source.
 
-    :param source: where it lies.
-    :param labels: label names, index = class id.
+    Parameters
+    ----------
+    source
+        Where it lies.
+    labels
+        Label names, index = class id.
     """
 
     def __init__(self, source: Source, labels: Sequence[str]) -> None:
@@ -58,8 +62,11 @@ class VocFolder:
     def splits(self) -> Splits:
         """Names by their use, by the lists of ``ImageSets``; all empty without lists.
 
-        :raises VocError: see `read_splits`; also when a list is there twice, or a file beside the folders may
-            name test images
+        Raises
+        ------
+        VocError
+            See `read_splits`; also when a list is there twice, or a file beside the folders may name test
+            images.
         """
         lists = self._contents.lists
         if self._contents.second_lists:
@@ -83,7 +90,7 @@ class VocFolder:
         return self._source.read(file.path)
 
     def notes(self) -> list[str]:
-        """Sentences about files that nobody's data is in."""
+        """Sentences about files that hold no data."""
         skipped = Counter(kind for _, kind in self._contents.leftovers)
         if not skipped:
             return []
@@ -125,7 +132,7 @@ class VocFolder:
             yield from self._read_pair(entry, images[0], read.get(images[0].path))
 
     def _not_an_image(self, file: FolderFile, entry: Entry, read: dict[str, bytes]) -> VocFault | None:
-        """A fault if the file is no image; looked at only where the name leaves a doubt."""
+        """A fault if the file is no image; it is read only where its name leaves doubt."""
         suffix = posixpath.splitext(file.path)[1].lower()
         if suffix in IMAGE_SUFFIXES and len(entry.images) == 1:
             return None
@@ -134,7 +141,7 @@ class VocFolder:
             read[file.path] = self._source.read(file.path)
             check_kind(read[file.path])
         except (UnusableImageError, VocError) as error:
-            # What has no annotation of its own takes nobody's annotation with it.
+            # The annotation is dropped only with the single image it belongs to.
             paths = (file.path, *(entry.annotation_paths if len(entry.images) == 1 else ()))
             return self._unusable(file, error, paths)
         return None

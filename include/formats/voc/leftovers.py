@@ -1,4 +1,4 @@
-"""Files that editors, browsers and operating systems leave in folders: copies that are nobody's data."""
+"""Files that editors, browsers and operating systems leave in folders: copies that are not data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ _COPIES = re.compile(
 def leftover(path: str) -> str | None:
     """Return what marks a file as such a copy: the part of its path; None when nothing does.
 
-    :param path: below the folder, with slashes
+    Parameters
+    ----------
+    path
+        Below the folder, with slashes.
     """
     *folders, name = path.split("/")
     for folder in folders:

@@ -1,11 +1,11 @@
-"""The files of ``ImageSets``: which of them are lists that count, and what each is for.
+"""The files of ``ImageSets``: which of them are lists to use, and what each is for.
 
-A list's name says what it is for, in any case: ``train``, ``val`` (``valid``,
+A list's name says what it is for, in upper or lower case: ``train``, ``val`` (``valid``,
 ``validation``), ``test``, and ``trainval`` or CVAT's ``default`` for what is still to be split.
 ``<class>_train`` and the like are VOC's lists of one class, with 1, 0 (difficult) or -1 (not in the image)
-behind each name; they count where there is no list for all classes. Any list with ``test`` as a word of its
+after each name; they are used where there is no list for all classes. Any list with ``test`` as a word of its
 name is one to test with. Its images are never trained on, whichever list names them. A file that has the word
-in its path and cannot be read as such a list stops the whole set: nobody else knows what it keeps back.
+in its path and cannot be read as such a list stops the whole set: without it the test images are unknown.
 """
 
 from __future__ import annotations
@@ -116,8 +116,15 @@ def lists_to_read(paths: Iterable[str]) -> list[ImageList]:
 
     Those of ``Main``; where it has none, those of the only other folder that has some.
 
-    :param paths: with slashes, below ``ImageSets``
-    :raises VocError: when several other folders have some, or a file that may name test images is not read
+    Parameters
+    ----------
+    paths
+        With slashes, below ``ImageSets``.
+
+    Raises
+    ------
+    VocError
+        Several other folders have some, or a file that may name test images is not read.
     """
     paths = tuple(paths)
     chosen = _of_one_folder(paths)

@@ -41,7 +41,10 @@ def without_image_suffix(path: str) -> str:
 def pairing_keys(path: str) -> tuple[str, ...]:
     """What the annotation of an image may be called, without its .xml; the usual first.
 
-    :param path: of the image, below the folder of images
+    Parameters
+    ----------
+    path
+        Of the image, below the folder of images.
     """
     stem, known = posixpath.splitext(path)[0], without_image_suffix(path)
     return tuple(dict.fromkeys(map(composed, (known, path, stem))))
@@ -59,7 +62,10 @@ class NameIndex:
     loosely, it may end with that path or be the end of it. The first of these that finds anything counts; a
     spelling that differs in case, spaces or Unicode form only counts when no exact one is there.
 
-    :param spellings: for each image, all paths that are its own
+    Parameters
+    ----------
+    spellings
+        For each image, all paths that are its own.
     """
 
     def __init__(self, spellings: Mapping[str, Iterable[str]]) -> None:

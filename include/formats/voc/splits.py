@@ -60,10 +60,18 @@ def read_splits(lists: Sequence[ImageList], read: Callable[[str], bytes], index:
     Without a list to train from, the training images are those of ``trainval`` that are in no other; without
     one to validate with, the validation images are those of ``trainval`` that are not in ``train``.
 
-    :param read: gives the bytes of a list by its path
-    :param index: finds the images that a line may mean
-    :raises VocError: when a list is no text, a line may mean several images, an image is in two splits, or a
-        line to test with has no image and could be one that is trained on
+    Parameters
+    ----------
+    read
+        Gives the bytes of a list by its path.
+    index
+        Finds the images that a line may mean.
+
+    Raises
+    ------
+    VocError
+        A list is no text, a line may mean several images, an image is in two splits, or a line to test with
+        has no image and could be one that is trained on.
     """
     listed, unknown, notes = _Lines(read, index).gather(lists)
     pool, train, validation = listed[Use.POOL].chosen, listed[Use.TRAIN].chosen, listed[Use.VALIDATION].chosen
@@ -171,7 +179,10 @@ class _Lines:
 def check_list_bytes(size: int, source: str) -> None:
     """Refuse a list by its size alone.
 
-    :raises VocError: when it is larger than a list of millions of images
+    Raises
+    ------
+    VocError
+        It is larger than a list of millions of images.
     """
     if size > MAX_LIST_BYTES:
         raise VocError(f"{source} has {size} bytes; a list of images has at most {MAX_LIST_BYTES}.")

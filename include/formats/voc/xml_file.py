@@ -31,7 +31,10 @@ class _SafeTreeBuilder(ElementTree.TreeBuilder):
 def check_xml_bytes(size: int, source: str) -> None:
     """Refuse a file by its size alone.
 
-    :raises VocError: when it is larger than any annotation
+    Raises
+    ------
+    VocError
+        It is larger than any annotation.
     """
     if size > MAX_XML_BYTES:
         raise VocError(f"{source} has {size} bytes; an annotation has at most {MAX_XML_BYTES}.")
@@ -40,8 +43,15 @@ def check_xml_bytes(size: int, source: str) -> None:
 def parse_xml(xml: bytes, source: str) -> ElementTree.Element:
     """Return the root of a document.
 
-    :param source: what to call the file in errors
-    :raises VocError: when it is too large, not well-formed, or declares a document type
+    Parameters
+    ----------
+    source
+        What to call the file in errors.
+
+    Raises
+    ------
+    VocError
+        It is too large, not well-formed, or declares a document type.
     """
     check_xml_bytes(len(xml), source)
     parser = ElementTree.XMLParser(target=_SafeTreeBuilder())

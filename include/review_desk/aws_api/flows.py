@@ -102,9 +102,9 @@ def list_flows(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def delete_flow(desk: Desk, name: str) -> None:
-    """DeleteFlowDefinition: loops nobody works on are stopped and deleted, the others may be finished.
+    """DeleteFlowDefinition: loops that no one is working on are stopped and deleted, others can be finished.
 
-    Meanwhile the flow definition is Deleting; then its name is free.
+    Until then the flow definition is Deleting; afterwards its name is free.
 
     Raises
     ------

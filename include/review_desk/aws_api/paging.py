@@ -1,4 +1,4 @@
-"""Pages of lists: by position of the last row, so that new rows neither repeat nor hide others."""
+"""Pages of lists, by position of the last row, so that new rows neither repeat nor hide others."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def _read_token(params: Mapping[str, Any], kind: type) -> tuple[Any, int]:
 
 
 def _is_key(value: Any, kind: type) -> bool:
-    """Whether the database can compare its own keys with this one."""
+    """Whether the value is of a form that the database can compare with its keys."""
     if kind is int:
         return type(value) is int and 0 <= value <= _MAX_INTEGER
     return isinstance(value, str) and value.isascii() and "\0" not in value

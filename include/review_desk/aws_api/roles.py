@@ -1,4 +1,4 @@
-"""Roles that callers hand over. Nobody assumes them here, but a wrong one is as wrong as on AWS."""
+"""Roles that callers pass. The desk does not assume them, but refuses a wrong one as AWS does."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def list_tags(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def remove(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """DeleteTags; keys that the resource does not have are passed over."""
+    """DeleteTags; keys that the resource does not have are ignored."""
     with desk.database.write() as connection:
         kind, name = _existing(desk, connection, params["ResourceArn"])
         connection.execute(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from include.review_desk.context import Desk
 
 WOULD_BE_REFUSED = "AnswersWouldBeRefused"
-"""Code of an error that is a warning: the template renders, and nobody could submit an answer."""
+"""Code of an error that is a warning: the template renders, but its page would refuse every answer."""
 
 _uis = schema.human_task_uis
 
@@ -91,7 +91,7 @@ def list_uis(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def delete_ui(desk: Desk, name: str) -> None:
-    """DeleteHumanTaskUi: flow definitions that use it start no new loops, loops under way go on."""
+    """DeleteHumanTaskUi: flow definitions that use it start no new loops, running loops continue."""
     with desk.database.write() as connection:
         if connection.execute(delete(_uis).where(_uis.c.name == name)).rowcount == 0:
             arn = desk.config.arns.make(arns.HUMAN_TASK_UI, name)

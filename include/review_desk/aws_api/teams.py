@@ -1,7 +1,7 @@
 """Work teams of the one private workforce.
 
-Who is in a team is the desk's own business (``add-worker``); MemberDefinitions name Cognito or OIDC groups,
-which the API takes and gives back unchanged.
+The desk itself decides who is in a team (``people.teams``). MemberDefinitions name Cognito or OIDC groups;
+the API stores them and returns them unchanged.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     ------
     NameInUse
     InvalidRequest
-        WorkforceName is not the workforce there is, or MemberDefinitions contradict each other.
+        WorkforceName is not the existing workforce, or MemberDefinitions contradict each other.
     """
     name = params["WorkteamName"]
     arn = desk.config.arns.make(arns.WORKTEAM, name)
@@ -72,7 +72,7 @@ def describe(desk: Desk, name: str) -> dict[str, Any]:
 
 def list_teams(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """ListWorkteams: by creation, oldest first, unless SortBy and SortOrder say otherwise."""
-    # PostgreSQL sorts text by the database's language unless told: names come by their bytes on both.
+    # PostgreSQL sorts text by the database's locale by default: this sorts names by bytes on both.
     names = collate(_teams.c.name, "C" if desk.database.engine.dialect.name == "postgresql" else "BINARY")
     column = names if params.get("SortBy") == "Name" else _teams.c.created_ms
     order = paging.sort_order(params, column, _teams.c.id, default="Ascending")
@@ -87,7 +87,7 @@ def list_teams(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def update_team(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """UpdateWorkteam: what is given replaces what was.
+    """UpdateWorkteam: given members replace the old ones.
 
     Raises
     ------

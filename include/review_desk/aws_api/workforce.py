@@ -1,8 +1,8 @@
 """The one private workforce, ``default``, and the vendors' work teams, of which there are none.
 
-The workforce exists from the start and is all the people of the desk. What the API could change of it on AWS
-(address ranges, a VPC, a Cognito pool or an identity provider) the desk does not act on, and so refuses:
-nobody is to believe in a wall that is not there.
+The workforce always exists and consists of all the people of the desk. On AWS the API can restrict it
+(address ranges, a VPC, a Cognito pool or an identity provider). The desk does not apply such settings, so it
+refuses them rather than pretend to.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def list_workforces(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def update(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """UpdateWorkforce: with nothing to change it answers the workforce.
+    """UpdateWorkforce: with nothing to change it returns the workforce.
 
     Raises
     ------

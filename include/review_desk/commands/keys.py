@@ -40,7 +40,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     revoke = commands.add_parser(
         "revoke-key",
         help="refuse an access key from now on",
-        description="Refuse an access key from now on and for good, also while the desk is running.",
+        description="Refuse an access key from now on and for good, even while the desk is running.",
     )
     revoke.set_defaults(run=_revoke_key)
     add_database_option(revoke)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
 
-# The environment of a process is its owner's to read; its command line everybody's (ps).
+# Only its owner can read a process's environment; every user can read its command line (ps).
 DATABASE_ENVIRONMENT = "DESK_DATABASE"
 
 
@@ -23,5 +23,5 @@ def add_database_option(parser: argparse._ActionsContainer) -> None:
         metavar="URL",
         help="where the desk keeps its data: sqlite:////absolute/path.db, or "
         f"postgresql://user:password@host/name (default: environment {DATABASE_ENVIRONMENT}. A URL with a "
-        "password belongs there: everybody on the machine can read command lines)",
+        "password belongs there: every user of the machine can read command lines)",
     )

@@ -24,7 +24,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     remove = commands.add_parser(
         "remove-worker",
         help="close an account; its answers stay",
-        description="Close a reviewer's account, also while the desk is running: sessions end at once, tasks "
+        description="Close a reviewer's account, even while the desk is running: sessions end at once, tasks "
         "in hand go back to the queue, answers stay; open invitations to teams that the person "
         "led are withdrawn. add-worker opens the account again.",
     )
@@ -71,7 +71,7 @@ def _add_invite(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
         "invite",
         help="print a link by which one person makes an account",
         description="Print a link to send to one person, who chooses name and password there and is then "
-        "signed in. It serves once; whoever has it can use it.",
+        "signed in. It works once, for anyone who has it.",
     )
     invite.set_defaults(run=_invite)
     add_database_option(invite)
@@ -134,8 +134,8 @@ def _remove_worker(options: argparse.Namespace) -> int:
     print(f"Closed the account {options.name}." if closed.was_open else f"{options.name} was closed already.")
     if closed.withdrawn:
         print(
-            f"Withdrew {closed.withdrawn} open invitations to teams that {options.name} led: whoever still "
-            "needs one has to be invited anew."
+            f"Withdrew {closed.withdrawn} open invitations to teams that {options.name} led: invite "
+            "those people again who still need one."
         )
     return 0
 

@@ -71,7 +71,7 @@ def _serve(options: argparse.Namespace) -> int:
     )
     keys = sign_in_options.api_keys(options, database, credentials)
     with only_server(database):
-        # In a thread: an S3 that does not answer must not keep people from their page.
+        # In a thread: an S3 that does not answer must not delay the start.
         threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()
         server = uvicorn.Config(
             create_app(desk, keys, sign_in_options.provider(options)),
@@ -81,12 +81,12 @@ def _serve(options: argparse.Namespace) -> int:
             http=BoundedHead,
             access_log=False,
             server_header=False,
-            # Without this option uvicorn would believe any program on this machine about addresses.
+            # Without this option uvicorn would trust any program on this machine about addresses.
             proxy_headers=bool(options.behind_proxy),
             forwarded_allow_ips=options.behind_proxy,
             timeout_graceful_shutdown=5,
         )
-        # Ctrl-C is a way to stop, not a fault.
+        # Ctrl-C is a normal way to stop.
         with contextlib.suppress(KeyboardInterrupt):
             uvicorn.Server(server).run()
     return 0
@@ -123,7 +123,7 @@ def _destinations(options: argparse.Namespace, credentials: dict[str, str]) -> t
 
 
 def _own_keys(credentials: dict[str, str]) -> dict[str, str]:
-    """What the desk signs with at servers other than Amazon's; nothing: boto3's usual credentials."""
+    """Keys to sign with at servers other than Amazon's; empty: boto3's usual credentials."""
     if os.environ.get("AWS_ACCESS_KEY_ID") or not credentials:
         return {}
     access_key_id, secret_access_key = next(iter(credentials.items()))

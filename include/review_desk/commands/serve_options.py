@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     import argparse
 
 DESCRIPTION = """\
-Serve people and programs on one port: the reviewers' pages, Amazon A2I's API for boto3, and for whoever runs
-the desk /healthz, /metrics (Prometheus) and /_status. Stays until SIGTERM or Ctrl-C; logs JSON lines without
-personal data to standard error.
+Serve people and programs on one port: the reviewers' pages, Amazon A2I's API for boto3, and for operations
+/healthz, /metrics (Prometheus) and /_status. Runs until SIGTERM or Ctrl-C; logs JSON lines without personal
+data to standard error.
 """
 EPILOG = """\
 to begin with:

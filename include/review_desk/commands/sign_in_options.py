@@ -1,4 +1,4 @@
-"""Options of ``serve`` about who may come in: programs with keys, people by a proxy or by single sign-on."""
+"""Options of ``serve`` about access: programs with keys, people behind a proxy or with single sign-on."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def add_proxy_option(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--behind-proxy",
         metavar="ADDRESS",
-        help="address of the reverse proxy, or several with commas: its X-Forwarded-For tells whose failed "
-        "sign-ins are counted (default: nobody is believed)",
+        help="address of the reverse proxy, or several with commas: its X-Forwarded-For says whose failed "
+        "sign-ins are counted (default: the header is ignored)",
     )
 
 
@@ -92,7 +92,7 @@ def provider(options: argparse.Namespace) -> ProviderConfig | None:
     if not options.oidc_issuer:
         return None
     if not options.oidc_client_id or options.oidc_client_secret_file is None:
-        raise DeskSetupError("--oidc-issuer needs --oidc-client-id and --oidc-client-secret-file beside it.")
+        raise DeskSetupError("--oidc-issuer needs --oidc-client-id and --oidc-client-secret-file as well.")
     path: Path = options.oidc_client_secret_file
     try:
         secret = path.read_text("utf-8").strip()

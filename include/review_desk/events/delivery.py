@@ -1,9 +1,9 @@
-"""Events on their way: each is offered to its destination until it is taken, or 14 days have passed.
+"""Delivering events: each is sent to its destination until it is accepted, or 14 days have passed.
 
-An event is forgotten only after the destination's yes. If the desk is killed between the two, the event is
-sent again, with the same bytes and so the same ``id``: receivers get each event at least once, and drop what
-they have seen by its ``id``. EventBridge itself gives up after 24 hours; the desk waits as long as a receiver
-over a holiday may be away.
+An event is deleted only after its destination has accepted it. If the desk is killed between the two, the
+event is sent again, with the same bytes and so the same ``id``: receivers get each event at least once and
+drop repeated ones by ``id``. EventBridge gives up after 24 hours; the desk keeps trying longer, since a
+receiver may be down over a holiday.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _events = schema.events
 
 
 def forget_claims(desk: Desk) -> None:
-    """At start: whatever was being sent when the desk last ended, or waited for a receiver, is due now."""
+    """At startup: events that were being sent when the desk stopped, or were waiting, are due now."""
     with desk.database.write() as connection:
         connection.execute(update(_events).values(next_attempt_ms=desk.clock()))
 
 
 def deliver_due(desk: Desk, destination: Destination) -> int:
-    """Offer every due event to its destination, oldest first; returns how many it took.
+    """Send every due event to its destination, oldest first; returns how many it accepted.
 
-    Once the destination turns out to be out of reach all its events wait, so that a long queue does not cost
-    a time-out for each.
+    Once the destination turns out to be unreachable all its events wait, so that a long queue does not cost a
+    timeout for each.
     """
     delivered = 0
     while True:
@@ -72,7 +72,7 @@ def deliver_due(desk: Desk, destination: Destination) -> int:
 
 
 def drop_old(desk: Desk) -> int:
-    """Forget events that nobody took for 14 days; returns how many."""
+    """Forget events that were not accepted for 14 days; returns how many."""
     with desk.database.write() as connection:
         dropped = connection.execute(
             delete(_events).where(_events.c.created_ms < desk.clock() - KEEP_MS)

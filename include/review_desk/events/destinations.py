@@ -23,9 +23,9 @@ _TIMEOUT_SECONDS = 5.0
 
 
 class EventNotTaken(Exception):
-    """A destination did not take an event; the message is a short code without addresses.
+    """A destination did not accept an event; the message is a short code without addresses.
 
-    ``away`` tells a fault that the next event would meet too from a refusal of this one.
+    ``away``: the destination is unreachable, and the next event would fail too; else it refused this event.
     """
 
     def __init__(self, code: str, *, away: bool) -> None:
@@ -34,21 +34,21 @@ class EventNotTaken(Exception):
 
 
 class Destination(Protocol):
-    """Something that takes events, one at a time."""
+    """A receiver of events, one at a time."""
 
     name: str
 
     def send(self, body: str) -> None:
-        """Hand over one event, or raise EventNotTaken."""
+        """Send one event, or raise EventNotTaken."""
 
 
 class Webhook:
-    """POSTs each event as application/json; any 2xx takes it.
+    """POSTs each event as application/json; any 2xx means accepted.
 
     Parameters
     ----------
     url
-        http or https. Redirects are not followed: whoever answers with one has not taken the event.
+        http or https. Redirects are not followed: a redirect does not count as accepted.
     secret
         If given, the header ``X-Review-Desk-Signature: sha256=<hex>`` carries the body's HMAC-SHA256, by
         which the receiver knows the sender.
@@ -76,7 +76,7 @@ class Webhook:
                 f"sha256={hmac.new(self._secret, payload, hashlib.sha256).hexdigest()}"
             )
         try:
-            # The answer's body does not matter, however long the receiver makes it.
+            # The response's body does not matter, and may be of any length.
             with self._client.stream("POST", self._url, content=payload, headers=headers) as response:
                 status = response.status_code
         except httpx.HTTPError as error:

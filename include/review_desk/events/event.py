@@ -28,7 +28,7 @@ _loops = schema.human_loops
 def record_end(desk: Desk, connection: Connection, loop_id: int) -> None:
     """Note for every destination that this loop has ended.
 
-    Call it in the transaction that ended the loop: then there is an event exactly if the loop ended.
+    Call it in the transaction that ended the loop: then there is an event if and only if the loop ended.
     """
     if not desk.destinations:
         return
@@ -51,7 +51,7 @@ def record_end(desk: Desk, connection: Connection, loop_id: int) -> None:
 def event_body(config: DeskConfig, loop: AnyRow) -> str:
     """The event for a loop that has ended, as JSON on one line with EventBridge's order of members.
 
-    ``id`` is new at each call: make the body once and send it as often as it takes.
+    ``id`` is new at each call: make the body once and send it as often as needed.
     """
     loop_arn = config.arns.make(arns.HUMAN_LOOP, loop.name)
     output = None if loop.failure_code else {"outputS3Uri": loop.output_uri}

@@ -10,7 +10,7 @@ from typing import Any
 
 # Ten days, the most that Terraform's and Pulumi's AWS providers allow; the API model names no maximum.
 MAX_SECONDS = 864_000
-# Documented for TaskTimeLimitInSeconds; for TaskAvailabilityLifetimeInSeconds no default is.
+# AWS documents a default for the time limit, and none for the availability lifetime.
 DEFAULT_TIME_LIMIT_SECONDS = 3_600
 DEFAULT_AVAILABILITY_SECONDS = MAX_SECONDS
 

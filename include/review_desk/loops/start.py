@@ -47,7 +47,7 @@ def start(desk: Desk, *, name: str, flow_arn: str, content: str, data_attributes
     Raises
     ------
     InvalidRequest
-        InputContent is no JSON, the flow definition does not exist or its worker template is gone.
+        InputContent is not JSON, the flow definition does not exist or its worker template is gone.
     LoopConflict
         The name belongs to a loop with other input.
     """

@@ -36,7 +36,7 @@ class Closed:
 def remove_worker(database: Database, now_ms: int, name: str) -> Closed:
     """Close an account: its sessions end, the tasks it holds go back, its answers stay.
 
-    Open invitations to teams that the person led are withdrawn: they may be the person's own way back.
+    Open invitations to teams that the person led are withdrawn: the person could use them to come back.
     ``add_worker`` opens the account again.
 
     Raises
@@ -49,7 +49,7 @@ def remove_worker(database: Database, now_ms: int, name: str) -> Closed:
     with database.write() as connection:
         row = connection.execute(select(workers).where(workers.c.name == name)).one_or_none()
         if row is None:
-            raise InvalidRequest(f"There is no account {name!r}: list-workers shows those there are.")
+            raise InvalidRequest(f"There is no account {name!r}: see list-workers.")
         if row.disabled_ms is None:
             connection.execute(update(workers).where(workers.c.id == row.id).values(disabled_ms=now_ms))
         connection.execute(delete(schema.sessions).where(schema.sessions.c.worker_id == row.id))
@@ -61,7 +61,7 @@ def remove_worker(database: Database, now_ms: int, name: str) -> Closed:
                 invitations.c.expires_ms > now_ms,
             )
         ).rowcount
-        # The running desk gives back what has no lease, within a second; one that is down, when it starts.
+        # A running desk gives back tasks without a lease within a second, a stopped one when it starts.
         connection.execute(
             update(assignments)
             .where(assignments.c.worker_id == row.id, assignments.c.state == "working")

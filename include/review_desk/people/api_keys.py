@@ -1,8 +1,8 @@
 """Keys of the programs that call the AWS API: one for each client, revoked one by one.
 
-The database knows which keys there are, never a secret: that is derived from the desk's own key and the
-access key id, whose last four characters tell which desk key it belongs to. Whether a key is good was asked
-of the database at most a quarter of a second ago.
+The database knows which keys exist but no secret: that is derived from the desk's own key and the access key
+id, whose last four characters identify the desk key. Whether a key is valid is cached for a quarter of a
+second at most.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def create_key(database: Database, desk_key: DeskKey, now_ms: int, client: str) 
     Raises
     ------
     InvalidRequest
-        A client name that nobody could read.
+        The client name is empty, too long or not printable.
     DeskSetupError
         The desk's own key is missing, unreadable or not the one that the other keys were made with.
     """
@@ -90,7 +90,7 @@ def list_keys(database: Database) -> list[ApiKey]:
 
 
 def revoke_key(database: Database, now_ms: int, access_key_id: str) -> bool:
-    """Refuse this key from now on, for good; returns whether it was good until now.
+    """Refuse this key from now on, for good; returns whether it was valid until now.
 
     Raises
     ------
@@ -101,13 +101,13 @@ def revoke_key(database: Database, now_ms: int, access_key_id: str) -> bool:
     with database.write() as connection:
         row = connection.execute(select(_keys).where(mine)).one_or_none()
         if row is None:
-            raise InvalidRequest(f"There is no key {access_key_id}: list-keys shows those there are.")
+            raise InvalidRequest(f"There is no key {access_key_id}: see list-keys.")
         connection.execute(update(_keys).where(mine, _keys.c.revoked_ms.is_(None)).values(revoked_ms=now_ms))
     return row.revoked_ms is None
 
 
 def has_keys(database: Database) -> bool:
-    """Whether any key is good."""
+    """Whether any key is valid."""
     return _latest_good(database) is not None
 
 
@@ -161,13 +161,13 @@ class ApiKeys:
         return await run_in_threadpool(self._look_up, access_key_id)
 
     def used(self, access_key_id: str) -> None:
-        """Note that a call was signed with this key; ``flush`` writes it down."""
+        """Note that a call was signed with this key; ``flush`` writes it to the database."""
         if access_key_id not in self._fixed:
             with self._lock:
                 self._used.add(access_key_id)
 
     def flush(self) -> None:
-        """Write down when keys were last used, for each at most once a minute."""
+        """Write when keys were last used, for each at most once a minute."""
         with self._lock:
             used, self._used = self._used, set()
         if not used:

@@ -1,6 +1,6 @@
 """The desk's own key: 32 random bytes in a file beside the database, never in it.
 
-The secrets of API keys are derived from it, so that who reads the database can call nothing.
+The secrets of API keys are derived from it, so that read access to the database allows no call.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ ENVIRONMENT = "DESK_SECRET_KEY_FILE"
 
 
 class DeskKey:
-    """A key file that may not be there yet.
+    """A key file that may not exist yet.
 
     Parameters
     ----------
     path
-        None: nobody said where it is, and there is no database file that it could lie beside.
+        None: no path was given, and there is no database file to put it next to.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -41,7 +41,7 @@ class DeskKey:
         Raises
         ------
         DeskSetupError
-            No file, one that cannot be read or one that is no key.
+            There is no file, it cannot be read, or it is not a key.
         """
         if self._key is None:
             path = self._place()
@@ -55,7 +55,7 @@ class DeskKey:
         return self._key
 
     def make(self) -> None:
-        """Make the file, readable by its owner only; one that is there stays.
+        """Make the file, readable by its owner only; an existing one is kept.
 
         Raises
         ------
@@ -64,7 +64,7 @@ class DeskKey:
         """
         path = self._place()
         try:
-            # Complete under another name first: who reads the file at this moment sees all of it or none.
+            # Written under another name first: a reader sees the complete file or none.
             handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
             with os.fdopen(handle, "wb") as file:
                 file.write(secrets.token_bytes(KEY_BYTES))
@@ -80,7 +80,7 @@ class DeskKey:
             raise DeskSetupError(f"The desk's key {path} cannot be written: {error.strerror}.") from None
 
     def derive(self, purpose: str) -> bytes:
-        """32 bytes that only who holds the key can make."""
+        """32 bytes that only the holder of the key can derive."""
         return hmac.new(self.read(), purpose.encode(), hashlib.sha256).digest()
 
     def _place(self) -> Path:

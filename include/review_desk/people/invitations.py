@@ -1,4 +1,4 @@
-"""Links by which people make their account themselves: 256 random bits, stored hashed, good once."""
+"""Links with which people make their own account: 256 random bits, stored hashed, valid once."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NewInvitation:
 
 @dataclass(frozen=True)
 class Invitation:
-    """What an invitation that is still good offers. Without ``name`` the person chooses one."""
+    """What a valid invitation offers. Without ``name`` the person chooses one."""
 
     team: str
     name: str | None
@@ -63,7 +63,7 @@ def create(
     Raises
     ------
     InvalidRequest
-        Team or person with an impossible name, or a life that is not 1 hour to 30 days.
+        An invalid team or person name, or a lifetime that is not 1 hour to 30 days.
     NameInUse
         There is an account of this name already.
     """
@@ -95,7 +95,7 @@ def create(
 def create_as_lead(
     desk: Desk, worker: Worker, *, team: str, name: str | None = None, hours: int = DEFAULT_HOURS
 ) -> NewInvitation:
-    """An invitation from somebody who leads ``team``. Leads are made by command only.
+    """An invitation from a lead of ``team``. Leads are made by command only.
 
     Raises
     ------
@@ -105,12 +105,12 @@ def create_as_lead(
         See ``create``.
     """
     if not any(member.lead and member.team == team for member in teams.memberships(desk, worker)):
-        raise Forbidden(f"Only somebody who leads the team {team!r} can invite people to it.")
+        raise Forbidden(f"Only people who lead the team {team!r} can invite others to it.")
     return create(desk.database, desk.clock(), team=team, name=name, hours=hours)
 
 
 def look_up(desk: Desk, token: str) -> Invitation:
-    """What the link offers; opening the page does not use it up.
+    """What the link offers; opening the page does not use the invitation up.
 
     Raises
     ------
@@ -132,14 +132,14 @@ def look_up(desk: Desk, token: str) -> Invitation:
 def accept(desk: Desk, token: str, *, name: str, password: str) -> Session:
     """Make the account, put it into the team, use the invitation up and sign in: all of it or nothing.
 
-    ``name`` is left aside when the invitation has one.
+    ``name`` is ignored when the invitation has one.
 
     Raises
     ------
     InvitationGone
-        Unknown, used or expired; also when somebody else was faster.
+        Unknown, used (perhaps at the same moment) or expired.
     InvalidRequest, NameInUse
-        The name or password will not do: the invitation stays good.
+        The name or password is not allowed; the invitation stays valid.
     """
     name = look_up(desk, token).name or name
     workers.check_name(name)
@@ -171,4 +171,4 @@ def _good(token: str, now_ms: int) -> tuple[ColumnElement[bool], ...]:
 
 
 def _gone() -> InvitationGone:
-    return InvitationGone("This invitation was used or has expired: ask whoever sent it for a new one.")
+    return InvitationGone("This invitation was used or has expired: ask its sender for a new one.")

@@ -1,4 +1,4 @@
-"""How often somebody may guess a password."""
+"""How often a password may be guessed."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _MAX_KEYS = 20_000
 class SignInLimiter:
     """Counts failed sign-ins by name and by address; in memory, since a restart takes longer than a guess.
 
-    An attempt counts from its beginning, so that many at once cannot slip through together; ``succeeded``
-    takes it back.
+    An attempt counts from its start, so that parallel attempts cannot slip through; ``succeeded`` takes it
+    back.
     """
 
     def __init__(self, *, window_seconds: int = 300, per_name: int = 8, per_address: int = 60) -> None:
@@ -24,7 +24,7 @@ class SignInLimiter:
         self._lock = threading.Lock()
 
     def begin(self, name: str, address: str, now_ms: int) -> None:
-        """Count an attempt, or raise TooManyAttempts while too many failures lie in the window."""
+        """Count an attempt, or raise TooManyAttempts while there are too many failures in the window."""
         with self._lock:
             keys = self._keys(name, address)
             for key in keys:
@@ -48,7 +48,7 @@ class SignInLimiter:
                     times.remove(begun_ms)
 
     def _keys(self, name: str, address: str) -> list[tuple[str, str]]:
-        # A name is limited per address, so that nobody can lock another person out from elsewhere.
+        # A name is limited per address, so that no one can lock a person out from another address.
         network = _network(address)
         return [("name", f"{network} {name[:200]}"), ("address", network)]
 
@@ -62,7 +62,7 @@ class SignInLimiter:
 
 
 def _network(address: str) -> str:
-    """What one person holds: an IPv4 address, or all of an IPv6 /64, from which a program takes any."""
+    """The addresses one person controls: an IPv4 address, or a whole IPv6 /64."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:

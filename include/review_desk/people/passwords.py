@@ -14,10 +14,10 @@ MIN_PASSWORD_CHARACTERS = 8
 MAX_PASSWORD_CHARACTERS = 1024
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
-# Each hash takes 19 MiB and a core for a moment: a crowd signing in at once waits its turn. Threads of their
-# own, since the allocator keeps what a thread once took: in the server's forty it would add up.
+# Each hash takes 19 MiB and a core for a moment: many sign-ins at once wait their turn. In threads of
+# their own, since the allocator keeps what a thread once used: in the server's forty it would add up.
 _hashing = ThreadPoolExecutor(2, thread_name_prefix="password")
-# Verified when there is no such account, so that the answer takes as long as with a known one.
+# Verified when there is no such account, so that the response takes as long as for a known one.
 _nobody = _hasher.hash(secrets.token_hex(16))
 
 
@@ -32,7 +32,7 @@ def check_password(password: str) -> None:
 
 
 def hash_password(password: str) -> str:
-    """What the database keeps of a password that ``check_password`` let through."""
+    """The hash of a password that passed ``check_password``, as the database stores it."""
     return _hashing.submit(_hasher.hash, password).result()
 
 

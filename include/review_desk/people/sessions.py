@@ -18,7 +18,7 @@ from include.review_desk.storage import schema
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
 
-# Asked at every request, so built once (storage.database).
+# Run for every request, so built once (storage.database).
 _SIGNED_IN = (
     select(schema.workers.c.id, schema.workers.c.name)
     .join(schema.sessions, schema.sessions.c.worker_id == schema.workers.c.id)
@@ -58,7 +58,7 @@ class OpenSession:
 
 
 def start_session(desk: Desk, connection: Connection, *, worker_id: int, name: str) -> Session:
-    """A new session for somebody who has shown who they are; sessions that are over are forgotten."""
+    """Start a session for an authenticated person; expired sessions are deleted."""
     now_ms = desk.clock()
     token = secrets.token_urlsafe(32)
     expires_ms = now_ms + desk.config.session_seconds * 1000
@@ -82,7 +82,7 @@ def authenticate(desk: Desk, token: str) -> Worker:
 
 
 def sign_out(desk: Desk, worker: Worker) -> None:
-    """End this session; tasks it holds go to the person's next session or back when their time is over."""
+    """End this session; its tasks go to the person's next session, or back when their time is over."""
     with desk.database.write() as connection:
         connection.execute(delete(schema.sessions).where(schema.sessions.c.token_sha256 == worker.session))
 

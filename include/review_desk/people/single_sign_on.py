@@ -1,7 +1,7 @@
 """Accounts of people whom an OpenID Connect provider vouches for.
 
-The account belongs to the provider's issuer and subject, never to a name: who comes with a name that is taken
-gets another one, not the other person's account.
+The account belongs to the provider's issuer and subject, never to a name: a person whose name is taken gets a
+different name, not the other person's account.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Identity:
-    """What a verified id_token says. ``name`` is a wish, ``groups`` decide about teams."""
+    """What a verified id_token says. ``name`` is a suggestion, ``groups`` decide about teams."""
 
     issuer: str
     subject: str
@@ -47,7 +47,7 @@ def sign_in(desk: Desk, identity: Identity) -> Session:
             with desk.database.write() as connection:
                 return _sign_in(desk, connection, identity)
         except IntegrityError:
-            # Somebody else took the name, or this person signed in twice, in this very moment.
+            # Another person took the name, or this person signed in twice, at the same moment.
             if attempt == _ATTEMPTS - 1:
                 raise
     raise AssertionError("unreachable")
@@ -70,7 +70,7 @@ def _sign_in(desk: Desk, connection: Connection, identity: Identity) -> Session:
             oidc_subject=identity.subject,
         )
     elif row.disabled_ms is not None:
-        raise NotSignedIn("This account is closed: ask whoever leads your team.")
+        raise NotSignedIn("This account is closed: ask your team lead.")
     else:
         worker_id, name = row.id, row.name
     teams.follow_groups(connection, worker_id, identity.groups)

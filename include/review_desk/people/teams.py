@@ -59,7 +59,7 @@ def check_team_name(team: str) -> None:
 def ensure_team(connection: Connection, name: str, now_ms: int) -> int:
     """The team's id; the team is made when missing, its group named like itself.
 
-    On PostgreSQL others may make it in the same moment: their row then serves, as ON CONFLICT waits for it.
+    On PostgreSQL others may make it at the same moment: their row is used then, as ON CONFLICT waits for it.
     """
     known = select(_teams.c.id).where(_teams.c.name == name)
     team_id = connection.scalar(known)
@@ -94,7 +94,7 @@ def ensure_member(connection: Connection, team_id: int, worker_id: int, *, lead:
 
 
 def follow_groups(connection: Connection, worker_id: int, groups: Collection[str]) -> None:
-    """Put a person into exactly the teams with one of these groups, besides those given by other means."""
+    """Sync a person's teams with these groups; memberships given by other means stay."""
     rows = connection.execute(select(_teams.c.id, _teams.c.settings))
     wanted = {row.id for row in rows if _oidc_groups(row.settings) & set(groups)}
     present = set(

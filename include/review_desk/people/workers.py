@@ -33,8 +33,8 @@ def add_worker(
 
     Returns whether the account is new. Repeating the call changes nothing but the password, and another
     password ends the person's sessions; an account that was closed is open again. Without a password the
-    account must be one of single sign-on, and with one it must not: the names of those are chosen by whoever
-    signed in first.
+    account must be one of single sign-on, and with one it must not: the names of those are chosen by the
+    person who signed in first.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def add_worker(
     if password is not None:
         check_password(password)
     values = {"password_hash": hash_password(password)} if password is not None else {}
-    # Outside of the transaction: it takes a while, and the others would wait.
+    # Outside of the transaction: it takes a while, and other writers would wait.
     same = password is not None and password_fits(_password_hash(database, name), password)
     for last in (False, True):
         try:
@@ -57,7 +57,7 @@ def add_worker(
                 teams.ensure_member(connection, team_id, worker_id, lead=lead)
                 return created
         except IntegrityError:
-            # Somebody else made the account in this very moment: now it is there.
+            # Another command made the account at the same moment: now it exists.
             if last:
                 raise
     raise AssertionError("unreachable")
@@ -90,7 +90,7 @@ def _ensure_worker(
 def _check_way_in(name: str, *, password: bool, single_sign_on: bool) -> None:
     if single_sign_on and password:
         raise InvalidRequest(
-            f"The account {name!r} belongs to somebody who signs in by single sign-on: make sure who it is, "
+            f"The account {name!r} belongs to a person who uses single sign-on: make sure who it is, "
             "then add --single-sign-on, which sets no password."
         )
     if not password and not single_sign_on:
@@ -133,7 +133,7 @@ def sign_in(desk: Desk, limiter: SignInLimiter, *, name: str, password: str, add
         raise NotSignedIn("Name and password do not fit.")
     limiter.succeeded(name, address, now_ms)
     if row.disabled_ms is not None:
-        raise NotSignedIn("This account is closed: ask whoever leads your team.")
+        raise NotSignedIn("This account is closed: ask your team lead.")
     with desk.database.write() as connection:
         return sessions.start_session(desk, connection, worker_id=row.id, name=name)
 
@@ -153,7 +153,7 @@ def change_password(desk: Desk, worker: Worker, *, old: str, new: str, address: 
     NotSignedIn
         ``old`` is not the present password.
     InvalidRequest
-        ``new`` will not do.
+        ``new`` is not allowed.
     TooManyAttempts
         See SignInLimiter: a stolen session must not serve to guess the password.
     """
@@ -173,10 +173,10 @@ def change_password(desk: Desk, worker: Worker, *, old: str, new: str, address: 
 
 
 def check_name(name: str) -> None:
-    """Raise InvalidRequest for a name that nobody could read or type."""
+    """Raise InvalidRequest for a name that people could not read or type."""
     if not _is_name(name):
         raise InvalidRequest(
-            f"The name must be 1 to {MAX_NAME_CHARACTERS} printable characters without outer spaces."
+            f"The name must be 1 to {MAX_NAME_CHARACTERS} printable characters without spaces at its ends."
         )
 
 

@@ -1,4 +1,4 @@
-"""At the start: can the desk reach its buckets? What is wrong is said in the log, since S3 may come later."""
+"""Startup check that the desk can reach its buckets. Faults are only logged, since S3 may come up later."""
 
 from __future__ import annotations
 

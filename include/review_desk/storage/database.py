@@ -1,11 +1,11 @@
 """Short transactions on the database.
 
-On SQLite writers queue on a lock within one process instead of polling for the database's, and whoever
-writes is alone. On PostgreSQL many write at once: what a transaction decides on is claimed by a
-compare-and-swap UPDATE or locked by ``with_for_update``, which SQLite leaves out.
+On SQLite writers queue on a lock within the process instead of polling for the database's, so there is one
+writer at a time. On PostgreSQL many write at once: what a transaction decides on is claimed by a
+compare-and-swap UPDATE or locked by ``with_for_update``, which SQLite ignores.
 
-Statements that every request of a reviewer runs are built once, with ``bindparam`` for what differs: to build
-one anew costs four times as much as to run it.
+Statements that every reviewer's request runs are built once, with ``bindparam`` for what differs: building
+one costs four times as much as running it.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Database:
 
     @contextlib.contextmanager
     def migrate(self) -> Iterator[Connection]:
-        """As ``write``; SQLite can make tables anew in it without a thought for who refers to them."""
+        """As ``write``, with SQLite's foreign keys off, so that tables can be rebuilt."""
         if self.engine.dialect.name != "sqlite":
             with self.write() as connection:
                 yield connection
@@ -71,7 +71,7 @@ class Database:
                 with connection.begin():
                     yield connection
             finally:
-                # The next to have this connection has its references checked again.
+                # The next user of this connection has foreign keys checked again.
                 connection.invalidate()
 
     def close(self) -> None:

@@ -1,14 +1,14 @@
 """Engines for the two databases: SQLite in WAL mode, PostgreSQL through psycopg.
 
 SQLite: ``synchronous=FULL``, so that a committed answer survives kill -9 and loss of power; writers take the
-write lock when they begin (BEGIN IMMEDIATE), so that no transaction fails half-way for want of it.
+write lock when they begin (BEGIN IMMEDIATE), so that no transaction fails half-way for lack of it.
 
 PostgreSQL: a reading transaction is REPEATABLE READ and sees one state throughout; a writing one is READ
 COMMITTED and locks the rows it decides on. A server whose default is not to wait for its log
 (``synchronous_commit=off``) is told to wait.
 
-Both pools have room for the 40 threads that answer requests and the few that do what time does: a request
-never waits for a connection, and PostgreSQL's usual 100 are not used up.
+Both pools have room for the 40 threads that answer requests and the few background ones: a request never
+waits for a connection, and PostgreSQL's usual 100 are not used up.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MORE_CONNECTIONS = 32
 _BUSY_TIMEOUT_SECONDS = 15
 _CONNECT_TIMEOUT_SECONDS = 10
 _RESTED_SECONDS = 5
-# Says nothing of what was given: a password that was not escaped may be anywhere in it.
+# Does not quote the URL: an unescaped password may be anywhere in it.
 _UNREADABLE = (
     "The database URL is not readable: write it like sqlite:////var/lib/desk.db or "
     "postgresql://user:password@host:5432/database, with %40 for @ and %2F for / in the password."
@@ -43,7 +43,7 @@ def make_engine(url: str) -> Engine:
     Raises
     ------
     DeskSetupError
-        Unreadable URL, another database than the two, or SQLite without a file or a folder for it.
+        Unreadable URL, another kind of database, or SQLite without a file or a folder for it.
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
@@ -86,7 +86,7 @@ def _sqlite_engine(url: URL) -> Engine:
         url.set(drivername="sqlite"),
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
-        # An error in the log must not tell what somebody wrote.
+        # An error in the log must not show what people wrote.
         hide_parameters=True,
         connect_args={"timeout": _BUSY_TIMEOUT_SECONDS},
     )
@@ -115,7 +115,7 @@ def _postgresql_engine(url: URL) -> Engine:
         pool_size=_KEPT_CONNECTIONS,
         max_overflow=_MORE_CONNECTIONS,
         hide_parameters=True,
-        # Few connections do the work; the rest go when a rush is over.
+        # Few connections do the work; the others are closed after a rush.
         pool_use_lifo=True,
         connect_args={
             "connect_timeout": _CONNECT_TIMEOUT_SECONDS,
@@ -141,7 +141,7 @@ def _note_use(_connection: Any, record: Any) -> None:
 
 
 def _try_rested(connection: Any, record: Any, _proxy: object) -> None:
-    """Replace a connection that was cut off while nobody used it. One just used is not asked again."""
+    """Replace a connection that broke while idle. One that was just used is not tested again."""
     if time.monotonic() - record.info.get("used", time.monotonic()) < _RESTED_SECONDS:
         return
     # Takes a third of a second to import, which a desk on SQLite need not spend.

@@ -1,7 +1,7 @@
-"""The same presigned link for the same object for a while, so that what was preloaded is used.
+"""Repeats the presigned link of an object for a while, so that preloaded images are used.
 
-A presigned URL holds the second it was made in, so that two of one object differ and the browser loads the
-image twice: once ahead, once for the task.
+A presigned URL holds the second in which it was made. Two links to one object would differ, and the browser
+would load the image twice: once ahead, once for the task.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class SteadyLinks:
     slack_seconds
         Links are made to live this much longer than asked for, and repeated for as long.
     now
-        Seconds, of any beginning.
+        Clock in seconds, from any starting point.
     """
 
     def __init__(

@@ -13,9 +13,9 @@ logger = logging.getLogger(__name__)
 
 
 class StoreUnavailable(Exception):
-    """S3 did not take the object; the message is a short code such as NoSuchBucket.
+    """S3 did not accept the object; the message is a short code such as NoSuchBucket.
 
-    ``away`` tells S3 being out of reach, the same for every object, from a refusal of this one.
+    ``away``: S3 is unreachable, and every object would fail; else it refused this one.
     """
 
     def __init__(self, code: str, *, away: bool) -> None:
@@ -36,7 +36,7 @@ class ObjectStore(Protocol):
 class S3Store:
     """S3 by boto3.
 
-    Requests are tried once and time out soon: whoever calls keeps the work and tries again later.
+    Requests are tried once and time out quickly: the caller keeps the work and tries again later.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class S3Store:
         )
 
     def presign_get(self, bucket: str, key: str, lifetime_seconds: int) -> str:
-        """URL that reads the object for ``lifetime_seconds``; made locally, S3 is not asked."""
+        """URL that reads the object for ``lifetime_seconds``; made locally, without a request to S3."""
         url: str = self._client.generate_presigned_url(
             "get_object", Params={"Bucket": bucket, "Key": key}, ExpiresIn=lifetime_seconds
         )

@@ -1,11 +1,11 @@
 """One server for each database.
 
-Several would keep every promise about loops and answers, since those are made by transactions. But failed
-sign-ins are counted in memory, and a server that starts takes up at once what the last one was writing. So a
-second one is refused: on SQLite by a lock on ``<database>.lock``, on PostgreSQL by an advisory lock that
-belongs to a connection of its own. Both go with the process, however it ends. What it does not do: a desk
-whose PostgreSQL restarts goes on without its lock, and a second one would be let in then. Commands that make
-accounts or keys need no lock.
+Several servers would handle loops and answers correctly, since transactions protect those. But failed
+sign-ins are counted in memory, and a server that starts takes over whatever the previous one was writing. So
+a second one is refused: on SQLite by a lock on ``<database>.lock``, on PostgreSQL by an advisory lock on a
+dedicated connection. Both end with the process, however it ends. Known limitation: when PostgreSQL restarts,
+the desk keeps running without its lock, and a second one could start. Commands that add accounts or keys need
+no lock.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from include.review_desk.storage.database import Database
 
-# Any numbers that nobody else locks in this database ("desk", "serv").
+# Any numbers that no one else locks in this database ("desk", "serv").
 _LOCK = (0x6465736B, 0x73657276)
 # A server that was killed a moment ago may still have a statement under way.
 _PATIENCE = "SET lock_timeout = '5s'"
@@ -63,7 +63,7 @@ def _lock_file(database: Database) -> Iterator[None]:
 def _advisory_lock(database: Database) -> Iterator[None]:
     with database.engine.connect() as pooled:
         connection = pooled.execution_options(isolation_level="AUTOCOMMIT")
-        # Out of the pool: nobody else shall use it or close it.
+        # Taken out of the pool, so that no one else uses or closes it.
         connection.detach()
         for setting in _KEEPALIVE:
             connection.exec_driver_sql(f"SET {setting}")

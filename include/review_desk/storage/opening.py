@@ -19,7 +19,7 @@ def open_database(url: str) -> Database:
     ------
     DeskSetupError
         Unreadable URL, folder that does not exist, file that is no database, server that does not answer or
-        lets nobody in, or tables of a newer desk.
+        refuses the connection, or tables of a newer desk.
     """
     database = Database(make_engine(url))
     try:

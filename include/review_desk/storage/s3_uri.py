@@ -71,7 +71,7 @@ def object_of(address: str) -> tuple[str, str] | None:
 
 
 def _key_of(path: str) -> str | None:
-    """The key that the rest of a web address stands for; None where it has a query, as signed links do."""
+    """The key in the rest of a web address; None where it has a query, as signed links do."""
     if _URL_TEXT.fullmatch(path) is None:
         return path
     if "?" in path:

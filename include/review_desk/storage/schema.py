@@ -79,7 +79,7 @@ team_members = Table(
     metadata,
     Column("team_id", ForeignKey("workteams.id", ondelete="CASCADE"), primary_key=True),
     Column("worker_id", ForeignKey("workers.id"), primary_key=True),
-    # Whoever leads the team sees its overview and invites people.
+    # Team leads see the overview and invite people.
     Column("lead", Boolean, nullable=False, server_default=false()),
     # Member because of a group in the OpenID Connect token: taken away when a later token lacks the group.
     Column("by_group", Boolean, nullable=False, server_default=false()),
@@ -170,7 +170,7 @@ human_loops = Table(
     sqlite_autoincrement=True,
 )
 Index("human_loops_by_flow", human_loops.c.flow_name, human_loops.c.created_ms, human_loops.c.id)
-# The queue, oldest first. Partial: loops that nobody can take cost nothing, however many there are.
+# The queue, oldest first. Partial: loops that cannot be taken cost nothing, however many there are.
 Index(
     "human_loops_queue",
     human_loops.c.team_id,

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 HEAD = "0002"
 """The last migration: what a database made from schema.py counts as."""
 
-# As in only_server: any numbers that nobody else locks in this database ("desk", "tabl").
+# As in only_server: any numbers that no one else locks in this database ("desk", "tabl").
 _LOCK = (0x6465736B, 0x7461626C)
 
 
@@ -65,13 +65,13 @@ def alembic_config(connection: Connection) -> Config:
 
 
 def _version(connection: Connection) -> str | None:
-    """The migration that the tables stand at; None where there are none."""
+    """The latest migration of the tables; None where there are no tables."""
     tables = inspect(connection)
     if tables.has_table("alembic_version"):
         return str(connection.scalar(text("SELECT version_num FROM alembic_version")))
     if not tables.has_table("meta"):
         return None
-    # Before migrations were kept, the version stood there; there was one.
+    # Before migrations existed the version was stored here; there was only one.
     version = connection.scalar(text("SELECT value FROM meta WHERE key = 'schema_version'"))
     return "0001" if version == "1" else str(version)
 

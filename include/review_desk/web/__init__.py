@@ -1,1 +1,1 @@
-"""What the desk answers over HTTP beside the AWS API."""
+"""Everything the desk serves over HTTP except the AWS API."""

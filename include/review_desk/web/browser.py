@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from include.review_desk.people.sessions import Session, Worker
 
 COOKIE = "desk_session"
-# Held by whoever has opened a page with a form before signing in.
+# Set for visitors who open a page with a form before signing in.
 VISITOR_COOKIE = "desk_visitor"
 _VISITOR_SECONDS = 12 * 3600
 _VISITOR_CHARACTERS = 43
@@ -36,7 +36,7 @@ def session_token(request: Request) -> str | None:
 
 
 def signed_in_worker(desk: Desk, request: Request) -> Worker:
-    """The person whose session cookie came with the request. Asks the database: call it in a thread.
+    """The person whose session cookie came with the request. Queries the database: call it in a thread.
 
     Raises
     ------
@@ -59,13 +59,13 @@ def check_csrf(request: Request, given: str | None) -> None:
 
 
 def visitor_token(request: Request) -> str:
-    """What stands in for the session on pages before sign-in: the visitor's cookie, or a new one for it."""
+    """The visitor's cookie, which replaces the session on pages before sign-in, or a new value for it."""
     token = request.cookies.get(VISITOR_COOKIE, "")
     return token if len(token) == _VISITOR_CHARACTERS else secrets.token_urlsafe(32)
 
 
 def check_visitor_csrf(request: Request, given: str | None) -> None:
-    """Raise Forbidden unless ``given`` fits the visitor's cookie: nobody is signed in from another site."""
+    """Raise Forbidden unless ``given`` fits the visitor's cookie: no other site can sign a person in."""
     _compare(request.cookies.get(VISITOR_COOKIE), given)
 
 
@@ -82,12 +82,12 @@ def set_visitor(desk: Desk, response: Response, token: str) -> None:
 
 
 def is_secure(desk: Desk) -> bool:
-    """Whether browsers reach the desk by https, so that cookies need never travel otherwise."""
+    """Whether browsers reach the desk by https, so that cookies are sent over https only."""
     return desk.config.public_url.startswith("https://")
 
 
 def client_address(request: Request) -> str:
-    """Whom attempts to sign in are counted for; behind a proxy that serve was told of, the proxy's client."""
+    """The address that failed sign-ins are counted for; behind a known proxy, the proxy's client."""
     return request.client.host if request.client else "unknown"
 
 

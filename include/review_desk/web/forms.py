@@ -1,4 +1,4 @@
-"""What a form of a page sends: a few short fields, in UTF-8."""
+"""Reading the forms of pages: a few short fields, in UTF-8."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""The frame of a task: the rendered worker template as a document of its own, which reaches nothing else.
+"""The frame of a task: the rendered worker template as a document of its own, isolated from everything else.
 
 ``GET /frames/<task>`` and ``GET /frames/ahead/<loop>`` need the session cookie. What they answer is sandboxed
-by its own Content-Security-Policy, also when somebody opens it outside the portal: an opaque origin, so no
-cookie, no storage and no window of the desk; no request but for our own scripts and styles and for the task's
+by its own Content-Security-Policy, even when it is opened outside the portal: an opaque origin, so no cookie,
+no storage and no window of the desk; no requests other than for our own scripts and styles and the task's
 images. The template talks to the portal by postMessage only (static/crowd/portal.js lists the messages).
 
 Navigation of the frame to other hosts, which no policy of its own can forbid, is refused by the frame-src of
-the portal's pages. WebRTC no page can forbid: by it a template could tell another host what the task itself
-shows, nothing of the session.
+the portal's pages. No page can forbid WebRTC: with it a template could send the task's own content to another
+host, but nothing of the session.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ _WHOLE = re.compile(r"<(?:!doctype|html|head)\b", re.IGNORECASE)
 _HEAD_PLACES = tuple(
     re.compile(rf"<{tag}\b[^<>]{{0,2000}}>", re.IGNORECASE) for tag in ("head", "html", "!doctype")
 )
-# The address as templates for Amazon A2I write it: any scheme, quotes and query.
+# The script's address as templates for Amazon A2I write it: any scheme, quotes and query.
 _AWS_SCRIPT = re.compile(
     r"(<script\b[^<>]{0,2000}?\ssrc\s{0,20}=\s{0,20}[\"']?)\s{0,20}(?:https?:)?//assets\.crowd\.aws"
     r"/crowd-html-elements(?:-v2)?\.js(?:\?[^\"'\s>]{0,2000})?",
     re.IGNORECASE,
 )
 _HOST = re.compile(r"(?:[A-Za-z0-9.\-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::\d{1,5})?")
-# Tells the portal, which shows the sentence, as the frame itself may be hidden.
+# Sends the sentence to the portal, which shows it, since the frame itself may be hidden.
 _TELL = 'parent.postMessage({desk:1,type:"problem",message:document.querySelector("p").textContent},"*")'
 
 
@@ -105,7 +105,7 @@ def document(page: str, link_faults: tuple[str, ...] = ()) -> str:
 
 
 def _after_comments(page: str) -> int:
-    """Where the first thing stands that is neither space nor comment."""
+    """Position of the first character that is neither space nor part of a comment."""
     position = 0
     while True:
         while position < len(page) and page[position].isspace():
@@ -117,7 +117,7 @@ def _after_comments(page: str) -> int:
 
 
 def content_security_policy(desk: Desk, request: Request) -> str:
-    """What a frame may load. Sources are named in full: 'self' of an opaque origin is nothing to rely on."""
+    """What a frame may load. Sources are named in full: 'self' is unreliable for an opaque origin."""
     files = " ".join(f"{origin}{_CROWD}" for origin in _own_origins(desk, request))
     images = " ".join(("data:", "blob:", *desk.config.image_origins))
     return "; ".join(
@@ -137,7 +137,7 @@ def content_security_policy(desk: Desk, request: Request) -> str:
 
 
 def _own_origins(desk: Desk, request: Request) -> list[str]:
-    """Where the browser may have this page from: the address it asked for, and the public one."""
+    """Origins the browser may have loaded this page from: the requested one and the public one."""
     public = urlsplit(desk.config.public_url)
     origins = [f"{public.scheme}://{public.netloc}"]
     host = request.headers.get("host", "")
@@ -148,7 +148,7 @@ def _own_origins(desk: Desk, request: Request) -> list[str]:
 
 
 def _framed(desk: Desk, render: Callable[[Request, Worker], Page]) -> Callable[[Request], Response]:
-    # A plain function, so that Starlette runs it in a thread: it asks the database and renders.
+    # A plain function, so that Starlette runs it in a thread: it queries the database and renders.
     def endpoint(request: Request) -> Response:
         try:
             page = render(request, signed_in_worker(desk, request))
@@ -161,7 +161,7 @@ def _framed(desk: Desk, render: Callable[[Request, Worker], Page]) -> Callable[[
             "Cross-Origin-Resource-Policy": "same-origin",
             "X-DNS-Prefetch-Control": "off",
         }
-        # Text without a partner in UTF-16 cannot be sent; the mark of the unreadable stands for it.
+        # Lone UTF-16 surrogates cannot be encoded; a question mark replaces them.
         return HTMLResponse(content.encode("utf-8", "replace"), status, headers)
 
     return endpoint

@@ -1,7 +1,7 @@
-"""HTTP/1.1 as uvicorn speaks it, with an end to what may stand before a request's body.
+"""uvicorn's HTTP/1.1 protocol with a limit on the size of a request's head.
 
-httptools keeps request line and headers however long they are: one connection of somebody unknown could take
-all memory.
+httptools buffers the request line and headers however long they are, so a single anonymous connection could
+exhaust the memory.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""JSON requests and refusals over HTTP: bodies with a limit, errors as ``{"error": "<one sentence>"}``."""
+"""JSON requests and errors over HTTP: bodies with a limit, errors as ``{"error": "<one sentence>"}``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def error_response(error: DeskError) -> JSONResponse:
-    """An error as JSON, with the status that belongs to its kind."""
+    """An error as JSON, with its HTTP status."""
     headers = {}
     if isinstance(error, TooManyAttempts):
         headers["Retry-After"] = str(error.retry_after_seconds)
@@ -55,7 +55,7 @@ def read_members(body: bytes) -> dict[str, Any]:
 
 
 def text_of(members: dict[str, Any], name: str) -> str:
-    """The text ``name`` of a request, which must be there; else InvalidRequest."""
+    """The required text ``name`` of a request, or InvalidRequest."""
     value = members.get(name)
     if not isinstance(value, str):
         raise InvalidRequest(f'The request must have a text "{name}".')

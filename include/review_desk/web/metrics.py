@@ -1,8 +1,8 @@
-"""Metrics for Prometheus at /metrics: how much waits, how fast the desk answers, what does not get away.
+"""Metrics for Prometheus at /metrics: queue length, response times, outputs and events not delivered.
 
 No personal data: labels hold operations, route templates and statuses, whose number is bounded, never names,
-paths or addresses. What the database knows is asked at each scrape, by queries that indexes answer; what
-happens in this process is counted from its start, as Prometheus expects.
+paths or addresses. The database is queried at each scrape, through indexes only; what happens in this process
+is counted from its start, as Prometheus expects.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 
 class Metrics:
-    """Counts this process's requests and, when scraped, asks the database about the rest."""
+    """Counts this process's requests and, when scraped, queries the database for the rest."""
 
     def __init__(self, desk: Desk) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
@@ -94,17 +94,17 @@ class Metrics:
 
 
 class _DeskCollector(Collector):
-    """What stands in the database, at the moment of the scrape."""
+    """What the database holds at the moment of the scrape."""
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
     def describe(self) -> list[Metric]:
-        """Nothing: registering must not ask the database."""
+        """Nothing: registering must not query the database."""
         return []
 
     def collect(self) -> Iterator[Metric]:
-        """One read transaction, so that the numbers fit each other."""
+        """Read everything in one transaction, so that the numbers are consistent."""
         now_ms = self._desk.clock()
         with self._desk.database.read() as connection:
             families = [
@@ -126,7 +126,7 @@ class _DeskCollector(Collector):
             destination.name: (0, now_ms) for destination in self._desk.destinations
         }
         waiting = configured | {name: (count, oldest) for name, count, oldest in rows}
-        number = _gauge("events_not_delivered", "Events that a receiver has not taken.", ("destination",))
+        number = _gauge("events_not_delivered", "Events that a receiver has not accepted.", ("destination",))
         age = _gauge("oldest_event_age_seconds", "Age of the oldest of these.", ("destination",))
         for name, (count, oldest_ms) in sorted(waiting.items()):
             number.add_metric([name], count)
@@ -150,7 +150,7 @@ def _work(connection: Connection, now_ms: int) -> Iterator[Metric]:
     at_work = select(func.count()).select_from(assignments).where(text("assignments.state = 'working'"))
     signed_in = select(func.count()).select_from(sessions).where(sessions.c.expires_ms > now_ms)
     for name, help_text, query in (
-        ("loops_waiting", "Human loops that somebody may still take.", waiting),
+        ("loops_waiting", "Human loops that can still be taken.", waiting),
         ("tasks_in_work", "Tasks that people hold.", at_work),
         ("worker_sessions", "Sign-ins that are valid.", signed_in),
     ):
@@ -160,7 +160,7 @@ def _work(connection: Connection, now_ms: int) -> Iterator[Metric]:
 def _outputs(connection: Connection, now_ms: int) -> Iterator[Metric]:
     outbox = schema.outbox
     count, oldest_ms = connection.execute(select(func.count(), func.min(outbox.c.queued_ms))).one()
-    yield _single("outputs_not_written", "output.json that S3 has not taken.", count)
+    yield _single("outputs_not_written", "output.json files not yet written to S3.", count)
     age_seconds = (now_ms - oldest_ms) / 1000 if oldest_ms is not None else 0.0
     yield _single("oldest_output_age_seconds", "Age of the oldest of these.", age_seconds)
 

@@ -1,7 +1,7 @@
 """``GET /oidc/start?next=<path>`` and ``GET /oidc/callback``: sign-in by an OpenID Connect provider.
 
-What ties the provider's answer to the browser that asked (state, nonce, PKCE verifier) waits in a signed
-cookie for ten minutes at most; the key that signs it lives as long as the process.
+State, nonce and PKCE verifier, which tie the provider's answer to the browser, are kept in a signed cookie
+for ten minutes at most; the key that signs it lives as long as the process.
 """
 
 from __future__ import annotations

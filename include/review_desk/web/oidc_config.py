@@ -1,4 +1,4 @@
-"""What ``serve`` is told about an OpenID Connect provider. Apart, so that only who has one loads Authlib."""
+"""Settings of an OpenID Connect provider. A module of its own, so that desks without one skip Authlib."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from include.review_desk.errors import DeskSetupError
 
 @dataclass(frozen=True)
 class ProviderConfig:
-    """What ``serve`` is told about the provider.
+    """Settings of the provider, from the options of ``serve``.
 
     Parameters
     ----------
     issuer
-        Exactly as the provider writes it, for example ``https://login.example.org/realms/night``.
+        Exactly as the provider spells it, for example ``https://login.example.org/realms/night``.
     groups_claim
         Name of the claim that lists a person's groups.
     title

@@ -1,7 +1,7 @@
 """The OpenID Connect provider: its discovery document, its keys, its tokens.
 
-Authorization Code flow with PKCE (RFC 7636), as OpenID Connect Core 1.0 §3.1 and RFC 9700 have it. Nothing is
-asked of the provider before somebody wants to sign in by it, and everything has a time-out.
+Authorization Code flow with PKCE (RFC 7636), as in OpenID Connect Core 1.0 §3.1 and RFC 9700. The provider is
+first contacted when a person signs in through it, and every request has a timeout.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from include.review_desk.people.single_sign_on import Identity
 from include.review_desk.web.oidc_config import ProviderConfig, is_safe
 
 with warnings.catch_warnings():
-    # It would rather have httpx2, and tell whoever starts the desk.
+    # Authlib warns that it prefers httpx2, which means nothing to the person who starts the desk.
     warnings.simplefilter("ignore", AuthlibDeprecationWarning)
     from authlib.integrations.httpx_client import AsyncOAuth2Client
 
 CALLBACK_PATH = "/oidc/callback"
-# Signatures that only the provider can make: no "none", no HMAC with a secret that others know.
+# Signatures that only the provider can make: no "none", no HMAC with a shared secret.
 _ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 _TIMEOUT = httpx.Timeout(5.0)
 _METADATA_SECONDS = 3600.0
@@ -41,7 +41,7 @@ _NAME_CLAIMS = ("preferred_username", "email", "name")
 
 @dataclass(frozen=True)
 class Attempt:
-    """One sign-in under way: what only the browser that began it and the provider's answer may hold."""
+    """A sign-in in progress: secrets shared by the browser that began it and the provider's answer."""
 
     state: str
     nonce: str
@@ -110,7 +110,7 @@ class Provider:
         async with self._lock:
             if self._metadata is None or time.monotonic() >= self._metadata_until:
                 if self._away_at >= began:
-                    # Found out while this one waited for the lock: many at once wait for one time-out only.
+                    # Fetched while this request waited for the lock, so that many requests share one timeout.
                     raise self._away()
                 url = self.config.issuer.rstrip("/") + "/.well-known/openid-configuration"
                 metadata = await self._fetch(url)
@@ -150,7 +150,7 @@ class Provider:
         return dict(claims)
 
     async def _with_keys(self, id_token: str, metadata: dict[str, Any]) -> jwt.Token:
-        """The token, its signature verified; the keys are fetched anew when they do not fit: they rotate."""
+        """The token, its signature verified; keys rotate, so they are fetched again when none fits."""
         if self._keys is not None:
             try:
                 return jwt.decode(id_token, self._keys, algorithms=_ALGORITHMS)

@@ -1,4 +1,4 @@
-"""The overview for whoever leads a team: what waits, who did what, what became of the model's boxes.
+"""The overview for team leads: what is waiting, who did what, what became of the model's boxes.
 
 ``GET /overview?team=<name>&days=<number>``, as a page; as JSON at ``/overview.json`` or with
 ``Accept: application/json``. Only with a session cookie, and only for teams that the person leads: 403
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 DEFAULT_DAYS = 14
 DAY_CHOICES = (1, 7, 14, 30, 90)
-# What became of the model's boxes, in the order of the bars, with the words for them.
+# What became of the model's boxes, in the order of the bars, with their captions.
 FATES = (("accepted", "Accepted"), ("moved", "Moved"), ("relabelled", "Relabelled"), ("removed", "Removed"))
 
 
 def routes(desk: Desk) -> list[Route]:
     """``/overview`` and ``/overview.json``."""
 
-    # Plain functions, so that Starlette runs them in threads: they ask the database.
+    # Plain functions, so that Starlette runs them in threads: they query the database.
     def overview(request: Request) -> Response:
         if _wants_json(request):
             return as_json(request)
@@ -81,7 +81,7 @@ def _look(desk: Desk, worker: Worker, request: Request) -> tuple[list[str], str,
     """The teams this person leads, the one asked for, and its numbers."""
     led = {member.team: member.team_id for member in teams.memberships(desk, worker) if member.lead}
     if not led:
-        raise Forbidden("Only somebody who leads a team sees its overview: ask whoever runs this desk.")
+        raise Forbidden("Only people who lead a team see an overview: ask the person who runs this desk.")
     team = request.query_params.get("team") or next(iter(led))
     if team not in led:
         raise Forbidden(f"You do not lead the team {team[:63]!r}: its overview is for those who do.")

@@ -1,4 +1,4 @@
-"""Pages that links from Airflow lead to: flow definitions, human loops. No personal data on any."""
+"""Pages that Airflow links to: flow definitions and human loops. None shows personal data."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _flows = schema.flow_definitions
 
 
 def routes(desk: Desk) -> list[Route]:
-    """``/flows``, ``/flows/{name}``, ``/loops/{name}`` and ``/templates/{sha256}``, open to everybody."""
+    """``/flows``, ``/flows/{name}``, ``/loops/{name}`` and ``/templates/{sha256}``, open to everyone."""
 
     def template(request: Request) -> Response:
         content = templates.by_digest(desk, request.path_params["sha256"])
@@ -101,7 +101,7 @@ def _loop(desk: Desk, request: Request) -> Response:
         human_loop=row,
         at_work=at_work,
         pending=pending,
-        # It may quote the input, which is for those who work on it.
+        # It may quote the input, which only the team may see.
         reason=row.failure_reason if _is_in_team(desk, request, row.team_id) else None,
     )
 
@@ -115,5 +115,5 @@ def _is_in_team(desk: Desk, request: Request, team_id: int) -> bool:
 
 
 def _missing(request: Request, what: str, name: str) -> Response:
-    """What is shown for a name that nothing has."""
+    """The page for a name that does not exist."""
     return page("missing.html", request=request, status=404, what=what, name=name)

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 DECLINE_REASONS = (
     "The image is unusable (blurred, dark, cut off)",
     "The image does not load",
-    "I am not sure: somebody with more experience should look",
+    "I am not sure: someone with more experience should look",
     "The instructions do not fit this image",
     "Another reason",
 )
 
 
 def routes(desk: Desk) -> list[Route]:
-    """``/``, ``/work`` and ``/answers``; whoever is not signed in is sent to ``/sign-in``."""
+    """``/``, ``/work`` and ``/answers``; visitors who are not signed in are sent to ``/sign-in``."""
 
     def queue(request: Request, worker: Worker) -> Response:
         return page("queue.html", request=request, worker=worker, lead=leads_a_team(desk, worker))
@@ -70,13 +70,13 @@ def leads_a_team(desk: Desk, worker: Worker) -> bool:
 
 
 def sign_in_redirect(request: Request) -> RedirectResponse:
-    """To the sign-in page, which leads back to where the person wanted to go."""
+    """Redirect to the sign-in page, which leads back to the requested page."""
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/sign-in?next={quote(here, safe='')}", status_code=303)
 
 
 def _for_workers(desk: Desk, handler: Callable[[Request, Worker], Response]) -> Callable[[Request], Any]:
-    # A plain function, so that Starlette runs it in a thread: it asks the database.
+    # A plain function, so that Starlette runs it in a thread: it queries the database.
     def endpoint(request: Request) -> Response:
         try:
             worker = signed_in_worker(desk, request)

@@ -75,7 +75,7 @@ class SignInPages:
         )
 
     def enter(self, request: Request, session: Session, next_path: str) -> Response:
-        """Give the browser its new session; the one it held before ends. Asks the database: use a thread."""
+        """Give the browser its new session; the previous one ends. Queries the database: use a thread."""
         before = browser.session_token(request)
         if before is not None:
             sessions.end_session(self._desk, before)
@@ -218,7 +218,7 @@ class SignInPages:
     def _signed_in(
         self, handler: Callable[[Request, Worker, dict[str, str]], Awaitable[Response]]
     ) -> Endpoint:
-        """A form of somebody who is signed in: session and CSRF token are checked first."""
+        """A form that needs a signed-in person: session and CSRF token are checked first."""
 
         async def endpoint(request: Request) -> Response:
             worker = await self._worker(request)

@@ -1,4 +1,4 @@
-"""The desk for machines: /healthz, /metrics and /_status; nothing here names a person."""
+"""Endpoints for monitoring: /healthz, /metrics and /_status. None of them names a person."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _WORKER = "worker:"
 def routes(
     desk: Desk, counts: OperationCounts, implemented: list[str], metrics: Metrics, threads: list[Periodic]
 ) -> list[Route]:
-    """GET /healthz, /metrics and /_status. All may be asked by anybody who reaches the port."""
+    """GET /healthz, /metrics and /_status. Open to everyone who reaches the port."""
 
     def health(_request: Request) -> Response:
         report = health_report(desk, threads)
@@ -45,7 +45,7 @@ def routes(
 
 
 def health_report(desk: Desk, threads: list[Periodic]) -> dict[str, Any]:
-    """Whether the desk can work: the database answers, and every thread behind it runs."""
+    """Whether the desk can work: the database answers and every background thread runs."""
     stopped = [thread.name for thread in threads if not thread.alive]
     database = _database_answers(desk)
     return {
@@ -66,7 +66,7 @@ def _database_answers(desk: Desk) -> bool:
 
 
 def status_report(desk: Desk, counts: OperationCounts, implemented: list[str]) -> dict[str, Any]:
-    """What GET /_status answers."""
+    """The body of GET /_status."""
     totals = counts.totals()
     with desk.database.read() as connection:
         assignments, outbox = schema.assignments, schema.outbox

@@ -16,7 +16,7 @@ def moment(time_ms: int | None) -> str | None:
 
 
 def acknowledged(done: submission.Acknowledgement) -> dict[str, Any]:
-    """What answering and correcting say."""
+    """The response to answering and correcting."""
     until = moment(done.correctable_until_ms)
     return {"loop": done.loop, "status": done.status, "correctable_until": until}
 

@@ -1,15 +1,15 @@
-"""What a worker's client speaks: JSON over HTTP with a bearer token.
+"""The worker API: JSON over HTTP with a bearer token.
 
 The portal's own pages send the session cookie and, in ``X-CSRF-Token``, the token of their page instead.
-Errors are ``{"error": "<one sentence>"}``. Moments are ISO 8601 in UTC, null where there is none.
+Errors are ``{"error": "<one sentence>"}``. Times are ISO 8601 in UTC, null where there is none.
 
 POST /worker/sessions {name, password} -> {token, worker, expires}; DELETE /worker/sessions signs out.
 
 POST /worker/tasks/next {view?} -> the task that this session holds, else the oldest that waits, or 204:
     {task, loop, flow, title, description, state, paused, accepted, limit, lease_expires, frame, html, input,
     link_faults}.
-    ``limit`` ends the task for good, ``lease_expires`` ends it for a client that fell silent, ``frame`` is
-    the address of its page, ``link_faults`` say why links to S3 are missing in ``html``. With
+    ``limit`` is the task's hard time limit, ``lease_expires`` that of a silent client, ``frame`` is the
+    address of its page, ``link_faults`` say why links to S3 are missing in ``html``. With
     ``"view": "frame"`` those three are left out.
 POST /worker/tasks/ahead -> {loop, frame}, or 204: what this person would be given after that. Claims nothing.
 GET /worker/tasks/{task} -> one's own task in any state, without html and input, and with
@@ -17,12 +17,14 @@ GET /worker/tasks/{task} -> one's own task in any state, without html and input,
 POST /worker/tasks/{task}/answer {answerContent, correctable?} -> {loop, status, correctable_until}.
     ``"correctable": true`` holds the output back for a while (DeskConfig.correction_seconds).
 PUT /worker/tasks/{task}/answer {answerContent} -> the same: corrects an answer until then, 409 afterwards.
-POST /worker/tasks/{task}/heartbeat, /pause, /resume -> {lease_expires, paused}. A pause is no time spent;
-    silence then does not give the task back, its limit does. A heartbeat or the answer ends it.
-POST /worker/tasks/{task}/return -> {loop, status}: hand back to everybody, oneself included.
-POST /worker/tasks/{task}/decline {reason?} -> {loop, status}: to others, never again to oneself.
-GET /worker/queue -> {waiting, mine, answered_today, typical_seconds, more, flows: [{flow, title, waiting}]}.
-    ``more``: there are more than were counted, say "1000+". Today is the UTC day; typical_seconds is the
+POST /worker/tasks/{task}/heartbeat, /pause, /resume -> {lease_expires, paused}. Paused time is not
+    counted; during a pause silence does not give the task back, its limit does. A heartbeat or the answer
+    ends it.
+POST /worker/tasks/{task}/return -> {loop, status}: hand back to the queue; the same person may get it again.
+POST /worker/tasks/{task}/decline {reason?} -> {loop, status}: leave it to others; the same person never gets
+it again. GET /worker/queue -> {waiting, mine, answered_today, typical_seconds, more, flows: [{flow, title,
+waiting}]}.
+    ``more``: counting stopped, show "1000+". Today is the UTC day; typical_seconds is the
     median of the team's last 100 answers, pauses left out, or null.
 GET /worker/answers -> {answers: [{task, loop, flow, title, submitted, seconds, correctable_until,
     corrections}]}: one's latest 20, newest first.
@@ -77,10 +79,10 @@ WorkerHandler = Callable[[Worker, Asked], Response]
 
 
 class WorkerApi:
-    """The routes of workers; ``count`` is told the name of each request.
+    """The routes of workers; ``count`` is called with the name of each request.
 
     A request is read on the event loop and then handled in one thread, from the session to the response:
-    changing threads costs as much as a look into the database.
+    switching threads costs as much as a database query.
     """
 
     def __init__(self, desk: Desk, count: Count) -> None:

@@ -1,7 +1,7 @@
 """Checking a worker's answer against the crowd elements of the template that asked for it.
 
 Only what the element itself guarantees on Amazon A2I is checked (SageMaker Developer Guide,
-crowd-bounding-box); whether a box makes sense in the picture is for whoever turns answers into labels.
+crowd-bounding-box). Whether a box makes sense is judged where answers are turned into labels.
 """
 
 from __future__ import annotations

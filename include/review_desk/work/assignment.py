@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from include.review_desk.storage.database import AnyRow
 
 _CANDIDATES = 16
-# Whoever let a task run out or handed it back may take the loop again.
+# People who let a task run out or handed it back may take the loop again.
 _GIVEN_BACK = ("expired", "returned")
 
 _loops = schema.human_loops
@@ -49,7 +49,7 @@ _HELD = (
     .where(
         _assignments.c.worker_id == bindparam("worker"),
         _assignments.c.state == "working",
-        # Not yet submitted, so that the person's index leads past all their answers.
+        # Not yet submitted, so that the person's index skips all their answers.
         _assignments.c.submitted_ms.is_(None),
         _assignments.c.lease_expires_ms > NOW,
         or_(_assignments.c.session_sha256 == bindparam("session"), ~_session_lives),
@@ -65,7 +65,7 @@ _QUEUE = (
     select(_loops.c.id, _loops.c.created_ms, _flows.c.config)
     .join(_flows, _flows.c.id == _loops.c.flow_id)
     .where(
-        # Literal, so that the partial index serves.
+        # Literal, so that the partial index is used.
         text("human_loops.open_slots > 0"),
         _loops.c.status == IN_PROGRESS,
         _loops.c.available_until_ms > NOW,
@@ -124,8 +124,8 @@ def held_task(desk: Desk, worker: Worker) -> str | None:
 def claim_task(desk: Desk, worker: Worker) -> str | None:
     """Take one of the oldest loops.
 
-    Looking and taking are one transaction, so that on SQLite the first candidate is never gone. On PostgreSQL
-    somebody may be faster: then the next one, and after the last a new look.
+    Finding and taking are one transaction, so on SQLite the first candidate is always free. On PostgreSQL
+    another person may take it first: then the next one is tried, and after the last the search starts over.
     """
     while True:
         try:
@@ -136,14 +136,14 @@ def claim_task(desk: Desk, worker: Worker) -> str | None:
                     if task is not None:
                         return task
         except IntegrityError:
-            # Another session of this person took that loop in this moment; the slot is rolled back.
+            # Another session of this person took that loop at the same moment; the slot is rolled back.
             continue
         if len(candidates) < _CANDIDATES:
             return None
 
 
 def ahead(desk: Desk, worker: Worker) -> str | None:
-    """The name of the loop that this person would be given after the present one; claims nothing."""
+    """The name of the loop that this person would get after the current one; claims nothing."""
     with desk.database.read() as connection:
         candidates = _candidates(desk, connection, worker, limit=1)
         if not candidates:
@@ -153,7 +153,7 @@ def ahead(desk: Desk, worker: Worker) -> str | None:
 
 
 def takeable_page(desk: Desk, worker: Worker, loop: str) -> AnyRow:
-    """What the page of a loop is made of, if this person could take the loop now.
+    """Everything the page of a loop is made of, if this person could take the loop now.
 
     ``loop_name``, ``input_content``, ``template`` and the flow definition's ``config``.
 
@@ -176,7 +176,7 @@ def _candidates(
 
     One query for each team: the index then gives the order, and nothing is sorted however long the queue is.
     """
-    # Read before the database is asked: what is given back meanwhile must not end before a mark.
+    # Read before the query: a loop given back meanwhile must not end up before a mark.
     age, now_ms = desk.queue_marks.age, desk.clock()
     rows: list[AnyRow] = []
     for team_id in team_ids(connection, worker):
@@ -200,7 +200,7 @@ def team_ids(connection: Connection, worker: Worker) -> list[int]:
 
 
 def _part(desk: Desk, worker: Worker, team_id: int, now_ms: int, limit: int) -> dict[str, int]:
-    """The parameters of _TEAM_QUEUE: it begins at the person's mark."""
+    """The parameters of _TEAM_QUEUE, starting at the person's mark."""
     from_ms, from_id = desk.queue_marks.place(worker.id, team_id, now_ms)
     return {
         "worker": worker.id,

@@ -1,6 +1,6 @@
 """What became of the model's boxes in a person's answer: accepted, moved, relabelled, removed, added.
 
-Boxes are compared in four steps; a box that found its partner takes no part in the next:
+Boxes are compared in four steps; a box that has been matched is left out of the next:
 
 1. same sides, same label: accepted;
 2. same sides, other label: relabelled;
@@ -8,8 +8,8 @@ Boxes are compared in four steps; a box that found its partner takes no part in 
    than HALF_PIXEL away (the page may have rounded), else moved;
 4. other label, likewise: relabelled, moved or not.
 
-What is left over of the model's boxes was removed, what is left over of the person's was added. So accepted,
-moved, relabelled and removed add up to the model's boxes, and all but removed to the person's.
+Unmatched boxes of the model were removed, unmatched boxes of the person were added. So accepted, moved,
+relabelled and removed add up to the model's boxes, and all but removed to the person's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 MIN_IOU = 0.1
 HALF_PIXEL = 0.5
-# Thousands of boxes on one spot are no answer of a person: comparing all with all would stop the desk.
+# No person draws thousands of boxes in one spot; comparing all with all would block the desk.
 MAX_OVERLAPS = 100_000
 _FAR = 1e9
 
@@ -51,7 +51,7 @@ class Box:
         sides = [value.get(side) for side in ("left", "top", "width", "height")]
         if any(isinstance(side, bool) or not isinstance(side, int | float) for side in sides):
             return None
-        # No picture reaches that far, and whatever number came stays one that can be multiplied.
+        # No image is that large, and the number can still be multiplied without overflow.
         left, top, width, height = (float(max(-_FAR, min(_FAR, side))) for side in sides if side is not None)
         return cls(value["label"], left, top, left + max(width, 0.0), top + max(height, 0.0))
 
@@ -89,7 +89,7 @@ class BoxEdits:
     added: int = 0
 
     def __add__(self, other: BoxEdits) -> BoxEdits:
-        """The edits of both."""
+        """The sum of both."""
         mine, theirs = asdict(self), asdict(other)
         return BoxEdits(**{fate: mine[fate] + theirs[fate] for fate in mine})
 
@@ -157,7 +157,7 @@ def _take_equal(left: list[Box], found: list[Box], key: Callable[[Box], object])
 
 
 def _overlaps(left: Sequence[Box], found: Sequence[Box]) -> list[tuple[bool, float, int, int]] | None:
-    """All pairs that may be one box, as (labels differ, -IoU, index, index): sorted, the best come first."""
+    """All pairs that may be one box, as (labels differ, -IoU, index, index); sorting puts the best first."""
     pairs = []
     for seen, (i, j) in enumerate(_near(left, found)):
         if seen >= MAX_OVERLAPS:

@@ -1,4 +1,4 @@
-"""What time does: leases end, loops expire, flow definitions go, old sessions and loops are forgotten."""
+"""Time-driven work: leases end, loops expire, deletions finish, old sessions and loops are removed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sweep(desk: Desk) -> None:
 
 
 def purge(desk: Desk) -> None:
-    """Forget what nobody can ask for any more."""
+    """Delete expired sessions and loops that were deleted long ago."""
     now_ms = desk.clock()
     with desk.database.write() as connection:
         connection.execute(delete(schema.sessions).where(schema.sessions.c.expires_ms <= now_ms))

@@ -1,7 +1,7 @@
-"""output.json: made of what is committed, offered to S3 until it takes it, and only then is the loop ended.
+"""output.json: built from committed answers and sent to S3 until S3 has it; only then does the loop end.
 
-The document depends on nothing but the database, so that writing it twice (the desk was killed between S3's
-yes and its own note of it) leaves the same bytes. Source of its shape: SageMaker Developer Guide, "Amazon
+The document depends on nothing but the database, so that writing it twice (the desk was killed after the PUT
+but before it noted its success) gives the same bytes. Source of its shape: SageMaker Developer Guide, "Amazon
 A2I Output Data".
 """
 
@@ -61,15 +61,15 @@ _END = update(_loops).where(_loops.c.id == bindparam("loop")).values(open_slots=
 
 
 def forget_claims(desk: Desk) -> None:
-    """At start: whatever was being written when the desk last ended is due now; held answers wait on."""
+    """At startup: documents being written when the desk stopped are due now; held ones still wait."""
     with desk.database.write() as connection:
         connection.execute(update(_outbox).where(_outbox.c.attempts > 0).values(next_attempt_ms=desk.clock()))
 
 
 def deliver_due(desk: Desk) -> int:
-    """Offer every due document to S3, oldest first; returns how many it took.
+    """Send every due document to S3, oldest first; returns how many were written.
 
-    Once S3 turns out to be out of reach everything waits, so that a long queue does not cost a time-out for
+    Once S3 turns out to be unreachable everything waits, so that a long queue does not cost a timeout for
     each.
     """
     delivered = 0
@@ -92,7 +92,7 @@ def deliver_due(desk: Desk) -> int:
 
 
 def output_document(desk: Desk, connection: Connection, loop_id: int) -> dict[str, Any]:
-    """What output.json holds for this loop; answers in the order they came."""
+    """The content of output.json for this loop; answers in the order they came."""
     loop = connection.execute(_LOOP, {"loop": loop_id}).one()
     answers = connection.execute(_ANSWERS, {"loop": loop_id}).all()
     return {
@@ -160,7 +160,7 @@ def _postpone(desk: Desk, entry: AnyRow, refusal: StoreUnavailable) -> None:
                 .values(next_attempt_ms=now_ms + wait_ms, last_error=str(refusal)[:200])
             )
     logger.warning(
-        "output.json not taken by S3, trying again",
+        "output.json not written to S3, trying again",
         extra={
             "loop_id": entry.loop_id,
             "reason": str(refusal),

@@ -1,9 +1,9 @@
-"""Where each person's part of a queue begins, so that nobody walks over thousands of loops they have done.
+"""Where each person's part of a queue begins, so that no query scans thousands of loops they have done.
 
-With several answers to a loop, those that a person has answered stay open for the others. A mark says that
-before this place in the queue the person may take nothing. It can be wrong in one way only: a loop before it
-is offered again. So all marks are forgotten whenever a task is given back, and each after a minute, whatever
-happened; and none lies in the last minute, where loops may still arrive out of order.
+When a loop needs several answers, it stays open for others after a person has answered it. A mark says that
+the person can take nothing before this place in the queue. It can be wrong in one way only: a loop before it
+is offered again. So all marks are forgotten whenever a task is given back, and each after a minute in any
+case; and none is within the last minute, where loops may still arrive out of order.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ class QueueMarks:
 
     @property
     def age(self) -> int:
-        """To be read before the database is asked, and given to ``note``."""
+        """To be read before the database is queried, and passed to ``note``."""
         with self._lock:
             return self._age
 
     def place(self, worker_id: int, team_id: int, now_ms: int) -> Place:
-        """Before this place the person may take nothing."""
+        """The person can take nothing before this place."""
         with self._lock:
             place, noted_ms = self._marks.get((worker_id, team_id), (START, now_ms))
         return place if 0 <= now_ms - noted_ms < _KEPT_MS else START
 
     def note(self, age: int, worker_id: int, team_id: int, first: Place | None, now_ms: int) -> None:
-        """The first loop that the person may take, seen when the marks had this ``age``."""
+        """Note the first loop that the person can take, seen when the marks had this ``age``."""
         recent = (now_ms - _STILL_ARRIVING_MS, 0)
         place = recent if first is None else min(first, recent)
         with self._lock:
@@ -55,7 +55,7 @@ class QueueMarks:
             self._marks[worker_id, team_id] = (place, noted_ms if alive else now_ms)
 
     def forget(self) -> None:
-        """A loop is offered again. To be called after the commit that says so."""
+        """Forget all marks: a loop is offered again. Call it after the commit."""
         with self._lock:
             self._age += 1
             self._marks.clear()

@@ -1,4 +1,4 @@
-"""What a person sees of the queue: how much waits for them, how long it usually takes, what they did last."""
+"""What a person sees of the queue: how much is waiting, how long it usually takes, what they did last."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.sessions import Worker
 
-# Counting further would cost more than it tells.
+# Counting further is not worth its cost.
 COUNTED_PER_TEAM = 1000
 LATEST = 20
 _TYPICAL_OF = 100
-# Whoever wants to know a large team's pace need not ask everybody.
+# Enough people to measure a large team's pace.
 _PEOPLE_ASKED = 50
 _DAY_MS = 24 * 3600 * 1000
 
@@ -42,7 +42,7 @@ class FlowQueue:
 
 @dataclass(frozen=True)
 class Queue:
-    """What waits for a person; ``more`` says that counting stopped at COUNTED_PER_TEAM.
+    """What is waiting for a person; ``more`` says that counting stopped at COUNTED_PER_TEAM.
 
     ``mine`` is what they hold now, ``answered_today`` counts the UTC day, ``typical_seconds`` is the median
     of their teams' last 100 answers without pauses.
@@ -135,7 +135,7 @@ def _flow_queues(connection: Connection, waiting: Counter[int]) -> list[FlowQueu
 def _typical_seconds(connection: Connection, teams: list[int]) -> float | None:
     """The median over the teams' last answers.
 
-    One query for each person: the index then leads to the newest, and nobody's old answers are read.
+    One query for each person: the index leads to their newest answers, and old ones are not read.
     """
     members = schema.team_members
     people = connection.scalars(

@@ -1,8 +1,8 @@
-"""A team's work over the last days, for whoever leads it.
+"""A team's work over the last days, for its lead.
 
 Days are UTC days. An answer counts on the day it was submitted (of a corrected one: last submitted), a
-declined or unfinished task on the day it was taken, an expired loop on the day it expired. Somebody who takes
-a task again that ran out is counted by what became of it in the end.
+declined or unfinished task on the day it was taken, an expired loop on the day it expired. A person who takes
+a task again that ran out is counted by its final result.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ class DayWork:
 class TeamWork:
     """A team's queue now, and its work since the first of ``days`` UTC days, of which today is the last.
 
-    ``waiting`` counts loops that still want somebody, ``in_work`` tasks in somebody's hands, ``expired``
-    loops whose time passed without all their answers, ``ran_out`` tasks that somebody took and did not end.
+    ``waiting`` counts loops that can still be taken, ``in_work`` tasks that people hold, ``expired`` loops
+    whose time passed without all their answers, ``ran_out`` tasks that were taken but not finished in time.
     """
 
     since: str
@@ -121,7 +121,7 @@ def team_work(desk: Desk, team_id: int, days: int) -> TeamWork:
     first_day = now_ms // DAY_MS - days + 1
     with desk.database.read() as connection:
         waiting, oldest_ms = connection.execute(
-            # A loop that nobody may take any more has no open slots: the partial index tells all.
+            # A loop that cannot be taken any more has no open slots: the partial index is enough.
             select(func.count(), func.min(_loops.c.created_ms)).where(
                 text("human_loops.open_slots > 0"), _loops.c.team_id == team_id
             )
@@ -153,7 +153,7 @@ def team_work(desk: Desk, team_id: int, days: int) -> TeamWork:
 
 
 def _answered(team_id: int, since_ms: int) -> Select[*tuple[Any, ...]]:
-    """Answers of the period; named by person, so that the index on person and submission serves."""
+    """Answers of the period; named by person, so that the index on person and submission is used."""
     return (
         select(
             _assignments.c.worker_id,
@@ -195,7 +195,7 @@ def _expired_days(connection: Connection, team_id: int, since_ms: int) -> Counte
     ended = connection.scalars(
         select(_loops.c.ended_ms).where(
             _loops.c.flow_name.in_(names),
-            # No loop lives longer: with this the index on flow and creation leaves out all older ones.
+            # No loop lives longer: with this condition the index on flow and creation skips all older ones.
             _loops.c.created_ms >= since_ms - 2 * MAX_SECONDS * 1000,
             _loops.c.team_id == team_id,
             _loops.c.status == FAILED,
@@ -214,7 +214,7 @@ def _names(connection: Connection, ids: set[int]) -> dict[int, str]:
 def _people(
     names: dict[int, str], answered: Sequence[AnyRow], left: Sequence[AnyRow], first_day: int, days: int
 ) -> list[PersonWork]:
-    """Everybody who did something, the most answers first."""
+    """Everyone who did something, the most answers first."""
     answers: defaultdict[int, list[AnyRow]] = defaultdict(list)
     fates: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for row in answered:
@@ -277,7 +277,7 @@ def _pace(answered: Iterable[AnyRow]) -> Pace:
 
 
 def _model_boxes(answered: Iterable[AnyRow]) -> ModelBoxes:
-    # Most answers say the same few things: each text is read once.
+    # Few of these texts differ: each is parsed once.
     texts = Counter(row.edits for row in answered if row.edits is not None)
     totals: Counter[str] = Counter()
     for edits, times in texts.items():

@@ -2,7 +2,7 @@
 
 An answer given with ``correctable`` holds the loop's output.json back for DeskConfig.correction_seconds, but
 neither past the task's time limit nor past the loop's availability. Until then, and for as long as other
-people's answers are missing, the same person may replace it. The end of an answer's hold stands in its
+people's answers are missing, the same person may replace it. The end of an answer's hold is in its
 ``lease_expires_ms``, which nothing else uses once a task is answered.
 """
 
@@ -60,7 +60,7 @@ _QUEUE_OUTPUT = insert(_outbox)
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """A committed answer. ``correctable_until_ms`` is None once it stands."""
+    """A committed answer. ``correctable_until_ms`` is None once it is final."""
 
     loop: str
     status: str
@@ -72,7 +72,7 @@ def answer(
 ) -> Acknowledgement:
     """Commit an answer; with the last one output.json is queued in the same transaction.
 
-    The same answer again is answered the same.
+    Sending the same answer again gives the same result.
 
     Raises
     ------
@@ -87,14 +87,14 @@ def answer(
     if row.state != "answered":
         raise task_rows.gone(row.state, task)
     if row.answer != stored:
-        raise TaskGone(f"The task {task} was answered already, and differently: the first answer stands.")
+        raise TaskGone(f"The task {task} was answered already, and differently: the first answer counts.")
     return _acknowledged(desk, row)
 
 
 def correct(desk: Desk, worker: Worker, task: str, content: Any) -> Acknowledgement:
-    """Replace an answer whose output has not left the desk; the hold begins anew within the same bounds.
+    """Replace an answer whose output has not left the desk; the hold restarts within the same bounds.
 
-    The same correction again is answered the same, whenever it comes.
+    Sending the same correction again gives the same result, at any time.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def _commit_correction(desk: Desk, worker: Worker, seen: AnyRow, stored: str, ed
             return row
         hold_ms = _hold_end(desk, row, now_ms)
         if not _hold_again(connection, row, now_ms, hold_ms):
-            raise TaskGone(f"The time to correct the task {row.task} is over: its answer stands.")
+            raise TaskGone(f"The time to correct the task {row.task} is over: its answer is final.")
         connection.execute(
             update(_assignments)
             .where(_assignments.c.id == row.id, _assignments.c.corrections == row.corrections)
@@ -167,7 +167,7 @@ def _commit_correction(desk: Desk, worker: Worker, seen: AnyRow, stored: str, ed
                 answer=stored,
                 edits=edits,
                 submitted_ms=now_ms,
-                # What passed since the first submission went to other tasks.
+                # The time since the first submission was spent on other tasks.
                 paused_ms=_assignments.c.paused_ms + (now_ms - _assignments.c.submitted_ms),
                 lease_expires_ms=hold_ms,
                 corrections=_assignments.c.corrections + 1,
@@ -183,7 +183,7 @@ def _hold_end(desk: Desk, row: AnyRow, now_ms: int) -> int:
 
 
 def _hold_again(connection: Connection, row: AnyRow, now_ms: int, hold_ms: int) -> bool:
-    """Whether the output is still the desk's alone; if it is queued, it waits for the new hold."""
+    """Whether the output has not left the desk; if it is queued, it waits for the new hold."""
     if task_rows.correctable_until(row, now_ms) is None:
         return False
     if row.output_attempts is None:
@@ -197,7 +197,7 @@ def _hold_again(connection: Connection, row: AnyRow, now_ms: int, hold_ms: int) 
 
 
 def _queue_output(connection: Connection, loop: AnyRow, now_ms: int) -> None:
-    """Queue output.json once all have answered, or the last one at work on a loop that is being stopped."""
+    """Queue output.json once all have answered, or once the last person on a stopping loop has."""
     this = {"loop": loop.id}
     if loop.status == STOPPING:
         complete, final_status = connection.scalar(_AT_WORK, this) is None, STOPPED

@@ -36,7 +36,7 @@ IS_WORKING = and_(
     _assignments.c.state == "working",
     _assignments.c.lease_expires_ms > NOW,
 )
-"""The ``assignment`` is somebody's, and its lease has not ended by ``now_ms``."""
+"""A person holds the ``assignment``, and its lease has not ended by ``now_ms``."""
 
 ALL_PAUSES_MS = _assignments.c.paused_ms + case(
     (_assignments.c.paused_since_ms < NOW, NOW - _assignments.c.paused_since_ms), else_=0
@@ -87,7 +87,7 @@ def find_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
 
 
 def lock_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
-    """As ``find_row``; nobody else changes the assignment or its loop until the transaction ends.
+    """As ``find_row``, with the assignment and its loop locked until the transaction ends.
 
     Raises
     ------
@@ -148,11 +148,11 @@ def spent_ms(row: AnyRow) -> int:
 
 
 def correctable_until(row: AnyRow, now_ms: int) -> int | None:
-    """Until when this answer may be corrected, or None once it stands.
+    """Until when this answer can be corrected, or None once it is final.
 
-    It stands when its time limit has passed, and as soon as S3 has been offered the output or it is due.
-    While other people's answers are missing, the last of them may end it sooner than said here, but never
-    before the hold that the answer itself asked for.
+    It is final when its time limit has passed, or as soon as the output is due or has been sent to S3. While
+    other people's answers are missing, the last of them may make it final sooner than returned here, but
+    never before the hold that the answer itself asked for.
     """
     if row.state != "answered" or row.status not in (IN_PROGRESS, STOPPING):
         return None
@@ -165,7 +165,7 @@ def correctable_until(row: AnyRow, now_ms: int) -> int | None:
 
 
 def gone(state: str, task: str) -> TaskGone:
-    """Why the task is nobody's to work on any more, in one sentence."""
+    """Why the task can no longer be worked on, in one sentence."""
     why = {
         "answered": "was answered already",
         "declined": "was declined",

@@ -1,8 +1,8 @@
-"""A worker's tasks: take, look at, say that one is still at it, pause, hand back, decline.
+"""A worker's tasks: take, view, send heartbeats, pause, hand back, decline.
 
 A person takes a task for TaskTimeLimitInSeconds at most. A client that sends heartbeats gives it back
-sooner when it falls silent, unless it paused. Whoever declined or answered a loop never sees it again;
-whoever handed it back or let the time run out may.
+sooner when it falls silent, unless it paused. A person who declined or answered a loop never sees it again;
+one who handed it back or let the time run out may.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _RESUMED: dict[str, Any] = {"paused_ms": task_rows.ALL_PAUSES_MS, "paused_since_
 class Task:
     """What a worker is given. ``task`` is the key to answer with; times are milliseconds since 1970 UTC.
 
-    ``answer`` is the answerContent once there is one; ``correctable_until_ms`` is None when it stands.
+    ``answer`` is the answerContent once there is one; ``correctable_until_ms`` is None when it is final.
     """
 
     task: str
@@ -65,7 +65,7 @@ class Task:
 def next_task(desk: Desk, worker: Worker) -> Task | None:
     """The task this session holds already, else the oldest that this person may take, else None.
 
-    Asking twice is therefore safe: a lost response costs nobody a task.
+    So it is safe to call twice: a lost response loses no task.
     """
     task = held_task(desk, worker) or claim_task(desk, worker)
     return own_task(desk, worker, task) if task else None
@@ -77,7 +77,7 @@ def next_page(desk: Desk, worker: Worker) -> tuple[Task, Page, Any] | None:
     Raises
     ------
     TaskGone
-        Its time ran out in this moment.
+        Its time ran out at this moment.
     """
     task = held_task(desk, worker) or claim_task(desk, worker)
     if task is None:
@@ -87,7 +87,7 @@ def next_page(desk: Desk, worker: Worker) -> tuple[Task, Page, Any] | None:
 
 
 def own_task(desk: Desk, worker: Worker, task: str) -> Task:
-    """One of this person's tasks, whatever became of it.
+    """One of this person's tasks, in any state.
 
     Raises
     ------
@@ -132,7 +132,7 @@ def decline(desk: Desk, worker: Worker, task: str, reason: str) -> dict[str, str
 
 
 def hand_back(desk: Desk, worker: Worker, task: str) -> dict[str, str]:
-    """Give the task back to everybody, this person included.
+    """Give the task back to the queue; this person may take it again.
 
     Raises
     ------
@@ -142,7 +142,7 @@ def hand_back(desk: Desk, worker: Worker, task: str) -> dict[str, str]:
 
 
 def heartbeat(desk: Desk, worker: Worker, task: str) -> int:
-    """Say that the person is still at it; returns when the task goes back (milliseconds since 1970 UTC).
+    """Note that the person is still working; returns when the task goes back (milliseconds since 1970 UTC).
 
     Ends a pause.
 

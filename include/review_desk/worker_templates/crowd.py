@@ -30,7 +30,7 @@ _FURNITURE = re.compile(r"crowd-(?:badge|card|fab|icon.*|instructions|modal|tab|
 
 @dataclass(frozen=True)
 class CrowdElement:
-    """One named crowd element; its answer stands under ``name`` in answerContent.
+    """One named crowd element; answerContent has its answer under ``name``.
 
     ``labels`` is None where the element has none, they cannot be read, or a script in the template may add
     to them (samples of AWS do); ``initial_value`` is what the element begins with, None likewise.
@@ -43,7 +43,7 @@ class CrowdElement:
 
 
 def kind_of(tag: str) -> Literal["answers", "silent", "furniture", "unknown"]:
-    """What a crowd element is to an answer; unknown: AWS's that answer, and any other that may."""
+    """How a crowd element contributes to an answer; unknown: the desk does not have it, and it might."""
     if tag in _ANSWERING:
         return "answers"
     if tag in _SILENT:

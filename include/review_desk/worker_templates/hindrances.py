@@ -1,7 +1,7 @@
-"""What would keep people from submitting a rendered worker template, told before anybody is asked.
+"""What would keep people from submitting a rendered worker template, found before a loop starts.
 
-The page itself refuses these answers (static/crowd/hindrances.js), since they would lack something without
-anybody noticing. What only shows in a browser, such as a script that throws, cannot be told here.
+The page itself refuses these answers (static/crowd/hindrances.js), since something would be missing from them
+unnoticed. Faults that only show in a browser, such as a script that throws, cannot be found here.
 """
 
 from __future__ import annotations

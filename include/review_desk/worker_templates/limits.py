@@ -1,7 +1,7 @@
 """Liquid with bounds on what one template can cost: time, and the size of what a filter takes and makes.
 
 The desk is one process: a template that computes for minutes, or one filter that asks for gigabytes, would
-keep everybody waiting. Liquid counts loops, names and output by itself; what it does not count is here.
+block everyone. Liquid itself limits loops, names and output; this module limits the rest.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# Of one thread's processor time, so that a busy machine fails no template that would do on another day.
+# Of one thread's processor time, so that a busy machine does not fail a good template.
 MAX_SECONDS = 5.0
 MAX_TEXT = 16_000_000
 MAX_ITEMS = 100_000
@@ -28,13 +28,13 @@ _MAX_BITS = 4096
 _MAX_UNIQUE_ITEMS = 10_000
 _MAX_DATE_CHARACTERS = 200
 _LOOKUPS_PER_CHECK = 16
-# These look at a list or dict as one thing and take time in proportion.
+# These process a whole list or dict and take time in proportion.
 _WHOLE = frozenset({"to_json", "size", "first", "last", "default"})
 _RAW = re.compile(r"\{%-?\s*(?:raw|doc)\b")
 
 
 class LimitedContext(RenderContext):
-    """A render context with an end to its time."""
+    """A render context with a time limit."""
 
     def __init__(self, template: BoundTemplate, **arguments: Any) -> None:
         super().__init__(template, **arguments)
@@ -82,7 +82,7 @@ class LimitedTemplate(BoundTemplate):
 
 
 class LimitedEnvironment(Environment):
-    """Liquid with bounds: generous for a page of ten thousand boxes, far below what hurts the desk."""
+    """Liquid with bounds: generous for a page of ten thousand boxes, far below what would harm the desk."""
 
     template_class = LimitedTemplate
     block_nesting_limit = 50
@@ -95,7 +95,7 @@ class LimitedEnvironment(Environment):
 def check_source(content: str) -> None:
     """Refuse what Liquid's lexer, a regular expression, takes hours for: it reads on to the end from each."""
     if "{" * 20 in content:
-        raise LiquidSyntaxError("twenty braces in a row are no Liquid", token=None)
+        raise LiquidSyntaxError("twenty braces in a row are not Liquid", token=None)
     if sum(1 for _ in _RAW.finditer(content)) > MAX_RAW_BLOCKS:
         raise LiquidSyntaxError(f"there are more than {MAX_RAW_BLOCKS} raw or doc tags", token=None)
 

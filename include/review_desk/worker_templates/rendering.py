@@ -1,6 +1,6 @@
 """Worker templates: Liquid as Amazon A2I renders it, with limits.
 
-Templates and inputs come from elsewhere. Everything a template prints is escaped unless it says otherwise,
+Templates and inputs are not trusted. Everything a template prints is escaped unless it says otherwise,
 a template can reach nothing but ``task.input``, and what it may cost is bounded (``limits``). Source of the
 filters: SageMaker Developer Guide, "Create Custom Worker Task Templates" (a2i-custom-templates).
 """
@@ -36,7 +36,7 @@ Presigner = Callable[[str, str, int], str]
 """(bucket, key, lifetime in seconds) -> URL that reads the object."""
 
 NO_LINK = "data:,"
-"""Stands for a link that could not be made: nothing that any element could show."""
+"""Placeholder for a link that could not be signed: no element can show it."""
 
 _MAX_KEY_BYTES = 1024
 
@@ -89,7 +89,7 @@ class Renderer:
         self._environment.add_filter("skip_autoescape", _skip_autoescape)
         self._environment.add_filter("escape", _escape)
         self._environment.add_filter("strip_html", strip_html)
-        # A night's loops share a template: parsing it anew costs more than rendering it.
+        # A night's loops share a template, and parsing costs more than rendering.
         self._parse = functools.lru_cache(maxsize=_KEPT_TEMPLATES)(self._read)
 
     def render(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> str:
@@ -105,11 +105,11 @@ class Renderer:
         return self._render(content, task_input, _Links(self._presign, _lifetime(link_seconds)))
 
     def try_out(self, content: str, task_input: Any) -> None:
-        """Raise RenderFailure as ``render`` does, but not where only a signature is wanting."""
+        """Raise RenderFailure as ``render`` does, except where only a signature is missing."""
         self._render(content, task_input, _Links(self._presign, tolerated=LinkUnavailable))
 
     def page(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> Page:
-        """As ``render``, but a link that cannot be made is left out and told: people see what there is."""
+        """As ``render``, but a link that cannot be made is left out and reported: people see the rest."""
         links = _Links(self._presign, _lifetime(link_seconds), tolerated=RenderFailure)
         return Page(self._render(content, task_input, links), tuple(links.faults))
 

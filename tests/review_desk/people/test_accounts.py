@@ -141,7 +141,7 @@ def test_a_lead_invites_from_the_overview_and_nobody_else_does(site):
     with Browser(site.url) as browser:
         browser.sign_in(member, PASSWORD)
         refused = browser.submit("/overview/invitations", page="/account", team=team)
-        assert (refused.status_code, "leads the team" in problem(refused)) == (403, True)
+        assert (refused.status_code, "lead the team" in problem(refused)) == (403, True)
     with Browser(site.url) as browser:
         browser.sign_in(lead, PASSWORD)
         assert browser.submit("/overview/invitations", page="/account", team="other").status_code == 403

@@ -167,7 +167,7 @@ def test_an_account_that_chose_its_name_is_not_given_somebody_elses_team(desk, b
         "--lead",
     )
     refused = run(*command, "--password-stdin", stdin=PASSWORD)
-    assert (refused.returncode, "by single sign-on" in refused.stderr) == (2, True)
+    assert (refused.returncode, "uses single sign-on" in refused.stderr) == (2, True)
     assert teams_of(desk, name) == []
     assert run(*command, "--single-sign-on").returncode == 0
     assert "(lead)" in browser.get("/account").text

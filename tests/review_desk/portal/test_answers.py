@@ -55,7 +55,7 @@ def test_after_its_time_an_answer_stands_and_the_page_says_so(site, browse, word
     end_correcting(flow, loops[0])
     save(page)
     expect(page.get_by_role("heading", name="This answer is final")).to_be_visible()
-    expect(page.locator("#over-text")).to_contain_text("its answer stands")
+    expect(page.locator("#over-text")).to_contain_text("its answer is final")
     page.reload()
     expect(page.locator("#over-text")).to_contain_text("The time for corrections is over")
     page.get_by_role("button", name="Back to the tasks").click()

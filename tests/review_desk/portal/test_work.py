@@ -182,7 +182,7 @@ def test_a_task_that_went_to_another_window_says_so_and_goes_on(site, browse, wo
     answer = {"answerContent": {"word": "theirs"}}
     assert person.call(f"/worker/tasks/{task}/answer", answer)[0] == 200
     save(page)
-    expect(page.locator("#over-text")).to_contain_text("the first answer stands")
+    expect(page.locator("#over-text")).to_contain_text("the first answer counts")
     expect(page.locator("#over-next")).to_be_focused()
     page.keyboard.press("Enter")
     write(page, "second", 1)

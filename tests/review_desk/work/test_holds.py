@@ -75,7 +75,7 @@ def test_a_correctable_answer_is_held_back_and_a_correction_holds_anew(desk, clo
     clock.forward(29.9)
     assert status(desk) == "InProgress"
     clock.forward(0.1)
-    with pytest.raises(TaskGone, match="its answer stands"):
+    with pytest.raises(TaskGone, match="its answer is final"):
         submission.correct(desk, person, task, {"a": 3})
     assert status(desk) == "Completed"
     (written,) = document(desk)

@@ -199,7 +199,7 @@ def test_the_page_shows_names_as_text_and_needs_no_inline_style(flow: Flow):
 def test_an_empty_team_has_an_overview(flow: Flow):
     status, text, _ = get(flow.site, lead_of(flow), "/overview?days=366")
     assert status == 200
-    assert "Nobody has worked" in text
+    assert "No one has worked" in text
 
 
 def test_a_lead_of_several_teams_can_choose(flow: Flow, make_flow):

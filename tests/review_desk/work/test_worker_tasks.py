@@ -141,7 +141,7 @@ def test_an_answer_that_has_been_written_stands(flow: Flow):
     flow.ended(loop)
     status, body = correct(person, task, box(left=12))
     assert status == 409
-    assert body["error"] == f"The time to correct the task {task['task']} is over: its answer stands."
+    assert body["error"] == f"The time to correct the task {task['task']} is over: its answer is final."
     assert correct(person, task, box())[0] == 200
     assert look(person, task)["answerContent"] == boxes_answer([box()])
 

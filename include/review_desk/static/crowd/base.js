@@ -1,7 +1,7 @@
 /**
  * What all crowd elements share.
  *
- * An input element extends CrowdElement and stands under its `name` in answerContent. Attributes and outputs are
+ * An input element extends CrowdElement; answerContent has its value under its `name`. Attributes and outputs are
  * those of the SageMaker Developer Guide, "Crowd HTML Elements Reference" (sms-ui-template-reference).
  */
 
@@ -75,7 +75,7 @@ export function make(tag, attributes = {}, ...children) {
 export function deferred() {
   const result = {};
   result.promise = new Promise((resolve, reject) => Object.assign(result, { resolve, reject }));
-  // Nobody may be listening, which is not an error of the page.
+  // No one may be listening, which is not an error of the page.
   result.promise.catch(() => {});
   return result;
 }
@@ -152,7 +152,7 @@ export class CrowdElement extends HTMLElement {
     this.toggleAttribute("disabled", Boolean(on));
   }
 
-  /** What stands under `name` in answerContent; undefined: nothing does. */
+  /** The value under `name` in answerContent; undefined: none. */
   get value() {
     return undefined;
   }

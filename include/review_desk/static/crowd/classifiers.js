@@ -139,7 +139,7 @@ class Classifier extends CrowdElement {
   }
 }
 
-/** crowd-classifier: whatever stands in its classification-target (sms-ui-template-crowd-classifier). */
+/** crowd-classifier: shows the content of its classification-target (sms-ui-template-crowd-classifier). */
 export class CrowdClassifier extends Classifier {
   makeTarget() {
     for (const target of this.querySelectorAll(":scope > classification-target")) target.slot = "target";

@@ -130,7 +130,7 @@ function tolerate(restore) {
   }
 }
 
-/** Text as JSON and databases take it: without NUL and halves of characters, which nobody can see anyway. */
+/** Text that JSON and databases accept: without NUL and lone surrogates, which are invisible anyway. */
 function storable(text) {
   return text.replaceAll("\0", "").toWellFormed();
 }

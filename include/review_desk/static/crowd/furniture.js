@@ -3,8 +3,8 @@
 import { CrowdElement, commonSheet, make, sheet, takeEarlyProperties } from "./base.js";
 import { kindOf } from "./kinds.js";
 
-// Browsers tell nobody of a mouse at a disabled button; on AWS the element around it hears of it, and templates switch
-// their buttons on and off by that.
+// Browsers send no mouse events for a disabled button. On AWS the surrounding element receives them, and templates
+// enable and disable their buttons by that.
 const buttonStyles = sheet(`
   :host { display: inline-block; }
   button:disabled { pointer-events: none; }

@@ -1,8 +1,8 @@
 /**
- * Why an answer must not be submitted: it would lack something, and nobody would notice.
+ * Why an answer must not be submitted: something would be missing from it, and no one would notice.
  *
- * Elements that nobody collects, scripts that were refused or failed, and objects to judge that did not load. What is
- * in the instructions is not judged. A hindrance is a sentence for the person, who can always decline the task.
+ * Elements whose values are not collected, scripts that were refused or failed, and objects under review that did
+ * not load. The instructions are not checked. A hindrance is a sentence for the person, who can always decline the task.
  */
 
 import { kindOf } from "./kinds.js";

@@ -31,12 +31,12 @@ let troubleTimer = 0;
 watchRefusals();
 tellLinkFaults();
 if (form instanceof CrowdForm) connect(form);
-else notice("Nothing to submit:", "the worker template has no crowd-form. Decline the task and tell who made it.");
+else notice("Nothing to submit:", "the worker template has no crowd-form. Decline the task and tell its author.");
 document.addEventListener("click", keepOnPage);
 document.addEventListener("submit", keepForm);
 document.dispatchEvent(new Event("all-crowd-elements-ready"));
 if (!portal.isFramed()) {
-  notice("Opened by itself:", "this page belongs into the Review Desk. What you enter stays here but cannot be sent.");
+  notice("Opened by itself:", "this page is meant to be shown inside the Review Desk. What you enter stays here but cannot be sent.");
 }
 portal.tell("loaded");
 document.addEventListener("crowd-retry", tellWhenShown);

@@ -6,7 +6,7 @@ let shelf = null;
 const said = new Set();
 
 /**
- * Show a sentence, unless it stands there already.
+ * Show a sentence unless it is shown already.
  * @param {string} lead a few words in bold
  * @param {string} text
  */

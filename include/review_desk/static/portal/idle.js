@@ -1,4 +1,4 @@
-/** Nothing waits: look now and then, but take nothing before somebody asks for it. */
+/** The queue is empty: check now and then, but take no task until the person asks for one. */
 
 import { call } from "./api.js";
 import { cover } from "./covers.js";

@@ -1,8 +1,8 @@
 /**
  * Short sentences about the task, each under a key so that it can be replaced or taken away.
  *
- * What asks for something stands above the task, which makes room for it; good news lies over its lower edge for a
- * while, so that nothing moves under the hand.
+ * Notices that need attention are shown above the task, which makes room for them; good news covers its lower edge
+ * for a while, so that nothing moves under the pointer.
  */
 
 import { at } from "./dom.js";

@@ -1,4 +1,4 @@
-/** What every page has: the theme button, and drafts that go when somebody signs out. */
+/** What every page has: the theme button, and a sign-out that forgets drafts. */
 
 import { onTheme, rememberedTheme, setTheme } from "./themes.js";
 import { forgetDrafts } from "./store.js";

@@ -1,4 +1,4 @@
-/** The queue page: how much waits, looked up every few seconds while somebody looks at it. */
+/** The queue page: how much is waiting, refreshed every few seconds while the page is visible. */
 
 import { call, SignedOut, StalePage } from "./api.js";
 import { at, make, put } from "./dom.js";
@@ -21,7 +21,7 @@ function show(queue) {
   put("start", queue.mine > 0 ? "Continue" : "Start");
   start.hidden = !something;
   at("hint").hidden = !something;
-  // Once, so that Enter starts at once but the focus is never taken away from somebody.
+  // Only once, so that Enter starts right away but the page never steals the focus.
   if (something && !focused && document.activeElement === document.body) {
     focused = true;
     start.focus();

@@ -1,11 +1,11 @@
-/** Why a task is no longer somebody's, in one sentence, and what becomes of it. */
+/** Why a person no longer has a task, in one sentence, and what happens to it. */
 
 const KEPT = " Your changes stay in this browser for a day, should you get it again.";
 const WHY = {
-  answered: "You answered it already, perhaps in another window: the first answer stands.",
-  declined: "You declined it, perhaps in another window: other people get it.",
+  answered: "You answered it already, perhaps in another window: the first answer counts.",
+  declined: "You declined it, perhaps in another window: someone else will get it.",
   returned: `You handed it back, perhaps in another window: it waits in the queue again.${KEPT}`,
-  withdrawn: "Whoever asked for it has withdrawn it: nothing more is needed.",
+  withdrawn: "It was withdrawn: nothing more is needed.",
   expired: `Its time ran out and it went back to the queue.${KEPT}`,
 };
 

@@ -1,8 +1,8 @@
 /**
  * What the browser remembers: drafts, answers that are not saved yet, how long a task was paused, preferences.
  *
- * Everything lies in localStorage under `desk.`, so that a reload, a crash or another sign-in loses nothing.
- * Entries carry the person they belong to: on a shared computer nobody sends or sees another person's.
+ * Everything is in localStorage under `desk.`, so that a reload, a crash or another sign-in loses nothing.
+ * Entries carry the person they belong to: on a shared computer no one sends or sees another person's.
  */
 
 const DAY_MS = 24 * 3600 * 1000;
@@ -65,7 +65,7 @@ function keys(prefix) {
 }
 
 /**
- * Keep what stands in the editor. `answer`: one that came too late; `pausedMs`: how long the task was paused so far.
+ * Keep the editor's content. `answer`: one that came too late; `pausedMs`: how long the task was paused so far.
  * @param {string} task @param {{loop: string, draft?: object|null, answer?: object, pausedMs?: number}} entry
  */
 export function saveDraft(task, entry) {
@@ -96,7 +96,7 @@ export function forgetDraft(task, loop) {
   }
 }
 
-/** Forget all drafts: somebody signs out. Answers that are not saved yet stay until they are. */
+/** Forget all drafts on sign-out. Answers that are not saved yet stay until they are. */
 export function forgetDrafts() {
   for (const key of keys(DRAFT)) remove(key);
 }

@@ -29,7 +29,7 @@ const stage = new Stage(at("stage"), hear);
 const clock = new TaskClock({
   onElapsed: (text) => put("elapsed", text),
   onWarning: (seconds) => tellTimeLeft(seconds, turn.task.limit, correcting !== null),
-  onOver: () => over(correcting ? "The time for corrections is over: the answer stands as it was." : undefined),
+  onOver: () => over(correcting ? "The time for corrections is over: the answer stays as it was." : undefined),
   onHeartbeat: () => correcting === null && ask("heartbeat").catch(fail),
 });
 const breaks = makeBreaks({ clock, showFrame, next, troubled, fail });
@@ -221,7 +221,7 @@ async function correct(key) {
     unnotice("trouble");
     if (given.state !== "answered" || !given.correctable_until) {
       turn.task = given;
-      await over("The time for corrections is over: the answer stands as it was.");
+      await over("The time for corrections is over: the answer stays as it was.");
       return;
     }
     begin({ ...given, accepted: new Date(serverNow()).toISOString(), limit: given.correctable_until, paused: false });

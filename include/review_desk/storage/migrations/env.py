@@ -9,7 +9,7 @@ from include.review_desk.storage import schema
 context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=schema.metadata,
-    # SQLite changes few things about a table in place: Alembic makes it anew.
+    # SQLite can change few things about a table in place: Alembic rebuilds it.
     render_as_batch=True,
 )
 context.run_migrations()

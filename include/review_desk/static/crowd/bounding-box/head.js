@@ -1,4 +1,4 @@
-/** What stands above the toolbar: the header, the template's instructions behind one button, and notices. */
+/** Everything above the toolbar: the header, the template's instructions behind one button, and notices. */
 
 import { icon, make } from "./dom.js";
 

@@ -74,7 +74,7 @@ function named(faults) {
   return faults.slice(0, MOST_NAMED).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-/** What stands in answerContent under the element's name. */
+/** The element's value in answerContent. */
 export function toAnswer(state, size, given) {
   const boundingBoxes = state.boxes.map(({ height, label, left, top, width }) => ({ height, label, left, top, width }));
   const answer = { boundingBoxes, inputImageProperties: { height: size.height, width: size.width } };

@@ -28,7 +28,7 @@ export class BoxList {
     this.items.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Other labels: entries are drawn anew by the next render. */
+  /** The labels have changed: the next render redraws all entries. */
   labelsChanged(labels) {
     for (const entry of this.entries.values()) entry.node.remove();
     this.entries.clear();

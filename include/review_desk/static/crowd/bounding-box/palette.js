@@ -1,7 +1,7 @@
 /**
  * Colours of the classes: Okabe and Ito's eight, which people with any common colour blindness tell apart
- * ("Color Universal Design", 2008). From the ninth class on they return with another line; the label's text
- * stands at every box in any case.
+ * ("Color Universal Design", 2008). From the ninth class on they repeat with another line style; every box shows
+ * its label's text as well.
  */
 
 const COLORS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#000000"];

@@ -1,8 +1,8 @@
 /**
- * The image of the editor and the sentence that stands there until it is shown.
+ * The editor's image, and the sentence shown in its place until it has loaded.
  *
- * The image is asked for with CORS first, which lets the browser leave a rotation in EXIF alone; where its server
- * gives no leave for that, it is shown all the same.
+ * The image is requested with CORS first, which lets the browser ignore an EXIF rotation; if its server does not
+ * allow CORS, it is shown without.
  */
 
 import { icon, make } from "./dom.js";

@@ -47,7 +47,7 @@ export class Toolbar {
     this.labelsChanged();
   }
 
-  /** Other labels are in the list: make their buttons anew. */
+  /** The list of labels has changed: rebuild their buttons. */
   labelsChanged() {
     this.direct = this.labels.slice(0, MOST_DIRECT).map((label, index) => this.labelButton(label, index));
     this.row.replaceChildren(...this.direct);

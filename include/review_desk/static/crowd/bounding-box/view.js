@@ -33,7 +33,7 @@ export class BoxLayer {
     this.layer.append(this.sketch);
   }
 
-  /** Other labels: boxes are drawn anew by the next render. */
+  /** The labels have changed: the next render redraws all boxes. */
   labelsChanged(labels) {
     for (const [id, entry] of this.entries) this.drop(id, entry);
     this.order = new Map(labels.map((label, index) => [label, index]));

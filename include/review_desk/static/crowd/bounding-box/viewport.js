@@ -1,5 +1,5 @@
 /**
- * Where the image stands on the screen: zoom (CSS pixels per image pixel) and offset, and the way between the two.
+ * Where the image is on the screen: zoom (CSS pixels per image pixel), offset, and conversions between the two.
  *
  * Image and boxes lie in two layers. A pan moves both by transform; a zoom scales the image and sets one custom
  * property, from which CSS places every box, so that lines, handles and labels keep their size on the screen.
@@ -39,7 +39,7 @@ export class Viewport {
     this.fit();
   }
 
-  /** Look up where the stage stands in the window. */
+  /** Measure where the stage is in the window. */
   measure() {
     const { left, top, width, height } = this.stage.getBoundingClientRect();
     this.room = { left, top, width, height };

@@ -14,7 +14,7 @@ down_revision: str | None = "0001"
 
 def upgrade() -> None:
     """Change and add them."""
-    # On SQLite this makes the table anew, which forgets what is not said here.
+    # On SQLite this rebuilds the table, which loses whatever is not stated here.
     with op.batch_alter_table("workers", table_kwargs={"sqlite_autoincrement": True}) as workers:
         workers.alter_column("password_hash", existing_type=sa.Text(), nullable=True)
         workers.add_column(sa.Column("oidc_issuer", sa.String(255)))
