@@ -22,9 +22,13 @@ Hooks over boto3. Each takes an Airflow connection of type *Amazon Web Services*
 """
 
 
+# A search should find a page that explains a word before a signature that contains it.
+SEARCHED_LAST = "---\nsearch:\n  boost: 0.2\n---"
+
+
 def operators(root: Path) -> str:
     """Return the page of what a DAG is made of."""
-    parts = [OPERATORS, "## Base classes", *_entries(root, "operators", "Operator", base=True)]
+    parts = [SEARCHED_LAST, OPERATORS, "## Base classes", *_entries(root, "operators", "Operator", base=True)]
     parts += ["## Operators", *_entries(root, "operators", "Operator", base=False)]
     parts += ["## Sensors", *_entries(root, "sensors", "Sensor", base=False)]
     parts += ["## Triggers", *_entries(root, "triggers", "Trigger", base=False)]
@@ -33,7 +37,9 @@ def operators(root: Path) -> str:
 
 def hooks(root: Path) -> str:
     """Return the page of the hooks."""
-    return "\n\n".join([HOOKS, *_entries(root, "hooks", "Hook", base=False, members=True)]) + "\n"
+    return (
+        "\n\n".join([SEARCHED_LAST, HOOKS, *_entries(root, "hooks", "Hook", base=False, members=True)]) + "\n"
+    )
 
 
 def _entries(root: Path, room: str, ending: str, *, base: bool, members: bool = False) -> Iterator[str]:
