@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import class_pages
 import command_pages
 import dag_page
+import desk_api_page
 import layout_page
 import repository_pages
 import settings_page
@@ -29,6 +30,7 @@ GENERATED: dict[str, Callable[[Path], str]] = {
     "reference/s3-layout.md": layout_page.page,
     "reference/operators.md": class_pages.operators,
     "reference/hooks.md": class_pages.hooks,
+    "reference/desk-api.md": desk_api_page.page,
     "reference/desk-commands.md": command_pages.desk,
     "reference/make.md": command_pages.make,
     "how-to/team.md": repository_pages.page("include/deploy/README.md", "how-to/team.md"),

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from include.review_desk.aws_api import handlers
+from include.review_desk.web.worker_api import WorkerApi
 from secondlook.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -210,6 +212,14 @@ def test_every_setting_is_described(site: Path) -> None:
     assert {key for key in keys_of_settings() if f"<code>{key}</code>" not in page} == set()
     rows = re.findall(r"<tr>\s*<td><code>([^<]+)</code></td>(.*?)</tr>", page, re.S)
     assert [key for key, cells in rows if re.search(r"<td>\s*</td>\s*$", cells)] == []
+
+
+def test_the_reference_has_every_operation_and_route_of_the_desk(site: Path) -> None:
+    page = unescape((site / "reference" / "desk-api" / "index.html").read_text())
+    routes = [route.path for route in WorkerApi(None, lambda _: None).routes()]  # type: ignore[arg-type]
+    assert [path for path in routes if f"/{path.rpartition('/')[2]}" not in page] == []
+    operations = {*handlers._RUNTIME, *handlers._CONTROL}
+    assert {operation for operation in operations if f"<code>{operation}</code>" not in page} == set()
 
 
 def classes(room: str, ending: str) -> set[str]:
