@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 INTRODUCTION = """\
 # Where things lie in S3
 
-Every key of a deployment lies below `s3://<bucket>/<prefix>`. `plugins/secondlook/layout.py` is the only
-module that spells keys, and this page is made from it. Files ending in `.jsonl` are JSON Lines with sorted
+Every key of a deployment lies below `s3://<bucket>/<prefix>`. `plugins/secondlook/layout/` is the only
+package that spells keys, and this page is made from it. Files ending in `.jsonl` are JSON Lines with sorted
 keys, UTC times, and no personal data of reviewers. Documents marked *compare-and-swap* are changed by
 several runs and must be written that way only.
 """
@@ -30,13 +30,19 @@ def page(root: Path) -> str:
     from secondlook.layout import Layout
 
     layout = Layout("bucket", "prefix")
-    sections = _sections(inspect.getsource(Layout))
     parts = [INTRODUCTION]
-    for title, names in sections:
-        rows = [row for name in names if (row := _row(layout, name))]
-        if rows:
-            parts += [f"## {title}", table(("key", "what", "method"), rows)]
+    for keys in Layout.__bases__:
+        for title, names in _sections(inspect.getsource(keys)):
+            parts += _section(title, layout, names)
+    transform = layout.transform("2026-11-22", "<model>", "<inputs>")
+    names = [name for name, _ in inspect.getmembers(type(transform), inspect.isfunction) if name[0] != "_"]
+    parts += _section("A night's batch transform", transform, names)
     return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, layout: Any, names: list[str]) -> list[str]:
+    rows = [row for name in names if (row := _row(layout, name))]
+    return [f"## {title}", table(("key", "what", "method"), rows)] if rows else []
 
 
 def _sections(source: str) -> Iterator[tuple[str, list[str]]]:
@@ -57,7 +63,10 @@ def _row(layout: Any, name: str) -> tuple[str, str, str] | None:
     if set(signature.parameters) & {"key", "uri"}:
         return None
     arguments = {key: _sample(key, str(given.annotation)) for key, given in signature.parameters.items()}
-    key = str(_called(method, arguments)).removeprefix("prefix/")
+    key = method(**arguments)
+    if not isinstance(key, str):
+        return None
+    key = key.removeprefix("prefix/")
     for value, placeholder in _SAMPLES.items():
         key = key.replace(value, placeholder)
     return code(key), _meaning(method), code(name)
@@ -68,10 +77,6 @@ def _sample(name: str, annotation: str) -> Any:
     if name in known:
         return known[name]
     return {"int": 1, "date": date(2026, 11, 23)}.get(annotation, f"<{name}>")
-
-
-def _called(method: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    return method(**arguments)
 
 
 def _meaning(method: Callable[..., Any]) -> str:

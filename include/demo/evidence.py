@@ -18,6 +18,7 @@ from include.demo.services import s3_client
 from include.demo.state import REGION
 from include.demo.upload import LABEL_ATTRIBUTE, LAYOUT
 from secondlook.jsonl import decode
+from secondlook.layout import steps
 
 if TYPE_CHECKING:
     from include.demo.state import State
@@ -89,12 +90,12 @@ def faults(state: State, evidence: Evidence) -> list[str]:
 def _misplaced(s3: Any, night: str) -> list[str]:
     """Models whose predictions and quarantined files are not each image of the night once."""
     images = sorted(f"s3://{LAYOUT.bucket}/{key}" for key in _keys(s3, f"{LAYOUT.images(night)}/"))
-    nights = LAYOUT.predictions(night, "model").removesuffix("model")
+    folder = LAYOUT.all_predictions(night)
     models: dict[str, list[str]] = {}
-    for key in _keys(s3, nights):
-        model, _, name = key.removeprefix(nights).partition("/")
-        # `quarantine/` holds the same lines part by part.
-        if name.startswith("part-") or name == "quarantine.jsonl":
+    for key in _keys(s3, f"{folder}/"):
+        model = steps(folder, key)[0]
+        # The quarantine lines of the parts are those of the whole night again.
+        if key.startswith(LAYOUT.prediction_parts(night, model)) or key == LAYOUT.quarantine(night, model):
             models.setdefault(model, []).extend(line["image"] for line in decode(_get(s3, key)))
     if not models:
         return [f"the night {night} was not scored"]
@@ -106,7 +107,7 @@ def _misplaced(s3: Any, night: str) -> list[str]:
 
 
 def _lines(key: str, data: bytes) -> list[dict[str, Any]]:
-    return decode(data) if key.endswith(("/reviewed.manifest", "/rejected.jsonl")) else []
+    return decode(data) if LAYOUT.is_reviewed_manifest(key) or LAYOUT.is_rejected(key) else []
 
 
 def gather(state: State) -> Evidence:
@@ -114,11 +115,10 @@ def gather(state: State) -> Evidence:
     s3, sagemaker = s3_client(state), _client(state, "sagemaker", "sagemaker")
     desk = _client(state, "sagemaker-a2i-runtime", "desk")
     flow = _client(state, "sagemaker", "desk").describe_flow_definition(FlowDefinitionName=FLOW)
-    folder = LAYOUT.reviewed_manifest("2000-01-01").split("2000-01-01", 1)[0]
     ledgers = {
-        key.split("/")[-2]: decode(_get(s3, key))
-        for key in _keys(s3, folder.replace("manifests/", "reviews/"))
-        if key.endswith("/ledger.jsonl")
+        steps(LAYOUT.reviews(), key)[0]: decode(_get(s3, key))
+        for key in _keys(s3, f"{LAYOUT.reviews()}/")
+        if LAYOUT.is_ledger(key)
     }
     return Evidence(
         loops=frozenset(
@@ -133,7 +133,7 @@ def gather(state: State) -> Evidence:
             endpoint["EndpointName"]: endpoint["LastModifiedTime"].isoformat()
             for endpoint in _pages(sagemaker, "list_endpoints", "Endpoints")
         },
-        manifests={key: _get(s3, key) for key in _keys(s3, folder)},
+        manifests={key: _get(s3, key) for key in _keys(s3, f"{LAYOUT.manifests()}/")},
         reviews={
             night: tuple(line["loop"] for line in lines if line.get("state", "asked") == "asked")
             for night, lines in ledgers.items()

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from include.demo.archive import HOLDOUT_VERSION
 from secondlook.jsonl import decode, decode_object
-from secondlook.layout import split_s3_uri
+from secondlook.layout import own_name, steps
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -71,11 +71,13 @@ class Records:
 
     def scoring_model(self, night: str) -> str:
         """The model that scored a night; raises `ReportError` when none has."""
-        start = self.layout.predictions(night, "any").removesuffix("any")
-        models = [key.split("/")[-2] for key in self.keys(start) if key.endswith("/summary.json")]
+        folder = self.layout.all_predictions(night)
+        found = {key: steps(folder, key)[0] for key in self.keys(f"{folder}/")}
+        summary = self.layout.predictions_summary
+        models = [model for key, model in found.items() if key == summary(night, model)]
         if not models:
             raise ReportError(
-                f"No model has scored the night {night}: {self.layout.uri(start)} holds no summary."
+                f"No model has scored the night {night}: {self.layout.uri(folder)}/ holds no summary."
             )
         return models[-1]
 
@@ -141,7 +143,7 @@ def _night(records: Records, night: str, models: list[dict[str, Any]]) -> dict[s
         "model": model,
         "published_rule": launched["published_rule"],
         "quarantine": [
-            {"file": line["image"].rsplit("/", 1)[-1], "code": line["code"], "reason": line["reason"]}
+            {"file": own_name(line["image"]), "code": line["code"], "reason": line["reason"]}
             for line in records.lines(layout.quarantine(night, model))
         ],
         "rejected_codes": written.get("codes", {}),
@@ -151,17 +153,19 @@ def _night(records: Records, night: str, models: list[dict[str, Any]]) -> dict[s
 def _models(records: Records) -> list[dict[str, Any]]:
     """The bootstrap model, then the challengers night by night; the control arms stand beside them."""
     layout = records.layout
-    found = [key for key in records.keys(layout.models() + "/") if key.endswith("/card.json")]
+    found = [key for key in records.keys(layout.models() + "/") if layout.is_card(key)]
     cards = [records.object(key) for key in found]
     if not cards:
         raise ReportError(f"There is no model card below {layout.uri(layout.models())}: nothing was trained.")
     kept = [card for card in cards if card["created_by"] != "control"]
-    kept.sort(key=lambda card: (_learned_night(card) or "", card["model"]))
+    kept.sort(key=lambda card: (_learned_night(layout, card) or "", card["model"]))
     comparisons = {card["model"]: _comparison(records, card["model"]) for card in kept}
-    return [_model(card, comparisons) for card in kept]
+    return [_model(layout, card, comparisons) for card in kept]
 
 
-def _model(card: dict[str, Any], comparisons: Mapping[str, dict[str, Any] | None]) -> dict[str, Any]:
+def _model(
+    layout: Layout, card: dict[str, Any], comparisons: Mapping[str, dict[str, Any] | None]
+) -> dict[str, Any]:
     model = card["model"]
     comparison = comparisons[model]
     verdict = card["verdict"] or {}
@@ -179,7 +183,7 @@ def _model(card: dict[str, Any], comparisons: Mapping[str, dict[str, Any] | None
         "control_id": comparison and comparison["control"],
         "new_images": card["data"]["new_images"],
         "replayed_images": card["data"]["replayed_images"],
-        "night": _learned_night(card),
+        "night": _learned_night(layout, card),
         "reasons": comparison["reasons"] if comparison else [],
     }
 
@@ -209,10 +213,10 @@ def _comparison(records: Records, model: str) -> dict[str, Any] | None:
     return None if data is None else decode_object(data, source=records.layout.uri(key))
 
 
-def _learned_night(card: dict[str, Any]) -> str | None:
+def _learned_night(layout: Layout, card: dict[str, Any]) -> str | None:
     """The last night whose answers this training learned: `.../manifests/<night>/reviewed.manifest`."""
     addresses = [manifest["uri"] for manifest in card["data"]["manifests"]]
-    nights = [split_s3_uri(address)[1].split("/")[-2] for address in addresses]
+    nights = [steps(layout.manifests(), layout.key_of(address))[0] for address in addresses]
     return max(nights, default=None)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
-from secondlook.layout import split_s3_uri
+from secondlook.layout import own_name, split_s3_uri
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,7 +65,7 @@ def _sample(records: Records, ledger: dict[str, Any], answer: dict[str, Any]) ->
     class_map = answer[f"{attribute}-metadata"]["class-map"]
     chance = "chosen at random" if ledger["reason"] == "audit" else f"number {ledger['rank']} by doubt"
     return Sample(
-        file=ledger["image"].rsplit("/", 1)[-1],
+        file=own_name(ledger["image"]),
         why=chance,
         width_px=ledger["width"],
         height_px=ledger["height"],

@@ -17,9 +17,9 @@ def test_a_night_has_its_places():
     assert layout.uri(layout.images(NIGHT)) == "s3://second-look/demo/images/2026-11-22"
     assert layout.prediction_part(NIGHT, "m-1", 7) == "demo/predictions/2026-11-22/m-1/part-00007.jsonl.gz"
     assert layout.ledger(NIGHT) == "demo/reviews/2026-11-22/ledger.jsonl"
-    assert layout.review_plan(NIGHT, 2) == "demo/reviews/2026-11-22/plan-2.json"
+    assert layout.review_selection(NIGHT, 2) == "demo/reviews/2026-11-22/selection-2.json"
     assert layout.taken_up(NIGHT) == "demo/reviews/2026-11-22/taken-up.json"
-    assert layout.deferred_mark(date(2026, 12, 1), NIGHT) == "demo/deferred/2026-12-01/2026-11-22"
+    assert layout.postponed_mark(date(2026, 12, 1), NIGHT) == "demo/postponed/2026-12-01/2026-11-22"
     assert layout.taken_up_mark("2026-12-02", NIGHT) == "demo/taken-up/2026-12-02/2026-11-22"
     assert layout.budget("2026-11") == f"{layout.budgets()}/2026-11.json" == "demo/budgets/2026-11.json"
     assert layout.reviewed_manifest(NIGHT) == "demo/manifests/2026-11-22/reviewed.manifest"
@@ -52,8 +52,8 @@ def test_no_two_places_are_one():
         layout.holdout_manifest("v"),
         layout.evaluation("v", "m"),
         layout.champion(),
-        layout.review_plan(NIGHT, 1),
-        layout.review_plan(NIGHT, 2),
+        layout.review_selection(NIGHT, 1),
+        layout.review_selection(NIGHT, 2),
         layout.budget("2026-11"),
     ]
     keys += [

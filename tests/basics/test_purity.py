@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
+ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 import secondlook.detection, secondlook.failures.exceptions, secondlook.failures.explain
@@ -18,7 +19,13 @@ print(sorted({"airflow", "boto3", "botocore", "aiobotocore", "requests"} & set(s
 
 
 def test_pure_parts_import_neither_airflow_nor_boto3():
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}"}
     result = subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=PLUGINS, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", PROGRAM],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert result.stdout.strip() == "[]"

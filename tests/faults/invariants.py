@@ -101,7 +101,7 @@ class Invariants:
         """A night that deferred images is marked, once, so that later nights find them."""
         lines = self._lines(self.layout.ledger(NIGHT))
         wanted = {NIGHT} if len(lines) > len(self._ledger()) else set()
-        marks = self.deployment.keys(self.layout.deferred_marks() + "/")
+        marks = self.deployment.keys(self.layout.postponed_marks() + "/")
         yield from _once(
             "the mark of deferred images of", wanted, Counter(m.rpartition("/")[2] for m in marks)
         )
@@ -154,7 +154,7 @@ class Invariants:
         """One endpoint, in service, answering with the champion; none after a night scored by transform."""
         sagemaker, name = self.deployment.sagemaker, self.deployment.name
         listed = sagemaker.list_endpoints(NameContains=name)["Endpoints"]
-        transformed = self.layout.transform(NIGHT, FIRST_MODEL, "any").removesuffix("any")
+        transformed = f"{self.layout.transforms(NIGHT, FIRST_MODEL)}/"
         if not listed and self.deployment.keys(transformed):
             return
         if len(listed) != 1 or listed[0]["EndpointStatus"] != "InService":

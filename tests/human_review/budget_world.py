@@ -287,11 +287,11 @@ class World:
         return [LedgerLine.from_record(record) for record in jsonl.decode(data)]
 
     def plan(self, night: str) -> ReviewPlan:
-        return ReviewPlan.from_json(self.objects.read(LAYOUT.review_plan(night, 1))[0], source=night)
+        return ReviewPlan.from_json(self.objects.read(LAYOUT.review_selection(night, 1))[0], source=night)
 
     def marks(self) -> list[str]:
         """Nights that are marked as having deferred images."""
-        folder = LAYOUT.deferred_marks() + "/"
+        folder = LAYOUT.postponed_marks() + "/"
         return [item.key.rpartition("/")[2] for item in self.objects.list_objects(folder)]
 
     def reserved(self) -> list[str]:

@@ -194,7 +194,7 @@ def test_a_night_chosen_anew_finds_what_it_has_taken_up():
         assert (len(ledger), world.ledger(NIGHTS[2]), world.marks()) == (2, [], [])
         # A person removes what fixes the choice.
         world.objects.delete(LAYOUT.ledger(NIGHTS[1]))
-        world.objects.delete(LAYOUT.review_plan(NIGHTS[1], 1))
+        world.objects.delete(LAYOUT.review_selection(NIGHTS[1], 1))
         Run(world, NIGHTS[1]).finish()
         assert world.ledger(NIGHTS[1]) == ledger
         world.take_up_the_rest()
@@ -239,7 +239,7 @@ def test_what_two_months_want_to_take_up_is_asked_by_one_of_them():
         Run(world, NIGHTS[2]).finish()
         # One night plans to take both up in November, sees December come, and goes on.
         early = Run(world, NIGHTS[3], month_limit=2)
-        while not world.objects.exists(LAYOUT.review_plan(NIGHTS[3], 1)):
+        while not world.objects.exists(LAYOUT.review_selection(NIGHTS[3], 1)):
             early.step()
         world.now = datetime(2026, 12, 1, tzinfo=UTC)
         Run(world, NIGHTS[4], month_limit=1).finish()

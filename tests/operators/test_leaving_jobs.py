@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -28,7 +29,7 @@ from tests.operators.waits import Watch, context_of, deferred, event_of
 from tests.support.aws import STUB_IMAGE
 from tests.support.shapes import LABELS
 
-PLUGINS = Path(__file__).parents[2] / "plugins"
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_job_that_was_never_started_keeps_its_name(slow: Any) -> None:
@@ -80,7 +81,7 @@ async def test_a_network_error_in_one_stop_does_not_spare_the_next_job(
 ) -> None:
     watch = Watch(slow)
     first = deferred(slow.train(deferrable=True), context_of("monday")).in_use
-    request = slow.read(f"{slow.layout.prefix}/training/{first['names'][0]}/plan.json")["request"]
+    request = slow.read(slow.layout.recipe(first["names"][0]))["request"]
     one, two = first["names"][0], f"{first['names'][0]}-other"
     SageMaker().start_training({**request, "TrainingJobName": two})
     sagemaker = Unreachable()
@@ -207,10 +208,11 @@ print(json.dumps(done))
 
 def test_real_processes_race_for_the_last_place(project: Any) -> None:
     start = time.time() + 15
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}"}
     racers = [
         subprocess.Popen(
             [sys.executable, "-c", RACER, project.bucket, f"task-{number}", "25", str(start)],
-            cwd=PLUGINS,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

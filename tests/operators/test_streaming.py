@@ -11,6 +11,7 @@ import pytest
 
 from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError, ObjectStore
 from secondlook.hooks.scoring import in_order
+from secondlook.layout import TransformFolder, below
 from secondlook.records.predictions import NightImages
 from secondlook.records.round_outputs import RoundOutputs
 from secondlook.records.transform_rounds import Rounds
@@ -69,7 +70,7 @@ def test_a_shard_is_listed_from_its_begin_and_no_further_than_its_end(
     for start in range(len(names)):
         for end in range(start, len(names)):
             shard = Shard(0, names[start], names[end], 0, 1)
-            found = [item.key.removeprefix(images.folder) for item in images.of(shard)]
+            found = [below(images.folder, item.key) for item in images.of(shard)]
             assert found == names[start + 1 : end + 1]
 
 
@@ -81,32 +82,32 @@ def test_a_file_is_written_once(project: Any, store: ObjectStore) -> None:
     assert store.read_start("once", 3) == b"fir"
 
 
-INPUTS = "shapes/images/2026-11-20/"
-REPEATED = ["", "2026-11-20/", "images/2026-11-20/", "shapes/images/2026-11-20/"]
+INPUTS = "shapes/images/2026-11-20"
+REPEATED = ["out", "out/2026-11-20", "out/images/2026-11-20", "out/shapes/images/2026-11-20"]
 
 
-@pytest.mark.parametrize("repeated", REPEATED)
+@pytest.mark.parametrize("root", REPEATED)
 def test_outputs_are_found_whichever_folders_are_repeated(
-    project: Any, store: ObjectStore, repeated: str
+    project: Any, store: ObjectStore, root: str
 ) -> None:
     # SageMaker Developer Guide, "Batch Transform": folders of the input appear below the output path.
-    project.put(f"out/{repeated}slide/a.jpg.out", b"{}")
-    project.put("out/round-1.manifest", b"[]")
+    project.put(f"{root}/slide/a.jpg.out", b"{}")
+    project.put("out/wave-1.manifest", b"[]")
     names = {"slide/a.jpg"}
-    assert output_root(store, "out/", INPUTS, names.__contains__) == f"out/{repeated}"
-    assert output_root(store, "elsewhere/", INPUTS, names.__contains__) == "elsewhere/"
+    assert output_root(store, "out", INPUTS, names.__contains__) == root
+    assert output_root(store, "elsewhere", INPUTS, names.__contains__) == "elsewhere"
 
 
-@pytest.mark.parametrize("repeated", REPEATED)
+@pytest.mark.parametrize("root", REPEATED)
 def test_a_folder_of_images_is_not_taken_for_a_repeated_one(
-    project: Any, store: ObjectStore, repeated: str
+    project: Any, store: ObjectStore, root: str
 ) -> None:
     # The second is a trap: its output looks like that of the third with a folder repeated.
     names = {"2026-11-20/0.jpg", "2026-11-20/a.jpg", "a.jpg", "images/2026-11-20/b.jpg"}
     for name in names:
-        project.put(f"out/{repeated}{name}.out", b"{}")
+        project.put(f"{root}/{name}.out", b"{}")
     project.put("out/0-from-elsewhere.out", b"{}")
-    assert output_root(store, "out/", INPUTS, names.__contains__) == f"out/{repeated}"
+    assert output_root(store, "out", INPUTS, names.__contains__) == root
 
 
 def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
@@ -116,8 +117,8 @@ def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
         project.put(f"images/night/{name}", b"x")
     # As text, 10 comes before 2, and the second try of a job before the first.
     for job, name in (("1/job-2", "a"), ("2/job", "a"), ("2/job", "b"), ("10/job", "b"), ("10/job", "c")):
-        project.put(f"out/{job}/night/{name}.jpg.out", f"{name} by {job}".encode())
-    outputs = RoundOutputs(store, "out", "images/", "night/")
+        project.put(f"t/out/{job}/night/{name}.jpg.out", f"{name} by {job}".encode())
+    outputs = RoundOutputs(store, TransformFolder("t"), "images", "night/")
     answers = [outputs.read(f"night/{name}.jpg") for name in "abc"]
     assert answers == [b"a by 1/job-2", b"b by 2/job", b"c by 10/job"]
     with pytest.raises(ObjectMissingError, match="has answered about images/night/d"):
@@ -131,7 +132,7 @@ def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
 
 @pytest.mark.parametrize("control", ["b.jpg", 'odd "name"/\n\\ü😀.jpg', "ü" * 500])
 def test_a_round_is_read_as_it_was_written(project: Any, store: ObjectStore, control: str) -> None:
-    rounds = Rounds(store, "folder", "images/")
+    rounds = Rounds(store, TransformFolder("t"), "images")
     assert rounds.last() is None
     written = None
     for number in (1, 2, 10):
@@ -151,7 +152,7 @@ def test_a_round_is_read_as_it_was_written(project: Any, store: ObjectStore, con
 
 def test_a_manifest_is_written_name_by_name() -> None:
     buffer = io.BytesIO()
-    manifest = ManifestWriter(buffer, "s3://bucket/night/")
+    manifest = ManifestWriter(buffer, "s3://bucket/night")
     manifest.add('odd "name"/ü.jpg')
     manifest.add("b.jpg")
     manifest.close()

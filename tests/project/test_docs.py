@@ -191,7 +191,7 @@ def test_every_key_in_s3_that_prose_names_is_of_the_layout(site: Path) -> None:
     page = (site / "reference" / "s3-layout" / "index.html").read_text()
     keys = {as_pattern(unescape(key)) for key in re.findall(r"<td><code>([^<]+)</code></td>", page)}
     named = named_in_prose(
-        r"`((?:budgets|reviews|training|jobs|predictions|manifests|evaluations|transforms|deferred)/[^` ]+)`"
+        r"`((?:budgets|reviews|training|jobs|predictions|manifests|evaluations|transforms|postponed)/[^` ]+)`"
     )
     assert len(named) > 5
     wrong = {

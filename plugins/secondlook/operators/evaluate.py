@@ -161,10 +161,10 @@ class DetectorEvaluationOperator(SageMakerOperator):
         reader = TrainingDataReader(self.store, self.layout, labels, self.log)
         lines, _, content = reader.holdout(str(self.holdout_version))
         if not lines:
+            uploads = self.layout.holdout_slice(str(self.holdout_version), "<slice>")
             raise NoHoldoutError(
                 f"There is no holdout at {self.store.uri(key)}: upload labelled images that no model is "
-                f"trained on to {self.layout.holdout(str(self.holdout_version))}/voc/<slice>/ and run "
-                "bootstrap_detector."
+                f"trained on to {self.store.uri(uploads)} and run bootstrap_detector."
             )
         return lines, content
 
@@ -222,7 +222,7 @@ class DetectorEvaluationOperator(SageMakerOperator):
         )
 
     def _input_key(self, model: str) -> str:
-        return f"{self.layout.evaluation(str(self.holdout_version), model)}/input.manifest"
+        return self.layout.evaluation_input(str(self.holdout_version), model)
 
     def _resource(self, model: str) -> str:
         from secondlook.records.models import read_card

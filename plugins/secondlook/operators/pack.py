@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.failures.exceptions import VocFolderError
+from secondlook.layout import below, steps
 from secondlook.names import digest
 from secondlook.operators.base import SecondLookOperator
 
@@ -165,7 +166,7 @@ class PackVocOperator(SecondLookOperator):
             rejected += intake.rejected
             intake.log_account()
         if intakes:
-            self._write_rejected(f"{self.layout.holdout(version)}/rejected.jsonl", rejected)
+            self._write_rejected(self.layout.holdout_rejected(version), rejected)
         for intake in intakes.values():
             intake.refuse_one_fault_of_all()
         if not lines:
@@ -185,10 +186,12 @@ class PackVocOperator(SecondLookOperator):
                 "There is no holdout %s: no model can be promoted until its manifest is written.", version
             )
             return
-        start = self.layout.uri(f"{self.layout.holdout(version)}")
+        uploads = self.layout.uri(self.layout.holdout_voc(version))
+        clean = self.layout.uri(self.layout.holdout_slice(version, "clean"))
         raise VocFolderError(
-            f"{start}/voc gives no usable image to judge models with: each slice is a folder of its own with "
-            f"JPEGImages and Annotations ({start}/voc/clean/JPEGImages); see {start}/rejected.jsonl."
+            f"{uploads} gives no usable image to judge models with: "
+            f"each slice is a folder of its own with JPEGImages and Annotations ({clean}/JPEGImages); see "
+            f"{self.layout.uri(self.layout.holdout_rejected(version))}."
         )
 
     def _holdout_slices(self, version: str, labels: tuple[str, ...]) -> dict[str, VocIntake]:
@@ -196,12 +199,11 @@ class PackVocOperator(SecondLookOperator):
         from secondlook.records.voc_folder import VocFolder
         from secondlook.records.voc_intake import VocIntake
 
-        start = f"{self.layout.holdout(version)}/voc/"
-        paths = [item.key.removeprefix(start) for item in self.store.list_objects(start)]
-        parts = sorted({path.split("/")[0] for path in paths if not leftover(path)})
+        uploads = self.layout.holdout_voc(version)
+        keys = [item.key for item in self.store.list_objects(f"{uploads}/")]
+        parts = sorted({steps(uploads, key)[0] for key in keys if not leftover(below(uploads, key))})
+        folders = {part: self.layout.holdout_slice(version, part) for part in parts}
         return {
-            part: VocIntake(
-                VocFolder(self.store, f"{start}{part}", labels), self.layout.uri(f"{start}{part}"), self.log
-            )
-            for part in parts
+            part: VocIntake(VocFolder(self.store, folder, labels), self.layout.uri(folder), self.log)
+            for part, folder in folders.items()
         }

@@ -105,11 +105,8 @@ class ReviewChoiceOperator(BudgetedReviewsOperator):
     def _predictions(self, model: str) -> ScoredNight:
         """Return the night's predictions, to be read once: a large night does not fit into memory."""
         folder = self.layout.predictions(self.night, model) + "/"
-        parts = [
-            item.key
-            for item in self.store.list_objects(folder)
-            if item.key.removeprefix(folder).startswith("part-")
-        ]
+        listed = self.store.list_objects(self.layout.prediction_parts(self.night, model))
+        parts = [item.key for item in listed]
         if not parts and not self.store.exists(self.layout.predictions_summary(self.night, model)):
             raise NothingScoredError(
                 f"There are no predictions of model {model} for {self.night} under {self.store.uri(folder)}: "

@@ -186,7 +186,7 @@ class ReviewWorkflowCreateOperator(ReviewWorkflowOperator):
 
     def _example(self) -> str:
         return input_content(
-            image=self.layout.uri(f"{self.layout.a2i_output()}/example.jpg"),
+            image=self.layout.uri(self.layout.example_image()),
             etag="example",
             width=320,
             height=240,

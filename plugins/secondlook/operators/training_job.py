@@ -40,7 +40,7 @@ class TrainingOperator(SageMakerOperator):
     A job's name is a hash of everything it reads, so a retry finds the job instead of paying for a second
     one. A job that ended as Failed or Stopped leaves its name taken; the next try goes on with ``-2``,
     ``-3`` and so on behind it. What a job is to do, and the card it will get, is written beside its
-    manifests (``training/<job>/plan.json``) before it starts.
+    manifests (``training/<job>/recipe.json``) before it starts.
 
     :param execution_role_arn: role that the job runs under (templated).
     :param instance_type: for example ``ml.g4dn.xlarge`` (templated).
@@ -118,7 +118,7 @@ class TrainingOperator(SageMakerOperator):
         for channel, data in plan.manifests.items():
             self.store.write(self.layout.training_manifest(plan.name, channel), data)
         record = {"request": plan.request, "card": plan.card}
-        self.store.write(self._plan_key(plan.name), (jsonl.canonical(record) + "\n").encode())
+        self.store.write(self.layout.recipe(plan.name), (jsonl.canonical(record) + "\n").encode())
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
         """Bring each job to its end, one after the other, and write its card."""
@@ -165,7 +165,7 @@ class TrainingOperator(SageMakerOperator):
 
     def _start_job(self, context: Context, name: str, progress: dict[str, Any]) -> None:
         self.use_jobs(context, "training", [name], progress)
-        plan, _ = self.store.read_json(self._plan_key(name))
+        plan, _ = self.store.read_json(self.layout.recipe(name))
         self.sagemaker.start_training(plan["request"])
         self.log.info("Training job %s is started.", name)
 
@@ -173,11 +173,8 @@ class TrainingOperator(SageMakerOperator):
         from secondlook.records.models import card_document
         from secondlook.training import ModelCard
 
-        plan, _ = self.store.read_json(self._plan_key(job.name))
+        plan, _ = self.store.read_json(self.layout.recipe(job.name))
         artifact = job.artifact or self.layout.uri(self.layout.artifact(job.name))
         card = ModelCard.model_validate(plan["card"]).trained(artifact, job.metrics)
         # A retry finds the card, which may already hold a verdict.
         card_document(self.store, self.layout, job.name).write_once(card)
-
-    def _plan_key(self, name: str) -> str:
-        return self.layout.training_manifest(name, "train").removesuffix("train.manifest") + "plan.json"

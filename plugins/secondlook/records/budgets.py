@@ -3,7 +3,8 @@
 A launch under a budget goes through four documents, each written once or swapped, so that it may die after
 any of them and run any number of times side by side:
 
-1. ``reviews/<night>/plan-<round>.json``: whom the night would ask, and the month that pays. Written once.
+1. ``reviews/<night>/selection-<round>.json``: what the night would have reviewed, and the month that
+   pays. Written once.
 2. ``reviews/<earlier night>/taken-up.json``: which later night may ask what that night deferred. Swapped;
    see :mod:`secondlook.records.postponed`.
 3. ``budgets/<month>.json``: which of the plan's loops the month has room for. Swapped, settled once a plan.
@@ -55,7 +56,7 @@ class ReviewBudget:
         self._log = log
         self.key = f"{night}/{round}"
         self._deferred = DeferredReviews(store, layout, night, self.key, days=deferred_nights, log=log)
-        self.plan_key = layout.review_plan(night, round)
+        self.plan_key = layout.review_selection(night, round)
 
     def in_use(self, terms: Terms) -> bool:
         """Say whether there is a limit, or was one in an earlier month that may have deferred images."""

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
-import posixpath
 from typing import TYPE_CHECKING
 
 from secondlook import jsonl
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import EvaluationError
 from secondlook.hooks.s3 import ObjectMissingError
-from secondlook.layout import split_s3_uri
-from secondlook.records.transforms import OUTPUT_SUFFIX, ManifestWriter, output_root
+from secondlook.layout import below, common_folder, split_s3_uri
+from secondlook.records.transforms import ManifestWriter, output_key, output_root
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,19 +38,13 @@ def transform_manifest(lines: Sequence[ManifestLine]) -> bytes:
             f"The holdout's images lie in {len(buckets)} buckets ({', '.join(sorted(buckets))}) and a batch "
             "transform reads one: copy them into one bucket and make a new holdout version."
         )
-    prefix = _common_folder(addresses)
+    folder = common_folder(addresses)
     buffer = io.BytesIO()
-    manifest = ManifestWriter(buffer, prefix)
+    manifest = ManifestWriter(buffer, folder)
     for address in addresses:
-        manifest.add(address.removeprefix(prefix))
+        manifest.add(below(folder, address))
     manifest.close()
     return buffer.getvalue()
-
-
-def _common_folder(addresses: Sequence[str]) -> str:
-    """The longest common start of all addresses that ends with a slash."""
-    common = posixpath.commonprefix([posixpath.dirname(address) + "/" for address in addresses])
-    return common[: common.rindex("/") + 1]
 
 
 def collect(
@@ -66,17 +59,17 @@ def collect(
     EvaluationError
         An image has no output, or an output is no answer of the detector.
     """
-    folder = layout.evaluation(version, model) + "/"
-    prefix = _common_folder([line.image for line in lines])
-    names = {line.image.removeprefix(prefix) for line in lines}
-    root = output_root(store, folder, split_s3_uri(prefix)[1], names.__contains__)
+    outputs = layout.evaluation(version, model)
+    inputs = common_folder([line.image for line in lines])
+    names = {line.image: below(inputs, line.image) for line in lines}
+    root = output_root(store, outputs, split_s3_uri(inputs)[1], set(names.values()).__contains__)
     records = []
     for line in sorted(lines, key=lambda line: line.image):
         try:
-            body, _ = store.read(root + line.image.removeprefix(prefix) + OUTPUT_SUFFIX)
+            body, _ = store.read(output_key(root, names[line.image]))
         except ObjectMissingError as error:
             raise EvaluationError(
-                f"The batch transform of {model} wrote nothing for {line.image} below {store.uri(folder)}: "
+                f"The batch transform of {model} wrote nothing for {line.image} below {store.uri(outputs)}/: "
                 "check that the image exists, then make a new holdout version."
             ) from error
         records.append(_prediction(line, model, body).to_record())

@@ -27,9 +27,10 @@ from secondlook.hooks.scoring import (
     settled,
     unanswered,
 )
+from secondlook.layout import below
 from secondlook.names import digest
 from secondlook.records.predictions import Counts
-from secondlook.records.round_outputs import RoundOutputs, job_folder
+from secondlook.records.round_outputs import RoundOutputs
 from secondlook.records.transform_rounds import Rounds
 from secondlook.scoring import NO_ANSWER, Failure, shown
 from secondlook.scoring.image_type import SIGNATURE_BYTES, decodes, header_size, image_type
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from secondlook.hooks.s3 import ObjectStore, StoredObject
-    from secondlook.layout import Layout
+    from secondlook.layout import Layout, TransformFolder
     from secondlook.records.predictions import NightImages, NightPredictions
     from secondlook.records.transform_rounds import Round
     from secondlook.scoring import FailureRule
@@ -131,7 +132,7 @@ class NightTransform:
 
     def output_folder(self, inputs: str, asked: Round, job: str) -> str:
         """Return the key of the output path of a job of a round."""
-        return job_folder(self._out(inputs), asked.number, job)
+        return self._folder(inputs).job(asked.number, job)
 
     def answered(self, inputs: str, asked: Round, job: str) -> bool:
         """Whether the model answered in this job: about the control; about any image if there is none."""
@@ -309,32 +310,24 @@ class NightTransform:
         return [self._predictions.inputs(images) for _, images in self._parts()]
 
     def _rejected(self, inputs: str) -> str:
-        return self._layout.transform_rejected(self._images.night, self._predictions.model, inputs)
+        return self._folder(inputs).rejected()
 
-    def _folder(self, inputs: str) -> str:
+    def _folder(self, inputs: str) -> TransformFolder:
         return self._layout.transform(self._images.night, self._predictions.model, inputs)
 
     def _rounds(self, inputs: str) -> Rounds:
-        return Rounds(self._store, self._folder(inputs), self._inputs_folder())
+        return Rounds(self._store, self._folder(inputs), self._layout.all_images())
 
     def _outputs(self, inputs: str) -> RoundOutputs:
-        return RoundOutputs(self._store, self._out(inputs), self._inputs_folder(), f"{self._images.night}/")
-
-    def _out(self, inputs: str) -> str:
-        return f"{self._folder(inputs)}/out"
-
-    def _inputs_folder(self) -> str:
-        """Return what all images' keys begin with: the folder that the night's lies in.
-
-        So every name begins with the night, which shows in an output's key where the name begins.
-        """
-        return self._images.folder.removesuffix(f"{self._images.night}/")
+        # Every name begins with the night: it shows in an output's key where the name begins.
+        night = f"{self._images.night}/"
+        return RoundOutputs(self._store, self._folder(inputs), self._layout.all_images(), night)
 
     def _name(self, item: StoredObject) -> str:
-        return item.key.removeprefix(self._inputs_folder())
+        return below(self._layout.all_images(), item.key)
 
     def _changed(self) -> NightChangedError:
         return NightChangedError(
-            f"The images below {self._store.uri(self._images.folder)} have changed since their batch "
+            f"The images below {self._store.uri(self._images.folder)}/ have changed since their batch "
             "transform began: the next try transforms the night as it is then."
         )

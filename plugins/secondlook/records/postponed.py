@@ -3,8 +3,8 @@
 Which images wait stands in the ledgers, and who may ask about them in ``reviews/<night>/taken-up.json``;
 nothing else decides. So that nobody has to read every ledger to find them there are marks, empty objects:
 
-- ``deferred/<date>/<night>``: the night, launched on that date (UTC), has deferred images. Written before its
-  ledger, so that no death leaves a ledger without its mark; removed once the ledgers of later nights ask
+- ``postponed/<date>/<night>``: the night, launched on that date (UTC), has postponed images. Written before
+  its ledger, so that no death leaves a ledger without its mark; removed once the ledgers of later nights ask
   about all of them, which no run takes back. A mark too many costs a look and is removed by who looks.
 - ``taken-up/<later night>/<night>``: written before such a mark is removed. When a person has the later night
   chosen anew, it finds by it what it has claimed and nobody else may ask about.
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from secondlook import jsonl
 from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError
+from secondlook.layout import below, steps
 from secondlook.records.document import swap
 from secondlook.records.reviews import LedgerMissingError, ReviewRecords
 from secondlook.review import claim, unclaim
@@ -57,7 +58,7 @@ class DeferredReviews:
 
     def mark(self, launched_on: date) -> None:
         """Have later nights look at this one, whose ledger, written next, defers images."""
-        self._write_mark(self._layout.deferred_mark(launched_on, self._night))
+        self._write_mark(self._layout.postponed_mark(launched_on, self._night))
 
     def waiting(
         self,
@@ -127,12 +128,13 @@ class DeferredReviews:
 
     def _marked(self, today: date) -> Iterator[tuple[str, str | None]]:
         """Nights to look at, each with the mark that may be removed."""
-        for item in self._store.list_objects(self._layout.taken_up_marks(self._night) + "/"):
-            yield item.key.rpartition("/")[2], None
-        folder = self._layout.deferred_marks() + "/"
+        taken_up = self._layout.taken_up_marks(self._night)
+        for item in self._store.list_objects(f"{taken_up}/"):
+            yield below(taken_up, item.key), None
+        marks = self._layout.postponed_marks()
         oldest = today - timedelta(days=self._days)
-        for item in self._store.list_objects(folder, after=f"{folder}{oldest}"):
-            yield item.key.rpartition("/")[2], item.key
+        for item in self._store.list_objects(f"{marks}/", after=f"{marks}/{oldest}"):
+            yield steps(marks, item.key)[-1], item.key
 
     def _free(self, night: str, mark: str | None) -> list[LedgerLine]:
         """Return what a night deferred and no other has claimed; if there is nothing, remove its mark."""

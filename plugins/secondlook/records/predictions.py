@@ -13,7 +13,7 @@ from secondlook import jsonl
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.hooks.s3 import ObjectMissingError
-from secondlook.layout import check_night
+from secondlook.layout import below, check_night
 from secondlook.names import digest
 from secondlook.scoring.shards import parts
 
@@ -69,25 +69,25 @@ class NightImages:
     def __init__(self, store: ObjectStore, layout: Layout, night: str) -> None:
         self._store = store
         self.night = check_night(night)
-        self.folder = layout.images(night) + "/"
+        self.folder = layout.images(night)
 
     def names(self) -> Iterator[str]:
         """Yield the names of all images below the night's folder, in order."""
-        for item in self._store.list_objects(self.folder):
-            yield item.key.removeprefix(self.folder)
+        for item in self._store.list_objects(f"{self.folder}/"):
+            yield below(self.folder, item.key)
 
     def of(self, shard: Shard) -> Iterator[StoredObject]:
         """Yield the images of a shard, in order."""
-        after = self.folder + shard.after if shard.after is not None else None
-        for item in self._store.list_objects(self.folder, after=after):
-            if shard.until is not None and item.key.removeprefix(self.folder) > shard.until:
+        after = f"{self.folder}/{shard.after}" if shard.after is not None else None
+        for item in self._store.list_objects(f"{self.folder}/", after=after):
+            if shard.until is not None and below(self.folder, item.key) > shard.until:
                 return
             yield item
 
     def none(self) -> NoImagesError:
         """Return the error of a night without images."""
         return NoImagesError(
-            f"There are no images at {self._store.uri(self.folder)}: upload the night's images, then clear "
+            f"There are no images at {self._store.uri(self.folder)}/: upload the night's images, then clear "
             "this task."
         )
 
@@ -208,10 +208,9 @@ class NightPredictions:
         )
 
     def _delete_stale(self, numbers: set[int]) -> None:
-        folder = self._layout.predictions(self.night, self.model)
         wanted = {self._part(number) for number in numbers} | {self._refused(number) for number in numbers}
-        for start in (f"{folder}/part-", f"{folder}/quarantine/part-"):
-            for item in self._store.list_objects(start):
+        for parts_of in (self._layout.prediction_parts, self._layout.refused_parts):
+            for item in self._store.list_objects(parts_of(self.night, self.model)):
                 if item.key not in wanted:
                     self._store.delete(item.key)
 

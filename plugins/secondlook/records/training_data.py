@@ -116,12 +116,11 @@ class TrainingDataReader:
         An image reviewed twice, under whatever names, counts once, with its latest answer. Images of the
         holdout are left out, or the model could never be evaluated.
         """
-        start = self._layout.reviewed_manifest("2000-01-01").removesuffix("2000-01-01/reviewed.manifest")
         lines: list[ManifestLine] = []
         manifests = []
-        for item in self._store.list_objects(start):
+        for item in self._store.list_objects(self._layout.manifests() + "/"):
             address = self._store.uri(item.key)
-            if not item.key.endswith("/reviewed.manifest") or address in learned or item.size == 0:
+            if not self._layout.is_reviewed_manifest(item.key) or address in learned or item.size == 0:
                 continue
             found, etag, sha256 = self.manifest(item.key)
             kept = [line for line in found if line not in held_out]

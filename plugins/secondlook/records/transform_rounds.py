@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secondlook.hooks.s3 import ObjectStore
+    from secondlook.layout import TransformFolder
 
 # An image is blamed once the model has left it out in so many rounds in which it answered about others.
 ENOUGH_REFUSALS = 2
@@ -61,15 +62,15 @@ class NewRound:
     """A round that is being put together, image by image.
 
     :param file: open for writing, at its start.
-    :param prefix: what all addresses begin with, ``s3://bucket/folder/``.
+    :param inputs: address of the folder of all images, ``s3://bucket/folder``.
     """
 
-    def __init__(self, store: ObjectStore, number: int, key: str, file: BinaryIO, prefix: str) -> None:
+    def __init__(self, store: ObjectStore, number: int, key: str, file: BinaryIO, inputs: str) -> None:
         self._store = store
         self._number = number
         self._key = key
         self._file = file
-        self._manifest = ManifestWriter(file, prefix)
+        self._manifest = ManifestWriter(file, inputs)
 
     @property
     def images(self) -> int:
@@ -100,37 +101,35 @@ class NewRound:
 
 
 class Rounds:
-    """The rounds' manifests, ``<folder>/round-<number>.manifest``, each written once.
+    """The rounds' manifests, each written once.
 
-    :param inputs: key that all images begin with, with a slash at its end; a *name* is what follows it.
+    :param folder: the night's transform.
+    :param inputs: key of the folder of all images; a *name* is what follows it and a slash.
     """
 
-    def __init__(self, store: ObjectStore, folder: str, inputs: str) -> None:
+    def __init__(self, store: ObjectStore, folder: TransformFolder, inputs: str) -> None:
         self._store = store
-        self._start = f"{folder}/round-"
+        self._folder = folder
         self._inputs = inputs
 
     def last(self) -> Round | None:
         """Return the last round that was written."""
-        numbers = [
-            int(item.key.removeprefix(self._start).removesuffix(".manifest"))
-            for item in self._store.list_objects(self._start)
-        ]
-        if not numbers:
+        listed = self._store.list_objects(self._folder.waves())
+        number = max((self._folder.wave_number(item.key) for item in listed), default=None)
+        if number is None:
             return None
-        key = self._key(max(numbers))
+        key = self._folder.wave(number)
         head = self._store.head(key)
         said = head.metadata if head else {}
         control = None
         if said.get(_CONTROLS, "0") != "0":
             control = last_name(self._store.read_end(key, MAX_NAME_BYTES))
-        return Round(max(numbers), key, int(said.get(_IMAGES, "0")), control, int(said.get(_REFUSALS, "0")))
+        return Round(number, key, int(said.get(_IMAGES, "0")), control, int(said.get(_REFUSALS, "0")))
 
     @contextmanager
     def new(self, number: int) -> Iterator[NewRound]:
         """Give an empty round; it exists once it is written."""
         with tempfile.TemporaryFile() as file:
-            yield NewRound(self._store, number, self._key(number), file, self._store.uri(self._inputs))
-
-    def _key(self, number: int) -> str:
-        return f"{self._start}{number}.manifest"
+            yield NewRound(
+                self._store, number, self._folder.wave(number), file, self._store.uri(self._inputs)
+            )

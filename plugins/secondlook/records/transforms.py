@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, BinaryIO
 
+from secondlook.layout import below, ends
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -24,13 +26,13 @@ class ManifestWriter:
     """Writes ``[{"prefix": "s3://..."}, "name", ...]`` name by name.
 
     :param file: open for writing, at its start.
-    :param prefix: what all addresses begin with, ``s3://bucket/folder/``.
+    :param folder: address of the folder that all objects lie in, ``s3://bucket/folder``.
     """
 
-    def __init__(self, file: BinaryIO, prefix: str) -> None:
+    def __init__(self, file: BinaryIO, folder: str) -> None:
         self._file = file
         self.names = 0
-        self._file.write(b"[\n" + json.dumps({"prefix": prefix}).encode())
+        self._file.write(b"[\n" + json.dumps({"prefix": f"{folder}/"}).encode())
 
     def add(self, name: str) -> None:
         """Add the rest of one object's address."""
@@ -48,8 +50,18 @@ def last_name(end: bytes) -> str:
     return str(json.loads(end.removesuffix(_END).rpartition(b"\n")[2]))
 
 
+def output_key(root: str, name: str) -> str:
+    """Return the output of the input called ``name``."""
+    return f"{root}/{name}{OUTPUT_SUFFIX}"
+
+
+def input_name(root: str, key: str) -> str:
+    """Return the name of the input whose output this is."""
+    return below(root, key).removesuffix(OUTPUT_SUFFIX)
+
+
 def output_root(store: ObjectStore, folder: str, inputs: str, is_input: Callable[[str], bool]) -> str:
-    """Return the folder of the outputs: the output of ``<inputs><name>`` is ``<root><name>.out``.
+    """Return the folder of the outputs: the output of ``<inputs>/<name>`` is ``<root>/<name>.out``.
 
     A batch transform repeats below its output path some of the folders that its inputs lie in; which ones,
     the outputs tell. A folder of images may have the same name as one of those folders, so what follows the
@@ -58,23 +70,21 @@ def output_root(store: ObjectStore, folder: str, inputs: str, is_input: Callable
     Parameters
     ----------
     folder
-        Key of the output path, with a slash at its end.
+        Key of the output path.
     inputs
-        Key that all inputs begin with, with a slash at its end.
+        Key of the folder that all inputs lie in.
     is_input
-        Whether ``<inputs><name>`` is one of the inputs, given the name.
+        Whether ``<inputs>/<name>`` is one of the inputs, given the name.
     """
-    steps = inputs.rstrip("/").split("/")
-    repeated = ["/".join(steps[start:]) + "/" for start in range(len(steps))] + [""]
-    for item in store.list_objects(folder):
+    roots = [f"{folder}/{repeated}" for repeated in ends(inputs)] + [folder]
+    for item in store.list_objects(f"{folder}/"):
         if not item.key.endswith(OUTPUT_SUFFIX):
             continue
-        output = item.key.removeprefix(folder).removesuffix(OUTPUT_SUFFIX)
         possible = [
-            root for root in repeated if output.startswith(root) and is_input(output.removeprefix(root))
+            root for root in roots if item.key.startswith(f"{root}/") and is_input(input_name(root, item.key))
         ]
         # What is the output of no input, whatever is repeated, says nothing.
-        repeated = possible or repeated
-        if len(repeated) == 1:
-            return folder + repeated[0]
-    return folder + repeated[-1]
+        roots = possible or roots
+        if len(roots) == 1:
+            break
+    return roots[-1]

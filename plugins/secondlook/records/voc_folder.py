@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from include.formats.voc import FolderFile, VocFault, VocItem
 from include.formats.voc import VocFolder as VocReader
 from secondlook.failures.exceptions import ManifestError
+from secondlook.layout import below
 from secondlook.training import Annotation, ManifestLine
 
 if TYPE_CHECKING:
@@ -39,19 +40,19 @@ class _FolderInS3:
 
     def __init__(self, store: ObjectStore, folder: str) -> None:
         self._store = store
-        self._start = f"{folder}/"
+        self._folder = folder
         self.etags: dict[str, str] = {}
 
     def files(self) -> Iterator[FolderFile]:
-        for item in self._store.list_objects(self._start):
-            yield FolderFile(item.key.removeprefix(self._start), item.size)
+        for item in self._store.list_objects(f"{self._folder}/"):
+            yield FolderFile(below(self._folder, item.key), item.size)
 
     def read(self, path: str) -> bytes:
-        data, self.etags[path] = self._store.read(self._start + path)
+        data, self.etags[path] = self._store.read(f"{self._folder}/{path}")
         return data
 
     def address(self, path: str) -> str:
-        return self._store.uri(self._start + path)
+        return self._store.uri(f"{self._folder}/{path}")
 
 
 class VocFolder:
