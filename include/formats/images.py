@@ -39,6 +39,8 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF", "PDF"),
 )
 TAKEN_KINDS = ("JPEG", "PNG")
+# How many of its first bytes tell whether a file is of these kinds.
+SIGNATURE_BYTES = 8
 # What Pillow raises about damaged files, a decompression bomb apart.
 DECODER_ERRORS = (
     OSError,
@@ -90,6 +92,30 @@ class ImageFacts:
 def image_kind(data: bytes) -> str | None:
     """What the file is by its first bytes, for example JPEG, PNG or WebP; None when it is unknown."""
     return next((kind for start, sign, kind in _KINDS if data[start : start + len(sign)] == sign), None)
+
+
+def content_type(data: bytes) -> str | None:
+    """Content type by the file's first bytes, never by its name; None when no model takes the kind."""
+    kind = image_kind(data)
+    return f"image/{kind.lower()}" if kind in TAKEN_KINDS else None
+
+
+def header_size(data: bytes) -> tuple[int, int, int] | None:
+    """Width and height in pixels as stored, and channels, by the file's header; None if it has none."""
+    try:
+        with Image.open(io.BytesIO(without_metadata(data)), formats=TAKEN_KINDS) as image:
+            return (*image.size, len(image.getbands()))
+    except (*DECODER_ERRORS, Image.DecompressionBombError):
+        return None
+
+
+def decodes(data: bytes) -> bool:
+    """Whether a model takes the file: see :func:`inspect_image`."""
+    try:
+        inspect_image(data)
+    except UnusableImageError:
+        return False
+    return True
 
 
 def check_bytes(size: int) -> None:

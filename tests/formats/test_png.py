@@ -15,8 +15,8 @@ from PIL import Image, PngImagePlugin
 
 from include.detector.errors import ImageError
 from include.detector.images import decode
+from include.formats.images import decodes, header_size
 from include.formats.png import SIGNATURE, without_metadata
-from secondlook.scoring.image_type import decoded_size
 
 LARGE = 3 * PngImagePlugin.MAX_TEXT_CHUNK
 PIXELS = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
@@ -62,7 +62,8 @@ def test_a_picture_with_large_metadata_is_read_and_nothing_is_unpacked(extra):
     assert peak < 4 * len(data) + 2_000_000
     assert (decoded.width, decoded.height) == (32, 24)
     assert np.array_equal(decoded.pixels, decode(png(), 32).pixels)
-    assert decoded_size(data) == (32, 24)
+    assert header_size(data) == (32, 24, 3)
+    assert decodes(data)
 
 
 def test_transparency_palette_and_exif_stay():

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook.review import Outcome, Rejection, convert, parse_output, settle
-from secondlook.training import Annotation, ManifestLine, write_manifest
+from secondlook.training import Annotation, ManifestLine, read_line, write_manifest
 from tests.support.ledgers import (
     HEIGHT,
     LABELS,
@@ -214,7 +214,7 @@ def test_whatever_reviewers_send_a_line_has_exactly_one_outcome(given_answers):
     result = settled(line, body)
     assert isinstance(result, ManifestLine) != isinstance(result, Rejection)
     if isinstance(result, ManifestLine):
-        read = ManifestLine.from_record(json.loads(write_manifest([result])), labels=LABELS)
+        read = read_line(json.loads(write_manifest([result])), labels=LABELS)
         assert read == result
     assert settled(line, body) == result
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from secondlook import jsonl
 from secondlook.detection import Box
 from secondlook.failures.exceptions import ManifestError, NightError, RecordError
-from secondlook.training import Annotation, ManifestLine, read_manifest, write_manifest
+from secondlook.training import Annotation, ManifestLine, read_line, read_manifest, write_manifest
 from tests.support.manifests import LABELS, NIGHT, make_line
 
 # A line in the form of Ground Truth's bounding box job output, with an attribute named after its job.
@@ -79,7 +79,7 @@ def test_line_of_another_house_is_read_under_its_attribute_name():
 
 def test_line_without_metadata_says_nothing_about_its_age():
     bare = {"source-ref": FOREIGN["source-ref"], "bounding-box": FOREIGN["cells"]}
-    line = ManifestLine.from_record(bare, labels=LABELS)
+    line = read_line(bare, labels=LABELS)
     assert line.night is None
     assert "creation-date" not in line.to_record()["bounding-box-metadata"]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from include.formats.images import header_size
 from secondlook.detection import Prediction
 from secondlook.failures.aws import error_code, error_message, error_status
 from secondlook.failures.exceptions import ModelFaultError, PredictionError, SecondLookError
@@ -15,7 +16,6 @@ from secondlook.hooks.clients import SageMakerRuntimeHook
 from secondlook.hooks.requests import TRANSFORM_ACCEPT
 from secondlook.hooks.s3 import Content
 from secondlook.scoring.control import CONTROL_NAME, CONTROL_SIZE, control_image
-from secondlook.scoring.image_type import header_size
 from secondlook.scoring.quarantine import ANOTHER_FORM, shown, way_of_status
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from itertools import islice
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from include.formats.images import MAX_IMAGE_BYTES, content_type, decodes
 from secondlook.hooks.endpoint import EndpointUnavailableError, UnusableAnswerError
 from secondlook.hooks.s3 import ObjectMissingError, ObjectStore, StoredObject
 from secondlook.scoring import Failure
-from secondlook.scoring.image_type import decodes, image_type
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from secondlook.scoring import Blame, FailureRule
 
 __all__ = [
-    "MAX_BODY_BYTES",
     "NOT_AN_IMAGE",
     "EndpointUnavailableError",
     "ImageScorer",
@@ -39,9 +38,6 @@ __all__ = [
 
 Item = TypeVar("Item")
 Outcome = TypeVar("Outcome")
-
-# InvokeEndpoint takes at most 6 MiB (SageMaker Runtime API Reference, InvokeEndpoint, Body).
-MAX_BODY_BYTES = 6 * 1024 * 1024
 
 NOT_AN_IMAGE = "not-an-image"
 
@@ -111,11 +107,11 @@ class ImageScorer:
         except ObjectMissingError:
             reason = f"{image} was deleted after it was listed: upload it again if it is still wanted."
             return Quarantined(image, item.etag, "unreadable", reason)
-        content_type = image_type(content.data)
-        if content_type is None:
+        kind = content_type(content.data)
+        if kind is None:
             return not_an_image(image, content.etag, content.sha256)
         try:
-            return self._model.predict(image, content, content_type)
+            return self._model.predict(image, content, kind)
         except UnusableAnswerError as error:
             with self._decoding:
                 decodable = decodes(content.data)
@@ -173,12 +169,12 @@ def refused_by_size(image: str, item: StoredObject) -> Quarantined | None:
     """Refuse what no model is sent: empty files and too large ones; None when the size is right."""
     if item.size == 0:
         return Quarantined(image, item.etag, "empty-file", f"{image} is an empty file: upload it again.")
-    if item.size > MAX_BODY_BYTES:
+    if item.size > MAX_IMAGE_BYTES:
         return Quarantined(
             image,
             item.etag,
             "too-large",
-            f"{image} has {item.size} bytes and an endpoint takes at most {MAX_BODY_BYTES}: "
+            f"{image} has {item.size} bytes and an endpoint takes at most {MAX_IMAGE_BYTES}: "
             "upload a smaller version.",
         )
     return None

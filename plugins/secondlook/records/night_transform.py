@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import TYPE_CHECKING
 
+from include.formats.images import SIGNATURE_BYTES, content_type, decodes, header_size
 from secondlook import jsonl
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import ModelFaultError, PredictionError, SecondLookError
@@ -33,7 +34,6 @@ from secondlook.records.predictions import Counts
 from secondlook.records.round_outputs import RoundOutputs
 from secondlook.records.transform_rounds import Rounds
 from secondlook.scoring import NO_ANSWER, Failure, shown
-from secondlook.scoring.image_type import SIGNATURE_BYTES, decodes, header_size, image_type
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -231,7 +231,7 @@ class NightTransform:
         if refused_by_size(self._store.uri(item.key), item) is not None:
             return False
         try:
-            return image_type(self._store.read_start(item.key, SIGNATURE_BYTES)) is not None
+            return content_type(self._store.read_start(item.key, SIGNATURE_BYTES)) is not None
         except ObjectMissingError:
             return False
 

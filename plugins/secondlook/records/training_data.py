@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
+from include.formats.images import UnusableImageError, inspect_image
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.exceptions import TrainingDataError as TrainingDataError
 from secondlook.hooks.s3 import ObjectMissingError
@@ -151,8 +152,6 @@ class TrainingDataReader:
         )
 
     def _can_be_judged(self, line: ManifestLine, data: bytes) -> bool:
-        from include.formats.images import UnusableImageError, inspect_image
-
         try:
             inspect_image(data)
         except UnusableImageError as error:

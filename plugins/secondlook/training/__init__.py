@@ -24,12 +24,10 @@ from secondlook.training.manifest import (
     LABEL_ATTRIBUTE,
     Annotation,
     ManifestLine,
-    ManifestRead,
-    read_manifest,
-    too_many,
     what_is_learned,
     write_manifest,
 )
+from secondlook.training.manifest_reader import ManifestRead, read_line, read_manifest, too_many
 from secondlook.training.replay import ReplayMix, control_mix, mix_replay, split_validation
 from secondlook.training.rule import PromotionRule, SliceEvidence
 
@@ -60,6 +58,7 @@ __all__ = [
     "latest",
     "mix_replay",
     "named_images",
+    "read_line",
     "read_manifest",
     "split_validation",
     "too_many",

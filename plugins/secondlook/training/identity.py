@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from secondlook import jsonl
 from secondlook.failures.exceptions import ManifestError
-from secondlook.training.manifest import SOURCE_ATTRIBUTE, sha256_of
+from secondlook.training.manifest import SOURCE_ATTRIBUTE
+from secondlook.training.manifest_reader import sha256_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
