@@ -89,14 +89,13 @@ with DAG(
 
     deploy = SageMakerDeployEndpointOperator(
         task_id="deploy",
+        skip="{% if settings.serving.scoring == 'transform' %}"
+        "Images are scored by batch transform: there is nothing to deploy."
+        "{% endif %}",
         endpoint_name="{{ settings.endpoint_name }}",
         execution_role_arn="{{ settings.execution_role_arn }}",
-        instance_type="{{ settings.serving.instance_type }}",
-        instance_count="{{ settings.serving.instance_count }}",
-        enabled="{{ settings.serving.scoring != 'transform' }}",
+        serving="{{ settings.serving }}",
         labels="{{ settings.labels }}",
-        poll_interval_seconds="{{ settings.serving.poll_interval_seconds }}",
-        timeout_seconds="{{ settings.serving.timeout_seconds }}",
         deferrable=True,
         # A champion that was there before is deployed, too.
         trigger_rule=TriggerRule.NONE_FAILED,

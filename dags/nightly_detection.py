@@ -165,15 +165,16 @@ POLICY_PARAMS = (
     "{{ choose(params.policy_params, {} if params.review_policy else settings.review.policy_params) }}"
 )
 SHARDS = "{{ ti.xcom_pull(task_ids='plan') }}"
-BY_ENDPOINT = "{{ ti.xcom_pull(task_ids='plan', key='scoring') == 'endpoint' }}"
-SERVING: dict[str, Any] = {
+DEPLOYMENT: dict[str, Any] = {
+    "skip": "{% if dag_run.run_type == 'backfill' %}"
+    "A backfill run deploys nothing: the next scheduled night puts the champion into service."
+    "{% elif ti.xcom_pull(task_ids='plan', key='scoring') != 'endpoint' %}"
+    "Images are scored by batch transform: there is nothing to deploy."
+    "{% endif %}",
     "endpoint_name": "{{ settings.endpoint_name }}",
     "execution_role_arn": "{{ settings.execution_role_arn }}",
-    "instance_type": "{{ settings.serving.instance_type }}",
-    "instance_count": "{{ settings.serving.instance_count }}",
+    "serving": "{{ settings.serving }}",
     "labels": "{{ settings.labels }}",
-    "poll_interval_seconds": "{{ settings.serving.poll_interval_seconds }}",
-    "timeout_seconds": "{{ settings.serving.timeout_seconds }}",
     "deferrable": True,
 }
 
@@ -207,10 +208,8 @@ with DAG(
 
     deploy = SageMakerDeployEndpointOperator(
         task_id="deploy",
-        enabled=BY_ENDPOINT,
-        in_backfill=False,
+        **DEPLOYMENT,
         **PLACE,
-        **SERVING,
     )
 
     score = SageMakerScoreImagesOperator.partial(
@@ -332,13 +331,7 @@ with DAG(
         control="{{ (ti.xcom_pull(task_ids='train')['control'] or {}).get('model') }}",
         holdout_version="{{ settings.holdout_version }}",
         execution_role_arn="{{ settings.execution_role_arn }}",
-        instance_type="{{ settings.evaluation.instance_type }}",
-        max_concurrent_transforms="{{ settings.evaluation.max_concurrent_transforms }}",
-        min_images="{{ settings.evaluation.min_images }}",
-        min_delta="{{ settings.evaluation.min_delta }}",
-        max_slice_loss="{{ settings.evaluation.max_slice_loss }}",
-        poll_interval_seconds="{{ settings.serving.poll_interval_seconds }}",
-        timeout_seconds="{{ settings.evaluation.timeout_seconds }}",
+        evaluation="{{ settings.evaluation }}",
         deferrable=True,
         **PLACE,
     )
@@ -376,9 +369,7 @@ with DAG(
         **PLACE,
     )
 
-    deploy_champion = SageMakerDeployEndpointOperator(
-        task_id="deploy_champion", enabled=BY_ENDPOINT, in_backfill=False, **PLACE, **SERVING
-    )
+    deploy_champion = SageMakerDeployEndpointOperator(task_id="deploy_champion", **DEPLOYMENT, **PLACE)
 
     plan >> deploy >> score >> scored
     plan >> score_archive >> scored

@@ -113,8 +113,6 @@ def airflow_environment(state: State) -> dict[str, str]:
         },
         "api_auth": {"jwt_secret": state.secrets.jwt_secret},
         "usage_data_collection": {"enabled": "False"},
-        # With this executor a trigger may fire at any time.
-        "secondlook": {"settle_seconds": "0.5"},
     }
     environment = clean_environment(ROOT) | {
         "AIRFLOW_HOME": str(home),

@@ -191,7 +191,7 @@ def demo_settings(
                 "optimizer": "adam",
             }
         },
-        "evaluation": {"timeout_seconds": 3600},
+        "evaluation": {"poll_interval_seconds": POLL_SECONDS, "timeout_seconds": 3600},
     }
 
 

@@ -13,6 +13,11 @@ from secondlook.failures.exceptions import ResourceNameError
 
 MAX_NAME_LENGTH = 63
 
+# What the names of a deployment's models, endpoint configs and jobs begin with.
+PREFIX = "second-look"
+CONTROL_PREFIX = "second-look-control"
+ARCHIVE_PREFIX = "second-look-archive"
+
 # Patterns of whole names, for settings and arguments.
 RESOURCE_NAME = r"[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}"
 FLOW_NAME = r"[a-z0-9](-*[a-z0-9]){0,62}"

@@ -240,8 +240,7 @@ def main() -> None:
                 "deploy",
                 endpoint_name=ENDPOINT,
                 execution_role_arn=ROLE_ARN,
-                instance_type="ml.m5.xlarge",
-                poll_interval_seconds=POLL_SECONDS,
+                serving={"poll_interval_seconds": POLL_SECONDS},
                 deferrable=False,
             )
             by_endpoint = [

@@ -105,8 +105,8 @@ def test_the_night_is_wired_as_documented(dags: dict[str, Any]) -> None:
     assert dag.get_task("promote").trigger_rule == TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS
     assert dag.get_task("deploy_champion").upstream_task_ids == {"promote"}
     # A run that is scored by batch transform deploys nothing, before or after the promotion.
-    assert dag.get_task("deploy_champion").enabled == dag.get_task("deploy").enabled
-    assert "plan" in dag.get_task("deploy").enabled
+    assert dag.get_task("deploy_champion").skip == dag.get_task("deploy").skip
+    assert "plan" in dag.get_task("deploy").skip
 
 
 @pytest.mark.parametrize(("days", "night"), [(0, "2026-11-20"), (1, "2026-11-21")])

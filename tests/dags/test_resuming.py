@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import uuid
 from collections.abc import Iterator
@@ -69,7 +70,7 @@ def resumed(runnable_dags: dict[str, Any], session: Any) -> Any:
     ti = run.get_task_instance(TASK, session=session)
     # The last try: what is taken for killed fails.
     ti.try_number, ti.max_tries = 1, 0
-    ti.next_method, ti.queued_by_job_id = "resume", SCHEDULER
+    ti.next_method, ti.queued_by_job_id = "execute_complete", SCHEDULER
     ti.state = State.QUEUED
     session.flush()
     return ti
@@ -142,14 +143,40 @@ def test_a_failure_is_always_handed_on(resumed: Any) -> None:
 def test_every_trigger_gives_the_scheduler_time() -> None:
     from airflow.triggers.base import BaseTrigger
 
-    from secondlook.triggers import human_loops, sagemaker
+    from secondlook.triggers import human_loops, polling
 
     found = {
         value
-        for module in (human_loops, sagemaker)
+        for module in (human_loops, polling)
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, BaseTrigger) and value is not BaseTrigger
     }
-    assert len(found) >= 4
+    assert len(found) == 2
     for trigger in found:
-        assert "await settle()\n" in inspect.getsource(trigger.run), trigger
+        assert "await delay_resuming()\n" in inspect.getsource(trigger.run), trigger
+
+
+@pytest.mark.parametrize(
+    ("executors", "slow"),
+    [
+        ("LocalExecutor", True),
+        ("CeleryExecutor, LocalExecutor", True),
+        ("CeleryExecutor,local:airflow.executors.local_executor.LocalExecutor", True),
+        ("CeleryExecutor;one_team=LocalExecutor", True),
+        ("CeleryExecutor", False),
+        ("KubernetesExecutor,EdgeExecutor", False),
+        ("secondlook.runtime.executor.ResumeSafeLocalExecutor", False),
+        ("safe:secondlook.runtime.executor.ResumeSafeLocalExecutor", False),
+    ],
+)
+async def test_only_airflows_own_local_executor_delays_triggers(
+    monkeypatch: pytest.MonkeyPatch, executors: str, slow: bool
+) -> None:
+    from secondlook.triggers.resume_delay import delay_resuming
+
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", executors)
+    monkeypatch.setenv("AIRFLOW__SECONDLOOK__RESUME_DELAY_SECONDS", "3600")
+    waiting = asyncio.create_task(delay_resuming())
+    done, _ = await asyncio.wait([waiting], timeout=0.2)
+    assert bool(done) is not slow
+    waiting.cancel()

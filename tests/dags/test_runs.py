@@ -56,6 +56,7 @@ learning_rate = 0.003
 mini_batch_size = 8
 optimizer = "adam"
 [evaluation]
+poll_interval_seconds = 0.2
 min_images = 20
 """
 

@@ -70,6 +70,7 @@ validation_share = 0
 poll_interval_seconds = 0.05
 hyperparameters = {{epochs = 1, mini_batch_size = 2}}
 [evaluation]
+poll_interval_seconds = 0.05
 min_images = 4
 """
 

@@ -11,9 +11,9 @@ import pytest
 from botocore.client import BaseClient
 
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
+from secondlook.jobs.failure import JobFailedError
 from secondlook.operators.score_archive import OutputMissingError
 from secondlook.operators.scored import NothingScoredError
-from secondlook.operators.waiting import JobFailedError
 from tests.operators.archive import NIGHT, parts, picture, put_stub_night, quarantined
 
 

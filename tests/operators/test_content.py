@@ -12,8 +12,8 @@ import pytest
 from secondlook import jsonl
 from secondlook.failures.exceptions import TrainingDataError
 from secondlook.hooks.s3 import SHA256, ObjectMissingError, ObjectStore
-from secondlook.operators.evaluate import HoldoutChangedError, HoldoutLeakError
 from secondlook.records.content import with_content
+from secondlook.records.evaluation import HoldoutChangedError, HoldoutLeakError
 from secondlook.records.models import read_card
 from secondlook.records.training_data import UnknownImageError, trained_images
 from secondlook.training import NamedImage

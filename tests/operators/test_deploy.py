@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,17 @@ from airflow.sdk.module_loading import import_string
 
 from secondlook.hooks.s3 import StoreError
 from secondlook.hooks.sagemaker_errors import ResourceConflictError, SageMakerRefusedError
-from secondlook.operators.base import ArgumentError
-from secondlook.operators.deploy import (
+from secondlook.jobs.deployment import (
     MOST_REQUESTS,
     EndpointContestedError,
     EndpointFailedError,
     EndpointRollbackError,
 )
-from secondlook.operators.waiting import WaitTimeoutError
+from secondlook.jobs.failure import WaitTimeoutError
+from secondlook.operators.base import ArgumentError
 from secondlook.records.models import NoChampionError
-from secondlook.triggers.sagemaker import SETTLED
+from secondlook.triggers.endpoint import EndpointTrigger
+from secondlook.triggers.polling import OVER
 from tests.operators import waits
 from tests.support.aws import DETECTOR_IMAGE, STUB_IMAGE
 
@@ -122,7 +124,7 @@ def test_the_update_of_another_run_is_waited_out(project: Any, context: dict[str
 
 def deferred(operator: Any, context: dict[str, Any], event: dict[str, Any] | None = None) -> dict[str, Any]:
     """Start a deployment, or go on with it, until it waits; returns the event that will end the wait."""
-    return {"status": SETTLED, "progress": waits.deferred(operator, context, event).progress}
+    return dict(waits.deferred(operator, context, event).event(OVER))
 
 
 def test_a_run_that_waited_deploys_the_champion_of_that_moment(project: Any, context: dict[str, Any]) -> None:
@@ -138,7 +140,7 @@ def test_a_run_that_waited_deploys_the_champion_of_that_moment(project: Any, con
     project.serve_with_stub("three")
     third = project.deploy().execute(context)
     updates = project.calls("UpdateEndpoint")
-    assert project.deploy(deferrable=True).resume(context, event=event) == third
+    assert project.deploy(deferrable=True).execute_complete(context, event=event) == third
     assert third["model"] == "three"
     assert project.calls("UpdateEndpoint") == updates
 
@@ -149,7 +151,7 @@ def test_the_deployment_of_a_later_champion_is_no_rollback(project: Any, context
     event = deferred(project.deploy(deferrable=True), context)
     project.serve_with_stub("three")
     third = project.deploy().execute(context)
-    assert project.deploy(deferrable=True).resume(context, event=event) == third
+    assert project.deploy(deferrable=True).execute_complete(context, event=event) == third
 
 
 def test_runs_that_deploy_against_each_other_end(project: Any, context: dict[str, Any]) -> None:
@@ -161,7 +163,7 @@ def test_runs_that_deploy_against_each_other_end(project: Any, context: dict[str
         event = deferred(project.deploy(**two, deferrable=True), context, event)
         project.deploy(**next(others)).execute(context)
     with pytest.raises(EndpointContestedError, match="because other runs deploy, too"):
-        project.deploy(**two, deferrable=True).resume(context, event=event)
+        project.deploy(**two, deferrable=True).execute_complete(context, event=event)
 
 
 async def test_the_wait_holds_no_worker(project: Any, context: dict[str, Any]) -> None:
@@ -171,14 +173,21 @@ async def test_the_wait_holds_no_worker(project: Any, context: dict[str, Any]) -
     classpath, arguments = deferred.value.trigger.serialize()
     trigger = import_string(classpath)(**arguments)
     events = [event.payload async for event in trigger.run()]
-    assert [event["status"] for event in events] == ["settled"]
+    assert [event["status"] for event in events] == ["over"]
     again = project.deploy(**of_stub(project, "one"), deferrable=True)
-    assert again.resume(context, event=events[0])["model"] == "one"
+    assert again.execute_complete(context, event=events[0])["model"] == "one"
 
 
-def test_a_deployment_that_takes_too_long_says_so(project: Any, context: dict[str, Any]) -> None:
-    operator = project.deploy(**of_stub(project, "slow"), timeout_seconds=0)
-    with pytest.raises(WaitTimeoutError, match="it goes on; raise the time limit"):
+def test_a_deployment_that_takes_too_long_says_so(
+    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(EndpointTrigger, "is_over", lambda trigger: False)
+    operator = project.deploy(**of_stub(project, "slow"), timeout_seconds=60)
+    now = count(time.time(), 61)
+    operator.clock = lambda: next(now)
+    with pytest.raises(
+        WaitTimeoutError, match=f"the endpoint {project.endpoint} .*: it goes on; raise the time limit"
+    ):
         operator.execute(context)
 
 
@@ -234,8 +243,9 @@ def test_a_role_that_sagemaker_may_not_use_is_one_sentence(
     [
         ({"execution_role_arn": "second-look"}, "execution_role_arn = 'second-look' does not have the form"),
         ({"endpoint_name": "second_look"}, "endpoint_name = 'second_look' does not have the form"),
-        ({"instance_type": "m5.large"}, "instance_type = 'm5.large' does not have the form"),
-        ({"instance_count": 0}, "instance_count = 0 is outside the range from 1"),
+        ({"instance_type": "m5.large"}, "serving cannot be used: instance_type = 'm5.large' does not have"),
+        ({"instance_count": 0}, "serving cannot be used: instance_count = 0: input should be greater"),
+        ({"serving": 3}, "serving must be a ServingSettings or its keys, not 3: write a template"),
         ({"bucket": ""}, "bucket must be a non-empty text"),
         ({"model": "m"}, "model needs artifact and image beside it"),
     ],

@@ -123,7 +123,6 @@ def start_slow_transform(project: Any) -> str:
         output_uri=project.layout.uri("slow"),
         instance_type="ml.m5.xlarge",
         max_concurrent=1,
-        tags=[],
     )
     SageMaker().start_transform(spec, name)
     return name
@@ -170,7 +169,7 @@ async def test_an_evaluation_uses_the_transforms_of_both_models(ready: Any) -> N
     challenger = ready.train().execute(context_of("monday"))["model"]
     trigger = deferred(ready.evaluate(challenger, deferrable=True), context_of("monday"))
     assert len(trigger.names) == 2
-    assert trigger.in_use["names"] == trigger.names
+    assert trigger.shared["names"] == trigger.names
     for name in trigger.names:
         record = ready.read(ready.layout.job_users("transform", name))
         assert [user["task"] for user in record["users"]] == ["nightly_detection/monday/train/-1"]
@@ -240,5 +239,5 @@ async def test_a_deployment_is_not_interrupted(ready: Any, wait_until: Callable[
     trigger = deferred(ready.deploy(deferrable=True), context_of("monday"))
     await trigger.on_kill()
     event = await event_of(trigger)
-    assert event["status"] == "settled"
+    assert event["status"] == "over"
     assert ready.sagemaker.describe_endpoint(EndpointName=ready.endpoint)["EndpointStatus"] == "InService"

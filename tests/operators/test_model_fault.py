@@ -11,8 +11,8 @@ import pytest
 from secondlook.failures.exceptions import ModelFaultError
 from secondlook.failures.explain import fault_of, sentence_of
 from secondlook.hooks.endpoint import EndpointUnavailableError
+from secondlook.jobs.failure import JobFailedError
 from secondlook.operators import deploy
-from secondlook.operators.waiting import JobFailedError
 from tests.operators.archive import JPEG, NIGHT, parts, picture, quarantined
 from tests.support.shapes import LABELS
 

@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 from airflow.sdk.module_loading import import_string
 
 from secondlook.hooks.s3 import ObjectStore
-from secondlook.operators.waiting import JobFailedError
+from secondlook.jobs.failure import JobFailedError
 from secondlook.records.models import record_verdict
 from tests.support.airflow import StateStore, TaskInstance
 
@@ -83,7 +83,7 @@ async def test_a_second_night_waits_for_the_verdict_and_then_learns_from_both(
     judge(ready, trained, promote=False)
     event = await event_of(waiting)
     assert event["status"] == "settled"
-    model = ready.train(night=LATER).resume(second, event=event)["model"]
+    model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
     assert jobs(ready) == {trained, model}
     manifests = ready.read(ready.layout.card(model))["data"]["manifests"]
     assert [entry["lines"] for entry in manifests] == [12, 12]
@@ -98,7 +98,7 @@ async def test_after_a_promotion_the_next_night_starts_from_the_new_champion(
     judge(ready, trained, promote=True)
     assert deferral(ready.train(night=LATER, deferrable=True), second).trigger.challenger == trained
     ready.promote(trained).execute(new_run())
-    model = ready.train(night=LATER).resume(second, event=await event_of(waiting))["model"]
+    model = ready.train(night=LATER).execute_complete(second, event=await event_of(waiting))["model"]
     card = ready.read(ready.layout.card(model))
     assert card["parent"] == trained
     assert [entry["lines"] for entry in card["data"]["manifests"]] == [12]
@@ -159,7 +159,7 @@ async def test_nobody_waits_for_ever(ready: Any, trained: str, capsys: pytest.Ca
     waiting = deferral(ready.train(night=LATER, deferrable=True, candidate_timeout_seconds=0.3), second)
     event = await event_of(waiting)
     assert event["status"] == "timeout"
-    model = ready.train(night=LATER).resume(second, event=event)["model"]
+    model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
     assert "is still not decided after" in capsys.readouterr().out
     assert jobs(ready) == {trained, model}
     # From now on the others wait for this one.

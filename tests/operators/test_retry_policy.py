@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
-from secondlook.operators.waiting import JobFailedError
+from secondlook.jobs.failure import JobFailedError
 from tests.operators.test_deploy import damaged, of_stub
 
 CONNECTION = "AIRFLOW_CONN_AWS_DEFAULT"

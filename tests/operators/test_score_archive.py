@@ -203,13 +203,10 @@ def test_airflow_never_gets_more_shards_than_it_maps_over(
     assert [(shard["first_part"], shard["parts"]) for shard in shards] == [(0, 4), (4, 4), (8, 2)]
 
 
-def test_an_old_night_deploys_nothing(project: Any, context: dict[str, Any]) -> None:
+def test_a_task_that_is_told_to_skip_deploys_nothing(project: Any, context: dict[str, Any]) -> None:
     project.serve_with_stub()
-    context["dag_run"].run_type = "backfill"
-    with pytest.raises(AirflowSkipException, match="the next scheduled night puts the champion into service"):
-        project.deploy(in_backfill=False).execute(context)
-    with pytest.raises(AirflowSkipException, match="there is nothing to deploy"):
-        project.deploy(enabled=False).execute(context)
+    with pytest.raises(AirflowSkipException, match="There is nothing to deploy"):
+        project.deploy(skip="There is nothing to deploy.").execute(context)
     with pytest.raises(project.sagemaker.exceptions.ClientError, match="Could not find endpoint"):
         project.sagemaker.describe_endpoint(EndpointName=project.endpoint)
 

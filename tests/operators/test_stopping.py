@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from secondlook.operators.job_user import JobStoppedError
-from secondlook.operators.waiting import JobFailedError, WaitTimeoutError
+from secondlook.jobs.failure import JobFailedError, WaitTimeoutError
+from secondlook.jobs.shared import JobStoppedError
 from tests.operators.waits import Watch, context_of, deferred, event_of
 
 
@@ -55,7 +55,7 @@ async def test_cleared_after_a_stop_the_training_is_done_anew(
     # At once, while SageMaker still says Stopping: nobody attaches to a job that ends without a result.
     cleared = deferred(ready.train(deferrable=True), night)
     assert cleared.names == [f"{name}-2"]
-    result = ready.train().resume(night, event=await event_of(cleared))
+    result = ready.train().execute_complete(night, event=await event_of(cleared))
     assert result["model"] == f"{name}-2"
     assert (watch.stops, watch.starts) == (1, 2)
     assert watch.status(name) == "Stopped"
@@ -77,7 +77,7 @@ async def test_a_job_that_another_run_uses_lives(
     await first.on_kill()
     assert "is not stopped: it is still used by nightly_detection/tuesday/train/-1" in capsys.readouterr().out
     held.unlink()
-    result = ready.train().resume(tuesday, event=await event_of(second))
+    result = ready.train().execute_complete(tuesday, event=await event_of(second))
     assert watch.status(result["model"]) == "Completed"
     assert (watch.stops, watch.starts) == (0, 1)
     # Cleared, the first run finds the model as it is.
@@ -160,7 +160,7 @@ async def test_a_wait_that_took_too_long_stops_the_job(slow: Any, wait_until: Ca
     watch, night = Watch(slow), context_of("monday")
     trigger = deferred(slow.train(deferrable=True, timeout_seconds=1), night)
     with pytest.raises(WaitTimeoutError, match="has not ended: it is stopped, nobody else waits") as caught:
-        slow.train(timeout_seconds=1).resume(night, event=await event_of(trigger))
+        slow.train(timeout_seconds=1).execute_complete(night, event=await event_of(trigger))
     assert not caught.value.passing
     wait_until(lambda: watch.status(trigger.names[0]) == "Stopped")
     # The same without a triggerer.
@@ -177,7 +177,7 @@ async def test_a_job_that_ended_while_no_triggerer_ran_is_no_time_out(
     watch, night = Watch(ready), context_of("monday")
     trigger = deferred(ready.train(deferrable=True, timeout_seconds=1), night)
     wait_until(lambda: watch.status(trigger.names[0]) == "Completed" and time.time() > trigger.deadline)
-    result = ready.train().resume(night, event=await event_of(trigger))
+    result = ready.train().execute_complete(night, event=await event_of(trigger))
     assert (result["model"], watch.stops) == (trigger.names[0], 0)
 
 
@@ -186,7 +186,7 @@ async def test_a_wait_that_took_too_long_leaves_the_job_to_the_others(slow: Any)
     other = deferred(slow.train(deferrable=True), context_of("tuesday"))
     trigger = deferred(slow.train(deferrable=True, timeout_seconds=1), monday)
     with pytest.raises(WaitTimeoutError, match="has not ended: it goes on") as caught:
-        slow.train().resume(monday, event=await event_of(trigger))
+        slow.train().execute_complete(monday, event=await event_of(trigger))
     assert caught.value.passing
     assert (watch.stops, watch.status(other.names[0])) == (0, "InProgress")
     await other.on_kill()
@@ -199,6 +199,6 @@ async def test_a_stopped_job_is_never_a_success(slow: Any) -> None:
     # Somebody stops it in the console.
     slow.sagemaker.stop_training_job(TrainingJobName=trigger.names[0])
     with pytest.raises(JobFailedError, match="ended as Stopped, not Completed") as caught:
-        slow.train().resume(night, event=await event_of(trigger))
+        slow.train().execute_complete(night, event=await event_of(trigger))
     assert not caught.value.passing
     assert watch.record(trigger.names[0])["users"] == []

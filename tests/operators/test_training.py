@@ -15,10 +15,10 @@ from airflow.sdk.module_loading import import_string
 from include.formats.detection_record import write_detection_records
 from secondlook.failures.exceptions import TrainingDataError
 from secondlook.failures.explain import fault_of
+from secondlook.jobs.failure import JobFailedError
+from secondlook.jobs.shared import JobStoppedError
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.evaluate import HoldoutLeakError, NoHoldoutError
-from secondlook.operators.job_user import JobStoppedError
-from secondlook.operators.waiting import JobFailedError
+from secondlook.records.evaluation import HoldoutLeakError, NoHoldoutError
 from secondlook.training.hyperparameters import HyperparameterError
 from tests.support.airflow import TaskInstance
 from tests.support.shapes import draw
@@ -92,7 +92,7 @@ async def test_clearing_a_deferred_training_stops_its_job(ready: Any, context: d
     await trigger.on_kill()
     events = [event.payload async for event in trigger.run()]
     with pytest.raises(JobFailedError, match="ended as Stopped, not Completed"):
-        ready.train().resume(context, event=events[0])
+        ready.train().execute_complete(context, event=events[0])
 
 
 def test_killing_a_waiting_training_stops_its_job(

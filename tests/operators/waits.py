@@ -23,7 +23,7 @@ def deferred(operator: Any, context: dict[str, Any], event: dict[str, Any] | Non
 
     Returns the trigger as the triggerer gets it from the database.
     """
-    go_on = operator.execute if event is None else partial(operator.resume, event=event)
+    go_on = operator.execute if event is None else partial(operator.execute_complete, event=event)
     with pytest.raises(TaskDeferred) as caught:
         go_on(context)
     classpath, arguments = caught.value.trigger.serialize()

@@ -28,5 +28,5 @@ def isolate() -> None:
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         # No scheduler runs here that would have to see the deferring process end.
-        "AIRFLOW__SECONDLOOK__SETTLE_SECONDS": "0.1",
+        "AIRFLOW__SECONDLOOK__RESUME_DELAY_SECONDS": "0.1",
     }

@@ -23,6 +23,7 @@ from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.score_archive import ArchiveScoreOperator
 from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
+from secondlook.settings import EvaluationSettings, Section, ServingSettings
 from secondlook.training import Annotation, ManifestLine, write_manifest
 from tests.support.aws import DETECTOR_IMAGE, STUB_IMAGE
 from tests.support.project import Project
@@ -37,6 +38,12 @@ HYPERPARAMETERS = {
     "mini_batch_size": 8,
     "optimizer": "adam",
 }
+
+
+def with_section(name: str, kind: type[Section], arguments: dict[str, Any]) -> dict[str, Any]:
+    """Gather those arguments that are settings of a section into it."""
+    section = {key: value for key, value in arguments.items() if key in kind.model_fields}
+    return {name: section, **{key: value for key, value in arguments.items() if key not in section}}
 
 
 @dataclass
@@ -59,6 +66,16 @@ class ModelProject(Project):
             "deferrable": False,
         }
 
+    @property
+    def waiting(self) -> dict[str, Any]:
+        return {
+            **self.place,
+            "execution_role_arn": self.role_arn,
+            "poll_interval_seconds": 0.1,
+            "timeout_seconds": 120,
+            "deferrable": False,
+        }
+
     def pack(self, **more: Any) -> PackVocOperator:
         defaults = {"task_id": "pack", "labels": list(LABELS), "holdout_version": "v1"}
         return PackVocOperator(**{**defaults, **self.place, **more})
@@ -76,10 +93,8 @@ class ModelProject(Project):
         return ChampionPublishOperator(task_id="publish", **{**self.place, **more})
 
     def deploy(self, **more: Any) -> SageMakerDeployEndpointOperator:
-        defaults = {"task_id": "deploy", "endpoint_name": self.endpoint}
-        return SageMakerDeployEndpointOperator(
-            **{**defaults, **self.jobs, "instance_type": "ml.m5.xlarge", **more}
-        )
+        arguments = {"task_id": "deploy", "endpoint_name": self.endpoint, **self.waiting, **more}
+        return SageMakerDeployEndpointOperator(**with_section("serving", ServingSettings, arguments))
 
     def score(self, model: str, **more: Any) -> SageMakerScoreImagesOperator:
         defaults = {"task_id": "score", "night": NIGHT, "endpoint_name": self.endpoint, "model": model}
@@ -108,15 +123,9 @@ class ModelProject(Project):
         return SageMakerIncrementalTrainingOperator(**{**defaults, **self.jobs, **more})
 
     def evaluate(self, challenger: str, **more: Any) -> DetectorEvaluationOperator:
-        defaults = {
-            "task_id": "evaluate",
-            "challenger": challenger,
-            "holdout_version": "v1",
-            "min_images": 10,
-        }
-        return DetectorEvaluationOperator(
-            **{**defaults, **self.jobs, "instance_type": "ml.m5.xlarge", **more}
-        )
+        defaults = {"task_id": "evaluate", "holdout_version": "v1", "min_images": 10, **self.waiting}
+        arguments = with_section("evaluation", EvaluationSettings, {**defaults, **more})
+        return DetectorEvaluationOperator(challenger=challenger, **arguments)
 
     def promote(self, challenger: str, **more: Any) -> ChampionPromoteOperator:
         return ChampionPromoteOperator(task_id="promote", challenger=challenger, **{**self.place, **more})

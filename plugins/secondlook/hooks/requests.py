@@ -6,7 +6,7 @@ of the SageMaker Developer Guide, "Object Detection Algorithm", Input/Output Int
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 JobKind = Literal["training", "transform"]
@@ -71,7 +71,6 @@ class TrainingSpec:
     instance_type: str
     volume_size_gb: int = 50
     max_runtime_seconds: int = 14400
-    tags: list[dict[str, str]] = field(default_factory=list)
 
     def request(self, name: str) -> dict[str, Any]:
         """Return the CreateTrainingJob request for the job called ``name``."""
@@ -89,7 +88,6 @@ class TrainingSpec:
                 "VolumeSizeInGB": self.volume_size_gb,
             },
             "StoppingCondition": {"MaxRuntimeInSeconds": self.max_runtime_seconds},
-            "Tags": self.tags,
         }
 
 
@@ -102,7 +100,6 @@ class TransformSpec:
     output_uri: str
     instance_type: str
     max_concurrent: int = 4
-    tags: list[dict[str, str]] = field(default_factory=list)
 
     def request(self, name: str) -> dict[str, Any]:
         """Return the CreateTransformJob request for the job called ``name``."""
@@ -124,7 +121,6 @@ class TransformSpec:
                 "AssembleWith": "None",
             },
             "TransformResources": {"InstanceType": self.instance_type, "InstanceCount": 1},
-            "Tags": self.tags,
         }
 
 

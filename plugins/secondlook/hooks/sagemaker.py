@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 VARIANT = "AllTraffic"
-SETTLING = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
+IN_TRANSITION = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBack", "Deleting"})
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class EndpointState:
     pending: str = ""
 
     @property
-    def settling(self) -> bool:
+    def in_transition(self) -> bool:
         """Whether the status will change by itself."""
-        return self.status in SETTLING
+        return self.status in IN_TRANSITION
 
 
 @dataclass(frozen=True, order=True)
@@ -63,9 +63,7 @@ class SageMaker(SageMakerJobs):
 
     # Models and endpoint configs.
 
-    def ensure_model(
-        self, name: str, *, artifact: str, image: str, role_arn: str, tags: list[dict[str, str]]
-    ) -> None:
+    def ensure_model(self, name: str, *, artifact: str, image: str, role_arn: str) -> None:
         """Create the model, or find it with the same artifact and image.
 
         Raises
@@ -78,7 +76,7 @@ class SageMaker(SageMakerJobs):
         container = {"Image": image, "ModelDataUrl": artifact}
         try:
             self.client.create_model(
-                ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role_arn, Tags=tags
+                ModelName=name, PrimaryContainer=container, ExecutionRoleArn=role_arn, Tags=self.tags
             )
         except ClientError as error:
             if not is_already_there(error):
@@ -87,7 +85,7 @@ class SageMaker(SageMakerJobs):
             _same("model", name, container, {key: found.get(key) for key in container})
 
     def ensure_endpoint_config(
-        self, name: str, *, model: str, instance_type: str, instance_count: int, tags: list[dict[str, str]]
+        self, name: str, *, model: str, instance_type: str, instance_count: int
     ) -> None:
         """Create the endpoint config with one variant, or find it with the same content. Raises as above."""
         variant = {
@@ -98,7 +96,7 @@ class SageMaker(SageMakerJobs):
         }
         try:
             self.client.create_endpoint_config(
-                EndpointConfigName=name, ProductionVariants=[variant], Tags=tags
+                EndpointConfigName=name, ProductionVariants=[variant], Tags=self.tags
             )
         except ClientError as error:
             if not is_already_there(error):
@@ -122,10 +120,10 @@ class SageMaker(SageMakerJobs):
         reason = str(found.get("FailureReason", ""))
         return EndpointState(str(found["EndpointStatus"]), config, reason, pending)
 
-    def create_endpoint(self, name: str, config: str, tags: list[dict[str, str]]) -> bool:
+    def create_endpoint(self, name: str, config: str) -> bool:
         """Create the endpoint; False when another run was faster."""
         try:
-            self.client.create_endpoint(EndpointName=name, EndpointConfigName=config, Tags=tags)
+            self.client.create_endpoint(EndpointName=name, EndpointConfigName=config, Tags=self.tags)
         except ClientError as error:
             if is_already_there(error):
                 return False
@@ -165,8 +163,8 @@ class SageMaker(SageMakerJobs):
             raise refused(f"delete the {kind.replace('_', ' ')} {name}", error) from error
         return True
 
-    def resources(self, kind: str, prefix: str, tags: list[dict[str, str]]) -> list[TaggedResource]:
-        """Every ``endpoint_config`` or ``model`` named ``<prefix>-...`` with all of ``tags``, by name.
+    def resources(self, kind: str, prefix: str) -> list[TaggedResource]:
+        """Every ``endpoint_config`` or ``model`` named ``<prefix>-...`` with all of the client's tags.
 
         Others are not looked at: an account may hold thousands, and permissions may end at our names.
         """
@@ -178,7 +176,7 @@ class SageMaker(SageMakerJobs):
             for item in page[f"{shape}s"]
             if item[f"{shape}Name"].startswith(f"{prefix}-")
         ]
-        return sorted(item for item in found if self._carries(item.arn, tags))
+        return sorted(item for item in found if self._is_ours(item.arn))
 
     def models_of_config(self, config: str) -> set[str]:
         """Names of the models in an endpoint config; empty when there is no such config."""
@@ -212,10 +210,10 @@ class SageMaker(SageMakerJobs):
                 in_use.add(str(found.get("PendingDeploymentSummary", {}).get("EndpointConfigName", "")))
         return in_use - {""}
 
-    def _carries(self, arn: str, tags: list[dict[str, str]]) -> bool:
+    def _is_ours(self, arn: str) -> bool:
         pages = self.client.get_paginator("list_tags").paginate(ResourceArn=arn)
         carried = [tag for page in pages for tag in page["Tags"]]
-        return all(tag in carried for tag in tags)
+        return bool(self.tags) and all(tag in carried for tag in self.tags)
 
 
 def _same(kind: str, name: str, wanted: dict[str, Any], found: dict[str, Any]) -> None:

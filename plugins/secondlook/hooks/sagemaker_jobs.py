@@ -54,9 +54,20 @@ class JobState:
 
 
 class SageMakerJobs:
-    """SageMaker's jobs as one Airflow connection sees them."""
+    """SageMaker's jobs as one Airflow connection sees them.
 
-    def __init__(self, aws_conn_id: str | None = "aws_default", region_name: str | None = None) -> None:
+    :param aws_conn_id: Airflow connection.
+    :param region_name: AWS Region; the connection's when None.
+    :param tags: of everything that is created through this client, as AWS takes them.
+    """
+
+    def __init__(
+        self,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        tags: list[dict[str, str]] | None = None,
+    ) -> None:
+        self.tags = tags or []
         self._hook = SageMakerClientHook(aws_conn_id, region_name)
         self._logs_hook = LogsHook(aws_conn_id, region_name)
 
@@ -138,7 +149,7 @@ class SageMakerJobs:
         differences: Callable[[dict[str, Any], dict[str, Any]], list[str]],
     ) -> None:
         try:
-            create(**request)
+            create(**request, Tags=self.tags)
         except ClientError as error:
             if not is_already_there(error):
                 raise refused(f"start the {kind} job {name}", error) from error

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from secondlook.hooks.s3 import ObjectStore
+    from secondlook.hooks.sagemaker import SageMaker
 
 
 S = TypeVar("S", bound=Section)
@@ -79,6 +80,15 @@ class SecondLookOperator(BaseOperator):
         from secondlook.hooks.s3 import ObjectStore
 
         return ObjectStore(str(self.bucket), self.aws_conn_id, self.region_name)
+
+    @cached_property
+    def sagemaker(self) -> SageMaker:
+        """SageMaker as the connection sees it; what it creates carries the deployment's tags."""
+        from secondlook.hooks.requests import project_tags
+        from secondlook.hooks.sagemaker import SageMaker
+
+        tags = project_tags(self.layout.uri(self.layout.prefix))
+        return SageMaker(self.aws_conn_id, self.region_name, tags)
 
     @cached_property
     def layout(self) -> Layout:

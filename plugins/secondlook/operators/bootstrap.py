@@ -108,7 +108,7 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
         return self.plan(base_name, lambda _: self._spec(image, hyperparameters), card, learned)
 
     def _spec(self, image: str, hyperparameters: dict[str, str]) -> TrainingSpec:
-        from secondlook.hooks.requests import Channel, TrainingSpec, project_tags
+        from secondlook.hooks.requests import Channel, TrainingSpec
 
         return TrainingSpec(
             image=image,
@@ -122,7 +122,6 @@ class SageMakerBootstrapTrainingOperator(TrainingOperator):
             instance_type=self.instance_type,
             volume_size_gb=int(self.volume_size_gb),
             max_runtime_seconds=int(self.max_runtime_seconds),
-            tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
 
     def _packed(self) -> tuple[tuple[ManifestLine, ...], tuple[ManifestLine, ...], list[str]]:

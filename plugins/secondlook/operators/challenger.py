@@ -118,13 +118,13 @@ class ChallengerTrainingOperator(TrainingOperator):
             f"{CLAIM_ATTEMPTS} times another run wrote {self.candidates.uri} first: the next try looks anew."
         )
 
-    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on after a wait in the triggerer."""
         from secondlook.triggers.sagemaker import FAILED, TIMED_OUT
 
         waited = event["progress"]
         if "challenger" not in waited or event["status"] == FAILED:
-            return super().resume(context, event)
+            return super().execute_complete(context, event)
         if event["status"] == TIMED_OUT:
             return self._go_on(context, waited)
         return self.take_turn(context, waited=waited)

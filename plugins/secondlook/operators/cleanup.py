@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from secondlook.names import PREFIX
 from secondlook.operators.base import SecondLookOperator
-from secondlook.operators.deploy import NAME_PREFIX
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,17 +41,13 @@ class CleanupOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Find, log, delete."""
-        from secondlook.hooks.requests import project_tags
-        from secondlook.hooks.sagemaker import SageMaker
-
-        sagemaker = SageMaker(self.aws_conn_id, self.region_name)
-        tags = project_tags(self.layout.uri(self.layout.prefix))
+        sagemaker = self.sagemaker
         precious = self._artifacts_to_keep()
-        models = {item.name: item for item in sagemaker.resources("model", NAME_PREFIX, tags)}
+        models = {item.name: item for item in sagemaker.resources("model", PREFIX)}
         kept_models = {name for name in models if sagemaker.artifact_of_model(name) in precious}
         in_use = sagemaker.endpoint_configs_in_use()
         old_configs = []
-        for config in sagemaker.resources("endpoint_config", NAME_PREFIX, tags):
+        for config in sagemaker.resources("endpoint_config", PREFIX):
             holds = sagemaker.models_of_config(config.name)
             if config.name in in_use or holds & kept_models or self._young(config):
                 kept_models |= holds

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook import names
-from secondlook.failures.exceptions import SecondLookError
-from secondlook.names import INSTANCE_TYPE, ROLE_ARN
-from secondlook.operators.waiting import SageMakerOperator
+from secondlook.operators.waiting import WaitingOperator
 from secondlook.runtime.links import TransformJobLink
+from secondlook.settings import EvaluationSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import TransformSpec
-    from secondlook.training import Comparison, ManifestLine, ModelCard
-
-NAME_PREFIX = "second-look"
-
-
-class NoHoldoutError(SecondLookError):
-    """There is no holdout to compare models on."""
+    from secondlook.records.evaluation import Evaluation
+    from secondlook.runtime.task_state import Wait
+    from secondlook.training import ModelCard, ServableModel
 
 
-class HoldoutChangedError(SecondLookError):
-    """An image of the holdout is no longer the one that was frozen."""
+@dataclass(frozen=True)
+class EvaluateState:
+    """The models to compare (challenger, champion, control), and the transform job of each that needs one."""
+
+    models: tuple[str, ...]
+    jobs: dict[str, str] = field(default_factory=dict)
 
 
-class HoldoutLeakError(SecondLookError):
-    """A model was trained on an image that it would be tested with."""
-
-
-class DetectorEvaluationOperator(SageMakerOperator):
+class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
     """Compare challenger and champion, and the control if there is one, on the frozen holdout.
 
     Each model answers by a batch transform of the holdout; predictions are kept, so the champion is measured
@@ -48,27 +46,17 @@ class DetectorEvaluationOperator(SageMakerOperator):
     :param control: model id of the control arm, None without one (templated).
     :param holdout_version: which holdout (templated).
     :param execution_role_arn: role that the models run under (templated).
-    :param instance_type: for the transform, for example ``ml.m5.xlarge`` (templated).
-    :param max_concurrent_transforms: images in flight at once (templated).
-    :param min_images: a smaller holdout never promotes (templated).
-    :param min_delta: the 95 % interval of the pooled gain in mAP@0.5 must lie above it (templated).
-    :param max_slice_loss: no slice may lose more mAP@0.5 (templated).
+    :param evaluation: the transforms' settings and the promotion rule: a section or its keys (templated).
     """
 
     template_fields = (
-        *SageMakerOperator.template_fields,
-        "challenger",
-        "control",
-        "holdout_version",
-        "execution_role_arn",
-        "instance_type",
-        "max_concurrent_transforms",
-        "min_images",
-        "min_delta",
-        "max_slice_loss",
+        *WaitingOperator.template_fields,
+        *("challenger", "control", "holdout_version", "execution_role_arn", "evaluation"),
     )
     operator_extra_links = (TransformJobLink(),)
     ui_color = "#e4dcf2"
+    state_class = EvaluateState
+    job_kind = "transform"
 
     def __init__(
         self,
@@ -76,12 +64,8 @@ class DetectorEvaluationOperator(SageMakerOperator):
         challenger: str,
         holdout_version: str,
         execution_role_arn: str,
-        instance_type: str,
+        evaluation: EvaluationSettings | Mapping[str, Any] | str,
         control: str | None = None,
-        max_concurrent_transforms: int | str = 4,
-        min_images: int | str = 50,
-        min_delta: float | str = 0.0,
-        max_slice_loss: float | str = 0.02,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -89,193 +73,90 @@ class DetectorEvaluationOperator(SageMakerOperator):
         self.control = control
         self.holdout_version = holdout_version
         self.execution_role_arn = execution_role_arn
-        self.instance_type = instance_type
-        self.max_concurrent_transforms = max_concurrent_transforms
-        self.min_images = min_images
-        self.min_delta = min_delta
-        self.max_slice_loss = max_slice_loss
+        self.evaluation = self.check_section("evaluation", evaluation, EvaluationSettings)
         self.check_text("challenger", challenger)
         self.check_text("holdout_version", holdout_version)
-        self.check_text("execution_role_arn", execution_role_arn, ROLE_ARN)
-        self.check_text("instance_type", instance_type, INSTANCE_TYPE)
-        # 100 MB in flight, as SageMaker allows, of images of 6 MB.
-        self.check_number("max_concurrent_transforms", max_concurrent_transforms, minimum=1, maximum=16)
-        self.check_number("min_images", min_images, minimum=1)
-        self.check_number("min_delta", min_delta, minimum=0, maximum=1)
-        self.check_number("max_slice_loss", max_slice_loss, minimum=0, maximum=1)
+        self.check_text("execution_role_arn", execution_role_arn, names.ROLE_ARN)
 
-    def execute(self, context: Context) -> Any:
-        """Check that the comparison is fair, then let every model answer."""
-        challenger, champion = self._opponents()
-        lines, content = self._holdout()
-        self._refuse_replaced(lines)
-        models = [challenger.model, champion, *([str(self.control)] if self.control else [])]
+    def begin(self, context: Context) -> EvaluateState:
+        """Check that the comparison is fair, and prepare the transforms that are missing."""
+        card = self._card(self.challenger)
+        models = (card.model, self._champion(card), *([str(self.control)] if self.control else []))
+        evaluation = self._evaluation(card)
+        evaluation.refuse_unfair(models)
+        jobs = {}
         for model in models:
-            self._refuse_leak(model, lines)
-        return self.advance(context, {"models": models, "jobs": self._plan(models, lines, content)})
-
-    def advance(self, context: Context, progress: dict[str, Any]) -> Any:
-        """Start what is not started, wait for what runs, then compare."""
-        from secondlook.records.holdout import collect
-
-        with self.leaving_on_failure():
-            version, jobs = str(self.holdout_version), progress["jobs"]
-            states = {model: self.sagemaker.job("transform", name) for model, name in jobs.items()}
-            running = [jobs[model] for model, job in states.items() if job is None or job.active]
-            if running:
-                self.use_jobs(context, "transform", running, progress)
-                for model in (model for model, job in states.items() if job is None):
-                    self.sagemaker.start_transform(self._spec(model), jobs[model])
-                    self.log.info("Model %s answers for the holdout in the job %s.", model, jobs[model])
-                TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
-                return self.wait_for_jobs(context, "transform", running, progress)
-            lines, content = self._holdout()
-            for model, job in states.items():
-                if job is not None and not job.succeeded:
-                    raise self.job_failed("transform", job)
-                collect(self.store, self.layout, version, model, lines, content)
-            return self._compare(progress["models"], lines, content)
-
-    def _opponents(self) -> tuple[ModelCard, str]:
-        """Return the challenger's card and the id of the champion that it was trained from."""
-        from secondlook.records.models import read_card, read_champion
-
-        card = read_card(self.store, self.layout, str(self.challenger))
-        champion = read_champion(self.store, self.layout.champion())
-        # After a promotion the pointer names the challenger itself: a repeated evaluation is still the same
-        # one.
-        if card.parent is None or champion.model not in {card.parent, card.model}:
-            raise AirflowSkipException(
-                f"{card.model} was trained from {card.parent}, but the champion is now {champion.model}: "
-                "nothing is compared; its answers wait for the next training, which starts from the new one."
-            )
-        return card, card.parent
-
-    def _holdout(self) -> tuple[tuple[ManifestLine, ...], str]:
-        """Return the holdout's lines, and the SHA-256 of its manifest."""
-        from secondlook.records.models import read_card
-        from secondlook.records.training_data import TrainingDataReader
-
-        key = self.layout.holdout_manifest(str(self.holdout_version))
-        labels = read_card(self.store, self.layout, str(self.challenger)).labels
-        reader = TrainingDataReader(self.store, self.layout, labels, self.log)
-        lines, _, content = reader.holdout(str(self.holdout_version))
-        if not lines:
-            uploads = self.layout.holdout_slice(str(self.holdout_version), "<slice>")
-            raise NoHoldoutError(
-                f"There is no holdout at {self.store.uri(key)}: upload labelled images that no model is "
-                f"trained on to {self.store.uri(uploads)} and run bootstrap_detector."
-            )
-        return lines, content
-
-    def _refuse_replaced(self, lines: tuple[ManifestLine, ...]) -> None:
-        from secondlook.records.content import replaced
-
-        found = replaced(self.store, lines)
-        if found:
-            raise HoldoutChangedError(
-                f"{len(found)} images of the holdout {self.holdout_version} were replaced since its freezing "
-                f"(for example {found[0]}), so neither their boxes nor what is known of them hold: restore "
-                "their earlier versions, or make a new holdout version."
-            )
-
-    def _refuse_leak(self, model: str, lines: tuple[ManifestLine, ...]) -> None:
-        from secondlook.records.training_data import trained_images
-
-        seen = trained_images(self.store, self.layout, model)
-        leaked = [line.image for line in lines if line in seen]
-        if leaked:
-            raise HoldoutLeakError(
-                f"{model} was trained on {len(leaked)} images of the holdout {self.holdout_version} (for "
-                f"example {leaked[0]}), so a comparison would prove nothing: make a new holdout version "
-                "without them."
-            )
-
-    def _plan(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, str]:
-        """Prepare the transforms that are missing; returns the job's name by model."""
-        from secondlook.records.holdout import stored_predictions, transform_manifest
-
-        version, jobs = str(self.holdout_version), {}
-        manifest = transform_manifest(lines)
-        for model in models:
-            if stored_predictions(self.store, self.layout, version, model, content) is not None:
+            if evaluation.is_answered_by(model):
                 self.log.info("Model %s has answered for this holdout before.", model)
                 continue
-            self._ensure_model(model)
-            self.store.write(self._input_key(model), manifest)
-            base_name = names.transform_job_name(
-                NAME_PREFIX, self._resource(model), content, self._input_key(model), self.bucket
+            resource, key = self._servable(model).ensure(self.sagemaker), evaluation.write_input(model)
+            name = names.transform_job_name(names.PREFIX, resource, evaluation.content, key, self.bucket)
+            jobs[model] = self.shared.free_name(name)
+        return EvaluateState(models, jobs)
+
+    def advance(self, context: Context, state: EvaluateState) -> Wait[EvaluateState] | dict[str, Any]:
+        """Start what is not started, wait for what runs, then compare."""
+        from secondlook.jobs.failure import job_failed
+        from secondlook.training import PromotionRule
+
+        section = self.check_section("evaluation", self.evaluation, EvaluationSettings)
+        found = {model: self.sagemaker.job("transform", name) for model, name in state.jobs.items()}
+        running = [state.jobs[model] for model, job in found.items() if job is None or job.active]
+        if running:
+            self.shared.join(*running)
+            for model in (model for model, job in found.items() if job is None):
+                self.sagemaker.start_transform(self._spec(model, section), state.jobs[model])
+                self.log.info("Model %s answers for the holdout in the job %s.", model, state.jobs[model])
+            TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
+            return self.wait_for_jobs(running, state, section.poll_interval_seconds, section.timeout_seconds)
+        evaluation = self._evaluation(self._card(self.challenger))
+        for model, job in found.items():
+            if job is not None and not job.succeeded:
+                raise job_failed(self.sagemaker, "transform", job, self.log)
+            evaluation.collect(model)
+        rule = PromotionRule(section.min_images, section.min_delta, section.max_slice_loss)
+        comparison, uri = evaluation.compare(state.models, rule)
+        self.log.info("Promote: %s. %s", comparison.promote, comparison.reason)
+        result = {name: getattr(comparison, name) for name in ("challenger", "champion", "promote", "reason")}
+        return {**result, "comparison": uri}
+
+    def _card(self, model: str) -> ModelCard:
+        from secondlook.records.models import read_card
+
+        return read_card(self.store, self.layout, str(model))
+
+    def _champion(self, challenger: ModelCard) -> str:
+        """Return the id of the champion that the challenger was trained from."""
+        from secondlook.records.models import read_champion
+
+        champion = read_champion(self.store, self.layout.champion())
+        # After a promotion the pointer names the challenger itself: a repeated evaluation is the same one.
+        if challenger.parent is None or champion.model not in {challenger.parent, challenger.model}:
+            raise AirflowSkipException(
+                f"{challenger.model} was trained from {challenger.parent}, but the champion is now "
+                f"{champion.model}: nothing is compared; its answers wait for the next training, which "
+                "starts from the new one."
             )
-            jobs[model] = self.free_job_name("transform", base_name)
-        return jobs
+        return challenger.parent
 
-    def _spec(self, model: str) -> TransformSpec:
-        from secondlook.hooks.requests import TransformSpec, project_tags
+    def _evaluation(self, challenger: ModelCard) -> Evaluation:
+        from secondlook.records.evaluation import Evaluation
 
-        return TransformSpec(
-            model_resource=self._resource(model),
-            manifest_uri=self.layout.uri(self._input_key(model)),
-            output_uri=self.layout.uri(self.layout.evaluation(str(self.holdout_version), model)),
-            instance_type=self.instance_type,
-            max_concurrent=int(self.max_concurrent_transforms),
-            tags=project_tags(self.layout.uri(self.layout.prefix)),
-        )
+        return Evaluation(self.store, self.layout, str(self.holdout_version), challenger.labels, self.log)
 
-    def _input_key(self, model: str) -> str:
-        return self.layout.evaluation_input(str(self.holdout_version), model)
+    def _servable(self, model: str) -> ServableModel:
+        from secondlook.training import ServableModel
 
-    def _resource(self, model: str) -> str:
-        from secondlook.records.models import read_card
+        return ServableModel.of(self._card(model), self.execution_role_arn)
 
-        card = read_card(self.store, self.layout, model)
-        return names.model_resource_name(NAME_PREFIX, card.artifact, card.image, self.execution_role_arn)
-
-    def _ensure_model(self, model: str) -> None:
-        from secondlook.hooks.requests import project_tags
-        from secondlook.records.models import read_card
-
-        card = read_card(self.store, self.layout, model)
-        self.sagemaker.ensure_model(
-            self._resource(model),
-            artifact=card.artifact,
-            image=card.image,
-            role_arn=self.execution_role_arn,
-            tags=project_tags(self.layout.uri(self.layout.prefix)),
-        )
-
-    def _compare(self, models: list[str], lines: tuple[ManifestLine, ...], content: str) -> dict[str, Any]:
-        from secondlook.records.holdout import stored_predictions
-        from secondlook.records.models import read_card
-        from secondlook.training import PromotionRule, ScoredModel, compare
+    def _spec(self, model: str, section: EvaluationSettings) -> TransformSpec:
+        from secondlook.hooks.requests import TransformSpec
 
         version = str(self.holdout_version)
-        scored = [
-            ScoredModel(model, stored_predictions(self.store, self.layout, version, model, content) or ())
-            for model in models
-        ]
-        card = read_card(self.store, self.layout, models[0])
-        comparison = compare(
-            holdout_uri=self.layout.uri(self.layout.holdout_manifest(version)),
-            holdout=lines,
-            labels=card.labels,
-            challenger=scored[0],
-            champion=scored[1],
-            control=scored[2] if len(scored) > 2 else None,
-            rule=PromotionRule(int(self.min_images), float(self.min_delta), float(self.max_slice_loss)),
+        return TransformSpec(
+            model_resource=self._servable(model).resource_name,
+            manifest_uri=self.layout.uri(self.layout.evaluation_input(version, model)),
+            output_uri=self.layout.uri(self.layout.evaluation(version, model)),
+            instance_type=section.instance_type,
+            max_concurrent=section.max_concurrent_transforms,
         )
-        return self._write(comparison, card)
-
-    def _write(self, comparison: Comparison, card: ModelCard) -> dict[str, Any]:
-        from secondlook.records.models import record_verdict
-
-        key = self.layout.comparison(str(self.holdout_version), comparison.challenger)
-        self.store.write(key, comparison.to_json())
-        record_verdict(self.store, self.layout, card.model, comparison.verdict(self.layout.uri(key)))
-        self.log.info("Promote: %s. %s", comparison.promote, comparison.reason)
-        return {
-            "challenger": comparison.challenger,
-            "champion": comparison.champion,
-            "promote": comparison.promote,
-            "comparison": self.layout.uri(key),
-            "reason": comparison.reason,
-        }

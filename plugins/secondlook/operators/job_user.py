@@ -8,7 +8,9 @@ from uuid import uuid4
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.explain import sentence_of, will_pass
+from secondlook.jobs.names import MAX_ATTEMPTS, name_of_attempt
 from secondlook.jobs.record import User
+from secondlook.jobs.shared import JobStoppedError, TooManyAttemptsError
 from secondlook.operators.base import SecondLookOperator
 
 if TYPE_CHECKING:
@@ -17,21 +19,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker import SageMaker
     from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.jobs.users import JobUsers
-
-MAX_ATTEMPTS = 50
-
-
-class TooManyAttemptsError(SecondLookError):
-    """The same job failed again and again."""
-
-
-class JobStoppedError(SecondLookError):
-    """A job was stopped, by this task's own end or by another run's; the next try starts another."""
-
-    passing = True
 
 
 class JobUser(SecondLookOperator):
@@ -45,17 +34,6 @@ class JobUser(SecondLookOperator):
         super().__init__(**kwargs)
         self._in_use: dict[str, Any] | None = None
         self._killed = False
-
-    @property
-    def sagemaker(self) -> SageMaker:
-        """SageMaker as the connection sees it (after rendering)."""
-        from secondlook.hooks.sagemaker import SageMaker
-
-        if self._sagemaker is None:
-            self._sagemaker = SageMaker(self.aws_conn_id, self.region_name)
-        return self._sagemaker
-
-    _sagemaker: SageMaker | None = None
 
     def use_jobs(self, context: Context, kind: JobKind, names: list[str], progress: dict[str, Any]) -> None:
         """Enter this task as a user of jobs; do so before starting or attaching to them.
@@ -114,7 +92,7 @@ class JobUser(SecondLookOperator):
             All names are used up.
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            name = _job_name(base_name, attempt)
+            name = name_of_attempt(base_name, attempt)
             job = self.sagemaker.job(kind, name)
             if (job is not None and job.succeeded) or self.may_use(kind, name, job):
                 return name
@@ -129,7 +107,7 @@ class JobUser(SecondLookOperator):
         """Return all jobs that :meth:`free_job_name` has found names for, in their order."""
         jobs = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            job = self.sagemaker.job(kind, _job_name(base_name, attempt))
+            job = self.sagemaker.job(kind, name_of_attempt(base_name, attempt))
             if job is None:
                 break
             jobs.append(job)
@@ -185,14 +163,3 @@ class JobUser(SecondLookOperator):
         from secondlook.jobs.users import JobUsers
 
         return JobUsers(self.store, self.layout, kind)
-
-
-def attempt_of(name: str) -> int:
-    """Return which attempt a job's name was made for, from 1; the inverse of :func:`_job_name`."""
-    number = name.rpartition("-")[2]
-    # What stands before is a hash, and no hash is that short.
-    return int(number) if number.isdecimal() and len(number) <= len(str(MAX_ATTEMPTS)) else 1
-
-
-def _job_name(base_name: str, attempt: int) -> str:
-    return base_name if attempt == 1 else f"{base_name}-{attempt}"

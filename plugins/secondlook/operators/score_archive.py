@@ -10,7 +10,7 @@ from secondlook import names
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.job_reasons import reason_passes
 from secondlook.names import INSTANCE_TYPE, NIGHT, ROLE_ARN
-from secondlook.operators.waiting import SageMakerOperator
+from secondlook.operators.job_waiting import SageMakerOperator
 from secondlook.runtime.links import TransformJobLink
 from secondlook.scoring.shards import WHOLE_NIGHT, Shard
 
@@ -268,7 +268,7 @@ class ArchiveScoreOperator(SageMakerOperator):
         )
 
     def _spec(self, progress: dict[str, Any], asked: Round, name: str) -> TransformSpec:
-        from secondlook.hooks.requests import TransformSpec, project_tags
+        from secondlook.hooks.requests import TransformSpec
 
         transform = self._transform(progress["model"])
         return TransformSpec(
@@ -277,7 +277,6 @@ class ArchiveScoreOperator(SageMakerOperator):
             output_uri=self.layout.uri(transform.output_folder(progress["inputs"], asked, name)),
             instance_type=self.instance_type,
             max_concurrent=int(self.max_concurrent_transforms),
-            tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
 
     def _job_name(self, progress: dict[str, Any], asked: Round) -> str:
@@ -290,14 +289,11 @@ class ArchiveScoreOperator(SageMakerOperator):
         return names.model_resource_name(MODEL_PREFIX, artifact, image, self.execution_role_arn)
 
     def _ensure_model(self, progress: dict[str, Any]) -> None:
-        from secondlook.hooks.requests import project_tags
-
         self.sagemaker.ensure_model(
             self._resource(progress),
             artifact=progress["artifact"],
             image=progress["image"],
             role_arn=self.execution_role_arn,
-            tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
 
 

@@ -232,7 +232,7 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
         return self.plan(base_name, spec, card, data)
 
     def _spec(self, name: str, parent: ModelCard, hyperparameters: dict[str, str]) -> TrainingSpec:
-        from secondlook.hooks.requests import Channel, TrainingSpec, project_tags
+        from secondlook.hooks.requests import Channel, TrainingSpec
 
         return TrainingSpec(
             image=parent.image,
@@ -247,7 +247,6 @@ class SageMakerIncrementalTrainingOperator(ChallengerTrainingOperator):
             instance_type=self.instance_type,
             volume_size_gb=int(self.volume_size_gb),
             max_runtime_seconds=int(self.max_runtime_seconds),
-            tags=project_tags(self.layout.uri(self.layout.prefix)),
         )
 
     def _manifest_uri(self, name: str, channel: str) -> str:

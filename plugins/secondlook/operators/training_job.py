@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.names import INSTANCE_TYPE, ROLE_ARN
-from secondlook.operators.waiting import SageMakerOperator
+from secondlook.operators.job_waiting import SageMakerOperator
 from secondlook.runtime.links import TrainingJobLink
 
 if TYPE_CHECKING:

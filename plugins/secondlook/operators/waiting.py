@@ -1,15 +1,16 @@
-"""How operators wait for SageMaker: in the triggerer or by polling, with one and the same decision code."""
+"""How operators wait for SageMaker: in the triggerer or by polling, with the same looks and decisions."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowSkipException
 
-from secondlook.failures.exceptions import SecondLookError
-from secondlook.failures.job_reasons import is_data_fault, reason_passes, repeats
-from secondlook.operators.job_user import JobStoppedError, JobUser, attempt_of
+from secondlook.failures.explain import sentence_of
+from secondlook.operators.base import SecondLookOperator
+from secondlook.runtime.task_state import Wait, from_plain, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,207 +18,136 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker_jobs import JobState
-    from secondlook.triggers.sagemaker import SageMakerPollingTrigger
+    from secondlook.jobs.shared import SharedJobs
+    from secondlook.triggers.polling import PollingTrigger
 
-LOG_LINES = 20
-SEARCHED_LINES = 200
-DATA_FAULT = (
-    "this is most often an image that cannot be read, or a line without a box, and would cost as much again: "
-    "look for it in the manifests of training and validation, then clear this task; it starts another job"
-)
-FAILED_AGAIN = (
-    "it is not the first with this input, and ran for long: look at the service's health page and at the "
-    "images of its manifests, then clear this task; it starts another job"
-)
+S = TypeVar("S")
 
 
-class WaitTimeoutError(SecondLookError):
-    """SageMaker took longer than the task may wait.
-
-    What goes on (a deployment, a job that others use) can be waited for again; a job that nobody else uses
-    was stopped, and starting it once more would cost as much again.
-    """
-
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
-
-class WaitFailedError(SecondLookError):
-    """The triggerer could not look any more; the job or deployment goes on."""
-
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
-
-class JobFailedError(SecondLookError):
-    """A training or transform job ended without its result; the message holds the service's reason.
-
-    Missing capacity and faults of the service pass, anything else is about the data or the settings.
-    """
-
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
-
-class SageMakerOperator(JobUser):
+class WaitingOperator(SecondLookOperator, Generic[S]):
     """Base of operators that wait for SageMaker.
 
-    Subclasses write :meth:`advance` so that it can be called again and again: it looks at what is there, does
-    the next thing, and calls :meth:`wait_for_jobs` or :meth:`wait_for_endpoint` when there is nothing to do
-    but wait. When the wait is over it is called again with the same ``progress``. Deferred or not, the same
-    code decides.
+    **How it works.** A subclass says where it begins (:meth:`begin`) and what comes next (:meth:`advance`).
+    Its state is a frozen dataclass of plain JSON values, ``state_class``. ``advance`` looks at what is there,
+    does the next thing, and returns the task's result or a :class:`Wait`; when that is over it is called
+    again with the wait's state. Deferred or not, the same looks and the same code decide.
 
-    :param deferrable: wait in the triggerer instead of a worker slot.
-    :param poll_interval_seconds: time between two looks (templated).
-    :param timeout_seconds: longest wait for one job or deployment (templated).
+    **Jobs.** A subclass joins a job (``self.shared``) before it starts it. Jobs are left when the wait for
+    them is over, when the task fails for good, and when it is ended; that stops those that no other run uses.
+    A deployment is never interrupted: it ends by itself.
+
+    **What it does not do.** It keeps no state for the next try; see :mod:`secondlook.runtime.task_state`.
+
+    :param skip: sentence with which the task is skipped, None or empty to let it run (templated).
+    :param deferrable: wait in the triggerer instead of a worker slot; None: as Airflow is configured
+        (``[operators] default_deferrable``).
     """
 
-    template_fields = (*JobUser.template_fields, "poll_interval_seconds", "timeout_seconds")
+    template_fields = (*SecondLookOperator.template_fields, "skip")
+    state_class: ClassVar[type[Any]]
+    job_kind: ClassVar[JobKind] = "training"
 
-    def __init__(
-        self,
-        *,
-        deferrable: bool | None = None,
-        poll_interval_seconds: float | str = 30.0,
-        timeout_seconds: float | str = 4 * 3600,
-        **kwargs: Any,
-    ) -> None:
+    clock: Callable[[], float] = staticmethod(time.time)
+    pause: Callable[[float], Any] = staticmethod(time.sleep)
+
+    def __init__(self, *, skip: str | None = None, deferrable: bool | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.skip = skip
         default = conf.getboolean("operators", "default_deferrable", fallback=False)
         self.deferrable = default if deferrable is None else deferrable
-        self.poll_interval_seconds = poll_interval_seconds
-        self.timeout_seconds = timeout_seconds
-        self.check_number("poll_interval_seconds", poll_interval_seconds, minimum=0)
-        self.check_number("timeout_seconds", timeout_seconds, minimum=0)
+        self._shared: SharedJobs | None = None
+        self._is_killed = False
 
-    def advance(self, context: Context, progress: dict[str, Any]) -> Any:
-        """Do the next thing; ``progress`` is plain JSON and survives the wait."""
+    def begin(self, context: Context) -> S:
+        """Return where a fresh try begins."""
         raise NotImplementedError
 
-    def resume(self, context: Context, event: dict[str, Any]) -> Any:
+    def advance(self, context: Context, state: S) -> Wait[S] | Any:
+        """Do the next thing; return what to wait for, or the task's result."""
+        raise NotImplementedError
+
+    def timed_out(self, state: S, what: str) -> S:
+        """Say how to go on when a wait for ``what`` took too long; by default the task fails."""
+        from secondlook.jobs.failure import wait_timed_out
+
+        raise wait_timed_out(self.shared, what)
+
+    def execute(self, context: Context) -> Any:
+        """Begin, and advance until there is a result."""
+        if self.skip:
+            raise AirflowSkipException(self.skip)
+        self._visit(context, {})
+        return self._advance(context, self.begin)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Go on after a wait in the triggerer."""
-        from secondlook.triggers.sagemaker import FAILED, TIMED_OUT
+        self._visit(context, event)
+        return self._advance(context, lambda _: self._after(event))
 
-        progress = event["progress"]
-        self._in_use = progress.get("in_use")
+    def on_kill(self) -> None:
+        """Leave the jobs of this task; those that no other run uses are stopped, because they cost money."""
+        self._is_killed = True
+        try:
+            if self._shared is not None:
+                self._shared.abandon()
+        except Exception as error:
+            self.log.error("%s", sentence_of(error))
+
+    @property
+    def shared(self) -> SharedJobs:
+        """The jobs that this task uses (while it runs)."""
+        assert self._shared is not None, "a task uses jobs only while it runs"
+        return self._shared
+
+    def wait(
+        self, trigger: type[PollingTrigger], state: S, poll: float, limit: float, **more: Any
+    ) -> Wait[S]:
+        """Return a wait for at most ``limit`` seconds, with ``poll`` seconds between two looks."""
+        more |= {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
+        more |= {"deadline": self.clock() + limit, "poll_interval_seconds": poll}
+        return Wait(trigger(**more), state)
+
+    def wait_for_jobs(self, names: list[str], state: S, poll: float, limit: float) -> Wait[S]:
+        """Return a wait for jobs that the task has joined. See :meth:`wait`."""
+        from secondlook.triggers.jobs import JobsTrigger
+
+        place = {"bucket": str(self.bucket), "prefix": str(self.prefix or "")}
+        shared = self.shared.to_record()
+        return self.wait(JobsTrigger, state, poll, limit, names=names, shared=shared, **place)
+
+    def _visit(self, context: Context, event: dict[str, Any]) -> None:
+        """Begin to use jobs, or go on using those that the event of a wait names."""
+        from secondlook.jobs.shared import SharedJobs, new_visit
+
+        record = event.get("shared") or new_visit(self.job_kind, context["ti"])
+        self._shared = SharedJobs(record, self.store, self.layout, self.sagemaker, self.log)
+        if self._is_killed:
+            self._shared.abandon()
+
+    def _advance(self, context: Context, begin: Callable[[Context], S]) -> Any:
+        with self.shared.leaving_on_failure():
+            state = begin(context)
+            while isinstance(step := self.advance(context, state), Wait):
+                self.shared.end_if_abandoned()
+                step.trigger.state = to_plain(step.state)
+                if self.deferrable:
+                    self.log.info("Waiting for %s in the triggerer.", step.trigger.what)
+                    self.defer(trigger=step.trigger, method_name="execute_complete")
+                self.log.info("Waiting for %s.", step.trigger.what)
+                step.trigger.sagemaker = self.sagemaker
+                event = step.trigger.wait(self.clock, self.pause, self.shared.end_if_abandoned)
+                state = self._after(event)
+            return step
+
+    def _after(self, event: dict[str, Any]) -> S:
+        """Return the state to go on with after a wait."""
+        from secondlook.jobs.failure import wait_failed
+        from secondlook.triggers.polling import FAILED, TIMED_OUT
+
+        state: S = from_plain(self.state_class, event["state"])
         if event["status"] == FAILED:
-            said = f"Waiting for {progress['waiting_for']} in the triggerer failed: {event['message']}"
-            raise WaitFailedError(said, passing=bool(event["passing"]))
+            raise wait_failed(event)
         if event["status"] == TIMED_OUT:
-            self._give_up(str(progress["waiting_for"]))
-        if self._in_use is not None:
-            self.leave(self._in_use["waited_for"], stop=False)
-        return self.advance(context, progress)
-
-    def wait_for_jobs(
-        self, context: Context, kind: JobKind, names: list[str], progress: dict[str, Any]
-    ) -> Any:
-        """Wait until all jobs have ended, then go on with :meth:`advance`."""
-        from secondlook.triggers.sagemaker import SageMakerJobsTrigger
-
-        self._end_if_killed(names)
-        self.use_jobs(context, kind, names, progress)
-        progress["in_use"]["waited_for"] = names
-        progress |= {"waiting_for": f"the {kind} job {' and '.join(names)}"}
-        if self.deferrable:
-            trigger = SageMakerJobsTrigger(
-                kind=kind,
-                names=names,
-                in_use=progress["in_use"],
-                bucket=str(self.bucket),
-                prefix=str(self.prefix or ""),
-                **self._polling(progress),
-            )
-            self._defer(trigger, progress)
-        self._poll(lambda: not any(_active(self.sagemaker.job(kind, name)) for name in names), progress)
-        self._end_if_killed(names)
-        self.leave(names, stop=False)
-        return self.advance(context, progress)
-
-    def wait_for_endpoint(self, context: Context, name: str, progress: dict[str, Any]) -> Any:
-        """Wait until the endpoint is at rest, then go on with :meth:`advance`."""
-        from secondlook.triggers.sagemaker import SageMakerEndpointTrigger
-
-        progress |= {"waiting_for": f"the endpoint {name}"}
-        if self.deferrable:
-            self._defer(SageMakerEndpointTrigger(endpoint_name=name, **self._polling(progress)), progress)
-
-        def at_rest() -> bool:
-            state = self.sagemaker.endpoint(name)
-            return state is None or not state.settling
-
-        self._poll(at_rest, progress)
-        return self.advance(context, progress)
-
-    def job_failed(self, kind: JobKind, job: JobState) -> JobFailedError:
-        """Log the end of the job's own log and return the error with the service's reason."""
-        log = self.sagemaker.log_tail(kind, job.name, SEARCHED_LINES)
-        for line in log[-LOG_LINES:]:
-            self.log.error("%s: %s", job.name, line)
-        reason = job.failure_reason.strip().rstrip(".") or "no reason given"
-        passing = job.status == "Failed" and reason_passes(reason)
-        what_to_do = "see its log above, correct the cause and clear this task; it starts another job"
-        if kind == "training" and is_data_fault(reason, log):
-            passing, what_to_do = False, DATA_FAULT
-        elif kind == "training" and passing and not repeats(job.ran_seconds, attempt_of(job.name)):
-            passing, what_to_do = False, FAILED_AGAIN
-        elif passing:
-            what_to_do = "this passes, the next try starts another"
-        return JobFailedError(
-            f"The {kind} job {job.name} ended as {job.status}, not Completed ({reason}): {what_to_do}.",
-            passing=passing,
-        )
-
-    def _end_if_killed(self, names: list[str]) -> None:
-        """Go no further after :meth:`on_kill`: Airflow lets the interrupted code run on for some seconds.
-
-        In them a job may have started that was asked for before.
-        """
-        if self._killed:
-            self.leave(names, stop=True)
-            raise JobStoppedError("This task was ended: it starts no more jobs and waits for none.")
-
-    def _polling(self, progress: dict[str, Any]) -> dict[str, Any]:
-        return {
-            "progress": progress,
-            "deadline": time.time() + float(self.timeout_seconds),
-            "poll_interval_seconds": float(self.poll_interval_seconds),
-            "aws_conn_id": self.aws_conn_id,
-            "region_name": self.region_name,
-        }
-
-    def _defer(self, trigger: SageMakerPollingTrigger, progress: dict[str, Any]) -> NoReturn:
-        self.log.info("Waiting for %s in the triggerer.", progress["waiting_for"])
-        self.defer(trigger=trigger, method_name="resume")
-        raise AssertionError("defer() always raises")
-
-    def _poll(self, settled: Callable[[], bool], progress: dict[str, Any]) -> None:
-        self.log.info("Waiting for %s.", progress["waiting_for"])
-        deadline = time.monotonic() + float(self.timeout_seconds)
-        while not settled():
-            if time.monotonic() >= deadline:
-                self._give_up(str(progress["waiting_for"]))
-            time.sleep(float(self.poll_interval_seconds))
-
-    def _give_up(self, thing: str) -> NoReturn:
-        said = f"After {float(self.timeout_seconds):g} s {thing} has not ended"
-        names = list(self._in_use["names"]) if self._in_use else []
-        if names and not self.leave(names, stop=True):
-            raise WaitTimeoutError(
-                f"{said}: it is stopped, nobody else waits for it; raise the time limit in the settings and "
-                "clear this task, which then starts it anew.",
-                passing=False,
-            )
-        raise WaitTimeoutError(
-            f"{said}: it goes on; raise the time limit in the settings or clear this task, which then waits "
-            "for it again.",
-            passing=True,
-        )
-
-
-def _active(job: JobState | None) -> bool:
-    return job is not None and job.active
+            return self.timed_out(state, event["what"])
+        self.shared.leave(*event.get("names", ()), stop=False)
+        return state

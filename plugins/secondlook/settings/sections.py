@@ -194,7 +194,8 @@ class EvaluationSettings(Section):
 
     instance_type: InstanceType = Field(default="ml.m5.xlarge", description="of the transform job")
     max_concurrent_transforms: ConcurrentTransforms = Field(default=4, description="images in flight at once")
-    timeout_seconds: int = Field(default=3600, ge=1, description="longest wait for one transform job")
+    poll_interval_seconds: float = Field(default=30.0, gt=0, description="between two looks of the triggerer")
+    timeout_seconds: int = Field(default=3600, ge=1, description="longest wait for the transform jobs")
     min_images: int = Field(default=50, ge=1, description="a smaller holdout never promotes")
     min_delta: Share = Field(default=0.0, description="the interval of the pooled gain must lie above it")
     max_slice_loss: Share = Field(default=0.02, description="most mAP@0.5 that any slice may lose")

@@ -30,6 +30,7 @@ from secondlook.training.manifest import (
 from secondlook.training.manifest_reader import ManifestRead, read_line, read_manifest, too_many
 from secondlook.training.replay import ReplayMix, control_mix, mix_replay, split_validation
 from secondlook.training.rule import PromotionRule, SliceEvidence
+from secondlook.training.servable import ServableModel
 
 __all__ = [
     "ATTRIBUTE_NAMES",
@@ -49,6 +50,7 @@ __all__ = [
     "PromotionRule",
     "ReplayMix",
     "ScoredModel",
+    "ServableModel",
     "SliceEvidence",
     "Standing",
     "TrainingData",

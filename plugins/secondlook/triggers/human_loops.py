@@ -18,7 +18,7 @@ from secondlook.hooks.events import LoopEventQueue
 from secondlook.hooks.human_loops import DELETED, LoopBoard, list_request
 from secondlook.hooks.s3 import ObjectStore
 from secondlook.review import LedgerLine
-from secondlook.triggers.settling import settle
+from secondlook.triggers.resume_delay import delay_resuming
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ class HumanLoopsTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Sweep until all loops have ended, then fire once."""
-        await settle()
+        await delay_resuming()
         try:
             async with AsyncExitStack() as clients:
                 a2i = A2IRuntimeHook(self.a2i_conn_id, self.region_name)

@@ -14,12 +14,12 @@ from secondlook.failures.aws import is_not_found
 from secondlook.failures.explain import fault_of, sentence_of, will_pass
 from secondlook.hooks.clients import SageMakerClientHook
 from secondlook.hooks.s3 import ObjectStore
-from secondlook.hooks.sagemaker import SETTLING, SageMaker
+from secondlook.hooks.sagemaker import IN_TRANSITION, SageMaker
 from secondlook.hooks.sagemaker_jobs import job_state
 from secondlook.jobs.record import User
 from secondlook.jobs.users import JobUsers, leave_jobs
 from secondlook.layout import Layout
-from secondlook.triggers.settling import settle
+from secondlook.triggers.resume_delay import delay_resuming
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -82,7 +82,7 @@ class SageMakerPollingTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Poll; one client for the whole wait."""
-        await settle()
+        await delay_resuming()
         try:
             async with await self._hook().async_client() as client:
                 status = await self._wait(client)
@@ -207,4 +207,4 @@ class SageMakerEndpointTrigger(SageMakerPollingTrigger):
             if is_not_found(error):
                 return True
             raise
-        return described["EndpointStatus"] not in SETTLING
+        return described["EndpointStatus"] not in IN_TRANSITION
