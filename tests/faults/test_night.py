@@ -57,7 +57,7 @@ def test_killed_cleared_and_marked_tasks_go_on_as_in_airflow(
     assert night.instance("launch").try_number == 2
 
     night.mark_failed("train")
-    assert "is being stopped: nobody else uses it" in night.log.read_text()
+    assert "is being stopped: no other run uses it" in night.log.read_text()
     assert night.run()["evaluate"] == "upstream_failed"
     held.unlink()
     night.clear("train")
