@@ -66,10 +66,10 @@ class AwsApplication:
         ``(service, operation) -> handler``; services as botocore names them. Coroutine functions run on the
         event loop, plain functions in a thread.
     credentials
-        Access key id -> secret access key of those who may call: a mapping, or a coroutine function where
+        Access key id -> secret access key, of all who may call: a mapping, or a coroutine function where
         keys come and go.
     region, account_id
-        What the calls are told they run in; a signature for another region is refused.
+        The region and account that calls see; a signature for another region is refused.
     on_call
         Called on the event loop after every call that was authenticated, with the HTTP status of its answer.
     """
@@ -120,7 +120,7 @@ class AwsApplication:
         try:
             key = signature.claimed_key(headers)
             secret = await self._secret_of(key) if key else None
-            # Of those who cannot have signed it nothing is kept: many at once must not take the memory.
+            # Bodies of requests that cannot be signed are not kept: many at once would exhaust the memory.
             body = await _read_body(receive, keep=secret is not None)
             credentials = {key: secret} if key and secret else {}
             identity = self._authenticate(operation, scope, headers, body, credentials)

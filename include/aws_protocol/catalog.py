@@ -1,7 +1,7 @@
 """Which operation a request asks for, by botocore's service models.
 
-Two protocols are spoken: JSON 1.1 names the operation in ``X-Amz-Target``, REST-JSON by method and path.
-All SageMaker services sign as ``sagemaker``, so the signature alone does not tell them apart.
+Two protocols are supported: JSON 1.1 names the operation in ``X-Amz-Target``, REST-JSON by method and path.
+All SageMaker services sign as ``sagemaker``, so the signature alone does not distinguish them.
 """
 
 from __future__ import annotations
@@ -118,5 +118,5 @@ def resolve_path(method: str, raw_path: str) -> Operation | None:
 
 
 def is_rest_path(raw_path: str) -> bool:
-    """Whether any REST operation, of whatever method, lives at this path (as sent)."""
+    """Whether any REST operation, of any method, has this path (as sent)."""
     return any(route.pattern.fullmatch(raw_path) for route in _routes())

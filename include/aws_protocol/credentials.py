@@ -1,4 +1,4 @@
-"""The file that says who may call a service on this machine: access key ids and their secrets."""
+"""The credentials file of a service on this machine: access key ids and secrets of its callers."""
 
 from __future__ import annotations
 

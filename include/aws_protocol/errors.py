@@ -6,7 +6,7 @@ from typing import Any
 
 
 class ServiceError(Exception):
-    """An error that the caller of an AWS operation is to see.
+    """An error to return to the caller of an AWS operation.
 
     Parameters
     ----------

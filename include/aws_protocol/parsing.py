@@ -1,7 +1,7 @@
 """From an HTTP request to an operation's parameters, as botocore's input shape describes them.
 
-Values of the wrong JSON type are handed on as they came: saying so is the validation's job. Text that no
-database or file name could hold (a lone surrogate, a NUL) is refused here, for every operation.
+Values of the wrong JSON type are passed on unchanged, for the validation to report. Text that no database or
+file name can hold (a lone surrogate, a NUL) is refused here, for every operation.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def _headers(shape: Any, result: Mapping[str, Any]) -> dict[str, str]:
     headers = {}
     for name, member in shape.members.items():
         if member.serialization.get("location") == "header" and result.get(name) is not None:
-            # A header is one line of latin-1: whatever the model behind an endpoint sent must not break the
+            # A header is one line of latin-1: nothing that the model behind an endpoint sent may break the
             # answer.
             text = str(result[name]).replace("\r", " ").replace("\n", " ")
             headers[member.serialization.get("name", name)] = text
@@ -119,7 +119,7 @@ def _value(shape: Any, value: Any, timestamp_format: str) -> Any:
 
 
 def _timestamp(value: datetime | float | str, form: str) -> float | str:
-    """Write a moment given as datetime, epoch seconds or ISO 8601 text."""
+    """Write a time given as datetime, epoch seconds or ISO 8601 text."""
     if isinstance(value, str):
         moment = datetime.fromisoformat(value)
     elif isinstance(value, datetime):

@@ -1,4 +1,4 @@
-"""Signature Version 4: does this request come from someone who holds the secret key?
+"""Signature Version 4: checks that a request comes from a holder of the secret key.
 
 Follows "Authenticating Requests (AWS Signature Version 4)" for services other than S3: the path is
 percent-encoded once more, and the body's SHA-256 is part of what is signed.
@@ -137,7 +137,7 @@ def _check_clock(timestamp: str, scope_date: str, now: datetime) -> None:
 
 
 def _check_coverage(signed: list[str], request: SignedRequest) -> None:
-    """Refuse a signature that leaves out what decides the meaning, or another body than the signed one."""
+    """Refuse a signature that does not cover the essential headers, or a body other than the signed one."""
     needed = {"host", "x-amz-date"} | ({"x-amz-target"} & request.headers.keys())
     if not needed <= set(signed) or any(name not in request.headers for name in signed):
         raise _refused(

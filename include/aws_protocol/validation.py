@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from include.aws_protocol.catalog import Operation
 
 _SHOWN_LENGTH = 200
-# A list of a million wrong items is told as well by its first ones.
+# The first items are enough to describe a list of a million wrong ones.
 _SHOWN_FAULTS = 20
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
@@ -116,7 +116,7 @@ def _map_faults(shape: Any, value: dict[str, Any], path: str) -> Iterator[str]:
 def _text_faults(shape: Any, value: str | bytes, path: str) -> Iterator[str]:
     too_long = list(_size_fault(shape, len(value), value, path, "length"))
     yield from too_long
-    if too_long or isinstance(value, bytes):  # a pattern is only tried on texts of legal length
+    if too_long or isinstance(value, bytes):  # A pattern is only tried on texts of valid length.
         return
     if shape.enum and value not in shape.enum:
         yield _fault(value, path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")

@@ -62,7 +62,7 @@ def _parser() -> argparse.ArgumentParser:
             "--reviewers",
             choices=["simulated", "me"],
             default="simulated",
-            help="me: nobody is simulated, the reviews wait for you at the Review Desk",
+            help="me: no simulated reviewers, the reviews wait for you at the Review Desk",
         )
         command.add_argument("--started", type=float, help="when the work began, in seconds since 1970")
     return parser

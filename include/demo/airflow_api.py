@@ -31,7 +31,7 @@ class AirflowApi:
         self._password = state.secrets.admin_password
 
     def is_healthy(self) -> bool:
-        """Whether every component is; raises `OSError` as long as nobody listens."""
+        """Whether every component is healthy; raises `OSError` while Airflow is not listening."""
         status, health = self._client.call("GET", "/api/v2/monitor/health")
         return status == 200 and all(health.get(key, {}).get("status") == "healthy" for key in HEALTH_KEYS)
 

@@ -38,9 +38,9 @@ class HoldoutImage:
 
 @dataclass
 class Archive:
-    """Everything the demo plays with. Keys are relative to the prefix in S3, and to `root` on disk.
+    """All data of the demo. Keys are relative to the prefix in S3, and to `root` on disk.
 
-    `truth` has no entry for a picture that nobody can open. `left_out` has a sentence for everything of a
+    `truth` has no entry for a picture that cannot be opened. `left_out` has a sentence for everything of a
     person's folder that is not in the archive.
     """
 

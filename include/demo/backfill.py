@@ -117,7 +117,7 @@ def _two_passes(stack: Stack, nights: tuple[str, ...], options: BackfillOptions)
     second = _pass(stack, nights, options, "completed")
     for night in nights:
         if not second.reviews.get(night):
-            raise BackfillFailed(f"Nobody was asked about the night {night}: its ledger is empty.")
+            raise BackfillFailed(f"No reviews were launched for the night {night}: its ledger is empty.")
     report = {
         "nights": len(nights),
         "images_per_night": IMAGES_PER_NIGHT,
@@ -174,7 +174,7 @@ def _create(state: State, nights: tuple[str, ...], max_active_runs: int, reproce
 
 
 def _wait(stack: Stack, nights: int) -> None:
-    """Wait for the end of all runs. Raises `BackfillFailed` for failed ones, or when all stands still."""
+    """Wait for the end of all runs. Raises `BackfillFailed` for failed ones, or when none makes progress."""
     last: object = None
     moved = time.monotonic()
     while True:

@@ -50,7 +50,7 @@ PHOTOS = Schedule(
 # The algorithm wants a batch of images in each channel.
 MINI_BATCH_SIZE = 8
 
-# What can be asked of somebody who only wants to see it, and an evening to answer in.
+# A number of images that suits a person who only wants to try it, and an evening to answer in.
 PERSON_REVIEW_LIMIT = 12
 
 

@@ -1,4 +1,4 @@
-"""How the demo's services run: all on one machine with SQLite, unless somebody says otherwise."""
+"""How the demo's services run: all on one machine with SQLite by default."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ class DemoError(Exception):
 
 @dataclass(frozen=True)
 class Options:
-    """What the command line chose. `for_me`: a person reviews, and nobody is simulated."""
+    """The command line's options. `for_me`: a person reviews, without simulated reviewers."""
 
     folder: Path
     seed: int = 0

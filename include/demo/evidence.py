@@ -66,14 +66,15 @@ def bytes_changed(before: Evidence, after: Evidence) -> int:
 
 
 def faults(state: State, evidence: Evidence) -> list[str]:
-    """What every archive must fulfil, whoever scored and answered it, as sentences about what does not.
+    """Check what must hold for every archive; one sentence for each violation.
 
-    Each image of a night stands exactly once among each model's predictions and quarantined files; each
-    human loop is one of a ledger's, and ends as one manifest line or one rejection.
+    Each image of a night appears exactly once among a model's predictions and quarantined files; each human
+    loop is in a ledger, and ends as one manifest line or one rejection.
     """
     s3 = s3_client(state)
     asked = sorted(loop for loops in evidence.reviews.values() for loop in loops)
-    found = [] if asked == sorted(evidence.loops) else ["the ledgers ask for other loops than there are"]
+    same = asked == sorted(evidence.loops)
+    found = [] if same else ["the loops in the ledgers differ from those that exist"]
     answered = sorted(
         loop
         for key, data in evidence.manifests.items()

@@ -1,7 +1,7 @@
 """Run one command and let nothing of it outlive its parent: `python guard.py GRACE SIGNAL OWNER command...`.
 
 Purpose: a service starts children of its own (task runners, training jobs), and a parent that is killed hard
-can clean up nothing. This small process stands between the two.
+cannot clean up. This small process runs between the two.
 
 How it works: the kernel tells it when its parent dies (PR_SET_PDEATHSIG), orphans of the command become its
 children (PR_SET_CHILD_SUBREAPER), and before it exits it ends every process below it: the command by SIGNAL

@@ -21,8 +21,8 @@ class JsonClient:
     def call(self, method: str, path: str, body: object = None) -> tuple[int, Any]:
         """Return the status and the parsed body (text when it is not JSON, None when empty).
 
-        A connection that the server had closed while idle is opened again once. Raises `OSError` when nobody
-        answers.
+        A connection that the server had closed while idle is opened again once. Raises `OSError` when
+        there is no answer.
         """
         payload = None if body is None else json.dumps(body).encode()
         headers = {"Accept": "application/json", **self.headers}

@@ -1,4 +1,4 @@
-"""What this machine offers to the demo's processes: free ports, and an environment that is nobody else's."""
+"""What this machine offers to the demo's processes: free ports, and a clean environment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROXIES = frozenset({"http_proxy", "https_proxy", "all_proxy", "no_proxy"})
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports of the loopback interface that nobody listens on.
+    """Free ports of the loopback interface.
 
     They lie below the range from which Linux takes ports for outgoing connections: one of those could take
     the port before the service does, or while `make up` is down.
@@ -28,7 +28,7 @@ def free_ports(count: int) -> list[int]:
 
 
 def is_free(port: int) -> bool:
-    """Whether nobody listens on the loopback port."""
+    """Whether the loopback port is free."""
     with socket.socket() as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from include.demo.progress import Progress
     from include.demo.state import State
 
-# What one image takes somebody who is new to it; for a first idea only.
+# A rough guess at what one image takes a beginner.
 SECONDS_PER_IMAGE = 30
 # Between two lines about the same wait, where lines cannot be overwritten.
 COUNTER_SECONDS = 60.0
@@ -28,7 +28,7 @@ NIGHT_SECONDS = 24 * 3600.0
 
 @dataclass
 class Person:
-    """Whoever started the demo with REVIEWERS=me."""
+    """The person who started the demo with REVIEWERS=me."""
 
     state: State
     progress: Progress
@@ -92,14 +92,14 @@ class Person:
         return status == 200 and queue["waiting"] + queue["mine"] == 0
 
     def _let_go(self) -> None:
-        """Stop the loops that nobody is left for, so that the night does not wait for other people."""
+        """Stop loops that have no reviewer left, so that the night does not wait for other people."""
         client = _a2i_client(self.state)
         arn = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}:flow-definition/{FLOW}"
         pages = client.get_paginator("list_human_loops").paginate(FlowDefinitionArn=arn)
         for loop in (loop for page in pages for loop in page["HumanLoopSummaries"]):
             if loop["HumanLoopStatus"] == "InProgress":
                 client.stop_human_loop(HumanLoopName=loop["HumanLoopName"])
-        self.progress.say("what you declined is for nobody else here: the night goes on without it")
+        self.progress.say("there is no one else to review what you declined: the night continues without it")
 
 
 def _selected(state: State, night: str) -> int:

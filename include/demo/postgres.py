@@ -1,6 +1,6 @@
-"""A PostgreSQL server for Airflow, of the distribution's binaries, with its data in the state folder.
+"""A PostgreSQL server for Airflow, from the distribution's binaries, with its data in the state folder.
 
-SQLite has one writer: beside Airflow's scheduler nobody can create a backfill on it. So `make up` takes
+SQLite has one writer: while Airflow's scheduler runs, no backfill can be created on it. So `make up` uses
 PostgreSQL where it is installed. The server listens on loopback only and asks for a password.
 """
 

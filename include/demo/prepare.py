@@ -43,7 +43,7 @@ def save_index(path: Path, archive: Archive, notes: Sequence[str]) -> None:
     }
     part = path.with_suffix(".part")
     part.write_text(json.dumps(index), encoding="utf-8")
-    # Whoever waits for the index must not see half of it.
+    # A process that waits for the index must not see half of it.
     part.replace(path)
 
 

@@ -186,9 +186,9 @@ class Supervisor:
         timeout_seconds: float,
         meanwhile: Callable[[], None] = lambda: None,
     ) -> None:
-        """Wait until `ready()` is true, which may raise `OSError` as long as nobody answers.
+        """Wait until `ready()` is true, which may raise `OSError` until the service answers.
 
-        `meanwhile` is called between two looks, to show that something is going on.
+        `meanwhile` is called between two checks, to show progress.
         Raises `ServiceFailed` when a program dies for good meanwhile or the time is over.
         """
         deadline = time.monotonic() + timeout_seconds

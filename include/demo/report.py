@@ -151,7 +151,7 @@ def _night(records: Records, night: str, models: list[dict[str, Any]]) -> dict[s
 
 
 def _models(records: Records) -> list[dict[str, Any]]:
-    """The bootstrap model, then the challengers night by night; the control arms stand beside them."""
+    """The bootstrap model, then the challengers night by night, each with its control arm."""
     layout = records.layout
     found = [key for key in records.keys(layout.models() + "/") if layout.is_card(key)]
     cards = [records.object(key) for key in found]

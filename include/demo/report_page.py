@@ -91,7 +91,7 @@ def _story(nights: Sequence[Mapping[str, Any]], models: Sequence[Mapping[str, An
         before, after = first["map50"][name], last["map50"][name]
         if last is not first and before is not None and after is not None:
             sentences.append(
-                f"On {name} images nobody trained on, the model in service went from {before:.2f} "
+                f"On {name} images that no model was trained on, the model in service went from {before:.2f} "
                 f"to {after:.2f} mAP@0.5."
             )
     return " ".join(sentences)

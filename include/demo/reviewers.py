@@ -178,8 +178,7 @@ class Reviewer:
 class ReviewRoom:
     """Reviewers who take tasks in turns.
 
-    `truth` maps an image's address to its boxes. `tally` counts answers per night, for whoever shows
-    progress.
+    `truth` maps an image's address to its boxes. `tally` counts answers per night, to show progress.
     """
 
     reviewers: Sequence[Reviewer]
@@ -190,7 +189,7 @@ class ReviewRoom:
     _opinions: dict[str, list[str]] = field(default_factory=dict)
 
     def work_once(self) -> bool:
-        """Let whose turn it is take a task, or whoever else may; False when nobody has anything to do."""
+        """Let the next reviewer who can take a task review it; False when no one can."""
         for offset in range(len(self.reviewers)):
             reviewer = self.reviewers[(self._turn + offset) % len(self.reviewers)]
             task = reviewer.next_task()

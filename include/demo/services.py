@@ -112,7 +112,7 @@ def add_workers(state: State, names: tuple[str, ...]) -> None:
 
 
 def is_ready(state: State, service: str, path: str) -> bool:
-    """Whether a service answers 200; raises `OSError` while nobody listens."""
+    """Whether a service answers 200; raises `OSError` while it is not listening."""
     status, _ = JsonClient(state.url(service), timeout_seconds=5).call("GET", path)
     return status == 200
 

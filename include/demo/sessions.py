@@ -30,9 +30,9 @@ class Sessions:
         os.replace(part, self.file)
 
     def give_back(self, desk: str) -> None:
-        """Hand back what the kept sessions hold, and end them.
+        """Hand back the tasks of the stored sessions, and end them.
 
-        A reviewer that was killed holds an image until the time limit, and nobody else is given it.
+        A reviewer that was killed holds an image until the time limit, and no one else gets it.
         Raises `OSError` while the Review Desk does not answer.
         """
         if not self.file.exists():

@@ -102,7 +102,7 @@ class State:
 def open_state(folder: Path, deployment: Deployment = ONE_MACHINE) -> State:
     """Open a state folder, generating its secrets and ports at first.
 
-    A kept port that somebody else took meanwhile is replaced by a free one.
+    A stored port that another process has taken since is replaced by a free one.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, moved = folder / "secrets.json", ()

@@ -3,7 +3,7 @@
 The folder is read as `pack` reads one. Its lists to test with, where it has some, name the holdout, and what
 its lists to train and validate with name is dealt; without them every fifth picture, by a hash of its name,
 is held out, and everything else is dealt. Boxes that cannot be used stay as they are in the annotations:
-living with them is the pipeline's job. A picture without any box goes to a night, where nobody needs one.
+the pipeline has to cope with them. A picture without any box goes to a night, where it needs none.
 """
 
 from __future__ import annotations

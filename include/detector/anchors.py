@@ -31,8 +31,8 @@ def anchor_sizes(rows: Sequence[Sequence[float]], levels: int) -> tuple[Sizes, .
     """Fit the two anchor sizes of each feature map to the boxes of the training images.
 
     Steps are even, from the lower quartile of the smallest class to well above the largest one. Most objects
-    then belong to the fine maps, where crowded ones do not fall into the same cell. Classes count alike, so
-    that a rare class of small objects is not lost among thousands of larger ones.
+    then belong to the fine maps, where crowded ones do not fall into the same cell. Classes have equal
+    weight, so that a rare class of small objects is not lost among thousands of larger ones.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ class TargetRules:
 
 @dataclass(frozen=True)
 class Targets:
-    """What each anchor of one image should say.
+    """The targets of one image's anchors.
 
     ``classes`` (anchors,): class id + 1, 0 for background, -1 to ignore. ``offsets`` and ``mask`` (anchors,
     4).
@@ -109,7 +109,7 @@ class TargetAssigner:
         rows
             (objects, 5): class id and box.
         logits
-            (classes + 1, anchors): the net's present opinion, by which hard negatives are chosen.
+            (classes + 1, anchors): the net's current output, by which hard negatives are chosen.
         """
         count = len(self.anchors)
         classes = np.full(count, IGNORE, dtype=np.float32)
@@ -146,7 +146,7 @@ class TargetAssigner:
                 matched[anchor] = found
                 best_overlap[found] = -1
                 continue
-            remaining[found, anchor] = -1  # another object has this anchor: try the next best
+            remaining[found, anchor] = -1  # Another object has this anchor: try the next best.
             best_anchor[found] = remaining[found].argmax()
             best_overlap[found] = remaining[found].max()
         best = overlaps.argmax(axis=0)

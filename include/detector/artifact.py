@@ -1,10 +1,10 @@
 """One loader for models of this project and of the built-in Object Detection algorithm.
 
 Both are a training symbol (``model_algo_1-symbol.json``) with inputs ``data`` and ``label`` and the node
-names that the SSD example of MXNet gave them, the parameters (``model_algo_1-0000.params``; the only
-``*.params`` is taken, as some tools number the last epoch) and ``hyperparams.json``, a flat object of
-strings. The training symbol cannot be bound without a label; what serves is cut out of it, see
-:class:`SsdModel`.
+names that the SSD example of MXNet gave them, the parameters (``model_algo_1-0000.params``; or the only
+``*.params`` file by another name, as some tools number the last epoch) and ``hyperparams.json``, a flat
+object of strings. The training symbol cannot be bound without a label; the part that serves is cut out of it,
+see :class:`SsdModel`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Random changes of a training image: flip, crop, colour.
 
-Colour changes are as wide as lamps, stains and lenses drift from night to night; shape changes are mild,
-since a training of a minute sees each image some twenty times only.
+Colour changes are as large as the drift of lamps, stains and lenses between nights; shape changes are mild,
+since a training of a minute sees each image only some twenty times.
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def read_channel(
 
 
 def _samples(labelled: Sequence[_Labelled], verdicts: Sequence[Verdict]) -> list[Sample]:
-    """Give each image its usable rows; leave out those that had boxes of which none is usable."""
+    """Give each image its usable rows; leave out images that have boxes but no usable one."""
     samples = []
     following = iter(verdicts)
     for one in labelled:
@@ -142,7 +142,7 @@ def _read_pipe(channel: Channel) -> Iterator[_Labelled]:
 
 
 def _begins_a_manifest(opening: Sequence[bytes]) -> bool:
-    """Tell the forms apart: by the first record, as the length of a label can look like JSON's brace."""
+    """Tell the forms apart by the first record, since the length of a label can look like JSON's brace."""
     if not opening:
         return False
     try:

@@ -45,7 +45,7 @@ class Layout:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Layout:
-        """Read the base directory from the environment; it is ``/opt/ml`` unless said otherwise."""
+        """Read the base directory from the environment; it is ``/opt/ml`` by default."""
         return cls(Path(environment.get("SAGEMAKER_BASE_DIR") or "/opt/ml"))
 
     @property
@@ -83,7 +83,7 @@ class Layout:
         return str(self._read_config("resourceconfig").get("current_host") or "algo-1")
 
     def write_failure(self, reason: str) -> None:
-        """Leave the reason of a failed job where SageMaker looks for it."""
+        """Write the reason of a failed job to where SageMaker looks for it."""
         self.failure.parent.mkdir(parents=True, exist_ok=True)
         self.failure.write_text(reason[:MAX_FAILURE_CHARACTERS], encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""What the detector says when it cannot go on: one sentence, naming what was wrong and where."""
+"""The detector's errors; each message is one sentence that says what was wrong and where."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def image_files(
 
 
 def _files(channel: Channel, warn: Callable[[str], None]) -> list[PurePath]:
-    """List the regular files of a channel by their names below it, without copies of no use."""
+    """List the regular files of a channel by their names below it, without leftover copies."""
     files: list[PurePath] = []
     copies: list[PurePath] = []
     others: list[PurePath] = []
@@ -83,5 +83,5 @@ def _is_image(path: Path) -> bool:
 
 def _warn_of(warn: Callable[[str], None], what: str, names: Sequence[PurePath]) -> None:
     if names:
-        # Quoted as Python does it: a log takes any name then, even one that is not valid text.
+        # Quoted with repr(), so that a log can hold any name, even one that is not valid text.
         warn(f"{what}: {len(names)}, for example {str(names[0])!r}.")

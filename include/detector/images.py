@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 MAX_PIXELS = 64_000_000
 ImageFile.LOAD_TRUNCATED_IMAGES = False
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # the limit above is stricter
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)  # The limit above is stricter.
 _BILINEAR = Image.Resampling.BILINEAR
 
 
@@ -52,7 +52,7 @@ def decode(body: bytes, side: int) -> DecodedImage:
     Raises
     ------
     ImageError
-        The bytes are no such image, are cut short, or hold too many pixels.
+        The bytes are not a JPEG or PNG image, are cut short, or hold too many pixels.
     """
     if not body:
         raise ImageError("The body is empty; send the bytes of a JPEG or PNG file.")
@@ -91,7 +91,7 @@ def _decode(body: bytes, side: int) -> DecodedImage:
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
-    if image.mode.startswith("I"):  # 16 bits a sample; a plain conversion would clip instead of scale
+    if image.mode.startswith("I"):  # 16 bits a sample: a plain conversion would clip instead of scale.
         eight_bits = (np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8)
         return Image.fromarray(eight_bits).convert("RGB")
     return image.convert("RGB")

@@ -115,7 +115,7 @@ class BatchLoader:
                         return
                     prepared.put(self._batch(chosen, random))
             prepared.put(None)
-        except BaseException as error:  # handed to the training thread, which raises it
+        except BaseException as error:  # Passed to the training thread, which raises it.
             prepared.put(error)
 
     def _order(self, random: np.random.RandomState) -> list[NDArray[np.int64]]:

@@ -23,7 +23,7 @@ class Optimiser:
         self._names = sorted(gradients)
         self._optimiser = mx.optimizer.create(
             hyperparameters.optimizer,
-            param_idx2name=dict(enumerate(self._names)),  # so that biases are spared weight decay
+            param_idx2name=dict(enumerate(self._names)),  # So that biases are exempt from weight decay.
             **_arguments(hyperparameters),
         )
         self._update = mx.optimizer.get_updater(self._optimiser)
@@ -62,6 +62,6 @@ def learning_rate(hyperparameters: Hyperparameters, step: int, steps_per_epoch: 
 
 
 def gradient_requests(names: Sequence[str], freeze_layer_pattern: str) -> dict[str, str]:
-    """Return for each argument whether a gradient is wanted: not for the input nor for frozen layers."""
+    """Return for each argument whether it needs a gradient: not for the input nor for frozen layers."""
     frozen = re.compile(freeze_layer_pattern) if freeze_layer_pattern else None
     return {name: "null" if name == "data" or (frozen and frozen.match(name)) else "write" for name in names}

@@ -23,7 +23,7 @@ class Predictor:
     """Detections for images of the model's input size. Not for use from several threads at once.
 
     The weights are fixed: MXNet folds batch normalisation into the convolutions at the first run and does not
-    notice when its statistics change, so other weights need another predictor.
+    notice when its statistics change, so new weights need a new predictor.
     """
 
     def __init__(self, model: SsdModel, batch_sizes: Sequence[int] = BATCH_SIZES) -> None:
@@ -34,7 +34,7 @@ class Predictor:
         arguments = {name: value for name, value in model.arguments.items() if name in names}
         self._executors: dict[int, Any] = {}
         shared = None
-        for size in self._batch_sizes:  # the largest first: the others reuse its memory
+        for size in self._batch_sizes:  # The largest first: the others reuse its memory.
             shape = (size, 3, self.side, self.side)
             executor = symbol.simple_bind(mx.cpu(), grad_req="null", shared_exec=shared, data=shape)
             executor.copy_params_from(arguments, model.states, allow_extra_params=True)

@@ -43,7 +43,7 @@ def main() -> int:
             timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
         )
         server = uvicorn.Server(config)
-        # uvicorn raises the signal that stopped it once more at its end, when all is done: exit with 0.
+        # uvicorn re-raises the signal that stopped it when it is done: exit with 0.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         server.run()
     return 0 if server.started else 1

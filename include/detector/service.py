@@ -34,7 +34,7 @@ class _RefusedError(Exception):
 
 
 class _ClientGoneError(Exception):
-    """The client hung up before its request was complete."""
+    """The client disconnected before its request was complete."""
 
 
 class InvocationService:
@@ -102,7 +102,8 @@ async def _read_body(receive: Receive) -> bytes:
         size += len(chunk)
         if size <= MAX_BODY_BYTES:
             chunks.append(chunk)
-        # A body somewhat too large is read to its end: many clients listen only when they have sent all.
+        # A body that is a little too large is read to its end: many clients read only after sending
+        # everything.
         if size > MAX_READ_BYTES or not message.get("more_body", False):
             break
     if size > MAX_BODY_BYTES:

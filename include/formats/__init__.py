@@ -1,1 +1,1 @@
-"""Formats that several rooms read and write the same way: the standard library, numpy and Pillow only."""
+"""Formats that several packages read and write the same way; needs the standard library and Pillow only."""

@@ -1,4 +1,4 @@
-"""``tar.gz`` archives, read by one reader for every room: regular files and folders, and nothing surprising.
+"""``tar.gz`` archives, read by one reader for the whole project: regular files and folders only.
 
 It refuses what a model never holds: links, devices, sparse files, names that lead out of the folder or come
 twice, more bytes or files than the limits allow. Every refusal is an :class:`ArchiveError`, a clause that
@@ -100,8 +100,8 @@ def unpack(
     Parameters
     ----------
     choose
-        From a file's name in the archive to its name below the folder, or None to leave it out; everything is
-        written by its own name without it, folders only then.
+        From a file's name in the archive to its name below the folder, or None to leave it out; without it
+        everything is written under its own name, and only then folders too.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _clean(name: str) -> str:
     Raises
     ------
     ArchiveError
-        It could lead out of a folder or is none on some machine.
+        It could lead out of a folder, or is not a valid name on some machine.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if name.startswith("/") or ".." in parts or _DRIVE.match(name):
@@ -168,7 +168,7 @@ def _bytes(name: str) -> int:
 
 
 class _Names:
-    """The names so far: none comes twice, and no file is a folder as well."""
+    """The names so far: none occurs twice, and no file is also a folder."""
 
     def __init__(self) -> None:
         self._files: set[str] = set()
@@ -190,7 +190,7 @@ class _Names:
 
 def _make_folder(path: Path, folder: Path) -> None:
     path.mkdir(parents=True, exist_ok=True)
-    # A link that lay there before could lead elsewhere.
+    # A link that was there before could lead elsewhere.
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ArchiveError(f"a link in the folder leads {path.name!r} elsewhere")
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from .png import SIGNATURE, without_metadata
 
-# What InvokeEndpoint takes (SageMaker Runtime API Reference, InvokeEndpoint, Body), and what the detector
+# The limit of InvokeEndpoint (SageMaker Runtime API Reference, InvokeEndpoint, Body), and what the detector
 # decodes.
 MAX_IMAGE_BYTES = 6 * 1024 * 1024
 MAX_IMAGE_PIXELS = 64_000_000
@@ -41,7 +41,7 @@ _KINDS: tuple[tuple[int, bytes, str], ...] = (
 TAKEN_KINDS = ("JPEG", "PNG")
 # How many of its first bytes tell whether a file is of these kinds.
 SIGNATURE_BYTES = 8
-# What Pillow raises about damaged files, a decompression bomb apart.
+# What Pillow raises for damaged files, other than decompression bombs.
 DECODER_ERRORS = (
     OSError,
     SyntaxError,
@@ -167,7 +167,7 @@ def inspect_image(data: bytes) -> ImageFacts:
     except UnusableImageError:
         raise
     except Image.DecompressionBombError as error:
-        # Pillow says the number before anybody can ask for the size.
+        # Pillow raises this, with the number of pixels, before the size can be read.
         found = re.search(r"\d+", str(error))
         raise _too_many_pixels(int(found[0]) if found else MAX_IMAGE_PIXELS + 1) from error
     except DECODER_ERRORS as error:
@@ -178,7 +178,7 @@ def inspect_image(data: bytes) -> ImageFacts:
 
 def _decoded(data: bytes) -> ImageFacts:
     with warnings.catch_warnings():
-        # The limit below is stricter than the one that this warns of.
+        # The limit below is stricter than the one this warns about.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
         with Image.open(io.BytesIO(data), formats=TAKEN_KINDS) as image:
             width, height = image.size
@@ -204,7 +204,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         found = image.getexif().get(_ORIENTATION_TAG, _UPRIGHT)
     except DECODER_ERRORS:
-        return _UPRIGHT  # a viewer cannot read it either
+        return _UPRIGHT  # Viewers cannot read it either.
     return found if isinstance(found, int) and _UPRIGHT <= found <= 8 else _UPRIGHT
 
 

@@ -1,4 +1,4 @@
-"""PNG files without the metadata that decoding does not need.
+"""Stripping PNG files of the metadata that decoding does not need.
 
 Text and color profiles may be compressed a thousandfold. Pillow therefore refuses a file whose metadata
 unpack to more than a megabyte (``PngImagePlugin.MAX_TEXT_CHUNK``), although every viewer shows it. Leaving
@@ -10,16 +10,16 @@ from __future__ import annotations
 import struct
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Nothing of these changes a pixel as it is stored (PNG specification, third edition, section 11.3).
+# None of these changes a pixel as it is stored (PNG specification, third edition, section 11.3).
 _UNNEEDED = frozenset((b"tEXt", b"zTXt", b"iTXt", b"iCCP"))
-_AROUND_CONTENT = 12  # length, name and check sum
+_AROUND_CONTENT = 12  # Length, name and checksum.
 
 
 def without_metadata(data: bytes) -> bytes:
     """Return a PNG file without its texts and color profile; anything else as it is.
 
     Pixels, palette, transparency, size and EXIF stay. From the first chunk on that is cut short or has no
-    name, the bytes are kept as they are: it is the decoder's matter what to make of them.
+    name, the bytes are kept as they are, for the decoder to deal with.
     """
     if not data.startswith(SIGNATURE):
         return data

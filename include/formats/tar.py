@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 BLOCK = 512
 CHUNK = 1024 * 1024
 _METADATA_BYTES = 1024 * 1024
-# Headers that say something about one member, at most.
+# At most this many headers may describe one member.
 _NOTES = 3
 _REGULAR = b"\x000\x37"
 _FOLDER = b"5"
@@ -47,7 +47,7 @@ class ArchiveError(ValueError):
 
 @dataclass(frozen=True)
 class Limits:
-    """How much an archive may hold.
+    """Limits on an archive.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def _size(said: str | None, header: bytes) -> int:
 
 def _name(header: bytes) -> str:
     name = header[:100].partition(b"\x00")[0]
-    # GNU keeps other things where POSIX keeps the first part of a long name.
+    # GNU stores other things where POSIX stores the first part of a long name.
     prefix = header[345:500].partition(b"\x00")[0] if header[257:263] == b"ustar\x00" else b""
     return _decoded(prefix + b"/" + name if prefix else name)
 

@@ -32,7 +32,7 @@ def decode_text(data: bytes) -> str:
     Raises
     ------
     UnicodeError
-        It is no text in any of them.
+        It is not text in any of them.
     """
     marked = marked_encoding(data)
     if marked is not None:
@@ -48,7 +48,7 @@ def decode_text(data: bytes) -> str:
 
 
 def is_plain(text: str) -> bool:
-    """Whether a person could have written it: no control characters but those of lines and tabs."""
+    """Whether a person could have written it: no control characters except line ends and tabs."""
     return not any(unicodedata.category(letter) == "Cc" and letter not in _PLAIN_CONTROLS for letter in text)
 
 

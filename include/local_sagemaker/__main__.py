@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _lock(folder: Path) -> IO[str]:
-    """Take the state folder for this process alone; the lock goes with the returned file."""
+    """Lock the state folder for this process; closing the returned file releases it."""
     folder.mkdir(parents=True, exist_ok=True)
     lock = (folder / "lock").open("w")
     try:

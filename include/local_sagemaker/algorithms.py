@@ -27,7 +27,7 @@ class Algorithm:
 
 
 class Algorithms:
-    """The ``[[algorithm]]`` tables of a TOML file, in its order; the first whose ``image`` matches counts.
+    """The ``[[algorithm]]`` tables of a TOML file, in order; the first whose ``image`` matches is used.
 
     Raises
     ------
@@ -69,11 +69,11 @@ def _algorithm(path: Path, number: int, table: Any) -> Algorithm:
         raise ConfigurationError(f'{where} needs `image`, a glob such as "*/object-detection:*".')
     command = table.get("command")
     if not isinstance(command, list) or not command or not all(isinstance(part, str) for part in command):
-        raise ConfigurationError(f"{where} needs `command`, a list of texts.")
+        raise ConfigurationError(f"{where} needs `command`, a list of strings.")
     working_directory = table.get("working_directory", "/")
     if not isinstance(working_directory, str):
-        raise ConfigurationError(f"{where} has a `working_directory` that is not a text.")
+        raise ConfigurationError(f"{where} has a `working_directory` that is not a string.")
     environment = table.get("environment", {})
     if not isinstance(environment, dict) or not all(isinstance(value, str) for value in environment.values()):
-        raise ConfigurationError(f"{where} has an `environment` that is not a table of texts.")
+        raise ConfigurationError(f"{where} has an `environment` that is not a table of strings.")
     return Algorithm(table["image"], tuple(command), working_directory, environment)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def create_app(service: Service, credentials: Mapping[str, str]) -> Starlette:
-    """Build the application; it brings its endpoints back at its start and stops all processes at its end."""
+    """Build the application; it restores its endpoints on startup and stops all processes on shutdown."""
     endpoints = Endpoints(service)
     training = TrainingJobs(service)
     transform = TransformJobs(service)

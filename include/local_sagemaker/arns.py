@@ -1,4 +1,4 @@
-"""Amazon Resource Names of the kinds of resources served here, and the sentences about them that AWS uses."""
+"""Amazon Resource Names of the kinds of resources served here, and AWS's error sentences about them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""model.tar.gz: equal models make equal bytes, and unpacking puts nothing outside its folder."""
+"""model.tar.gz: equal models give equal bytes, and unpacking writes nothing outside its folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def pack(folder: Path, archive: Path) -> None:
     """Pack the content of a folder: sorted, without times, owners or a file name in the gzip header.
 
-    A link to a file is packed as that file: :func:`unpack` takes no links.
+    A link to a file is packed as that file, since :func:`unpack` refuses links.
 
     Raises
     ------

@@ -27,7 +27,7 @@ _OPEN_POLL_SECONDS = 0.02
 
 
 def input_mode(channel: dict[str, Any], default: str) -> str:
-    """Return ``File`` or ``Pipe``; a channel's own mode goes before the job's, FastFile is served as File."""
+    """Return ``File`` or ``Pipe``; a channel's own mode overrides the job's; FastFile is served as File."""
     return "Pipe" if channel.get("InputMode", default) == "Pipe" else "File"
 
 
@@ -74,8 +74,8 @@ def download(s3: S3, channel: dict[str, Any], folder: Path) -> None:
 class PipeFeeder:
     """Fills ``<channel>_0``, ``<channel>_1``, ... one after the other, until stopped.
 
-    The named pipe of the next epoch is there before that of the running one is closed. An algorithm that
-    closes a pipe early gets the next epoch. What goes wrong while feeding is kept in :attr:`failure` and
+    The next epoch's named pipe exists before the current one is closed. An algorithm that
+    closes a pipe early gets the next epoch. A failure while feeding is stored in :attr:`failure` and
     reported to ``on_failure``.
     """
 
@@ -93,12 +93,12 @@ class PipeFeeder:
         self.failure: JobError | None = None
 
     def prepare(self) -> None:
-        """Read what the channel names and make its first pipe.
+        """Resolve the channel's objects and make its first pipe.
 
         Raises
         ------
         JobError
-            When the bucket, the manifest or one of its lines is not as it must be.
+            When the bucket, the manifest or one of its lines is invalid.
         """
         if self._source["S3DataType"] == "AugmentedManifestFile":
             self._lines = augmented_lines(self._s3, self._source["S3Uri"], self._source["AttributeNames"])
@@ -108,7 +108,7 @@ class PipeFeeder:
         self._make_pipe(0)
 
     def start(self) -> None:
-        """Begin to feed, in a thread."""
+        """Start feeding, in a thread."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -175,7 +175,7 @@ class PipeFeeder:
         return self._folder / f"{self._name}_{epoch}"
 
     def _make_pipe(self, epoch: int) -> None:
-        # The folder goes when the job ends, perhaps before the feeder has noticed.
+        # The folder is removed when the job ends, perhaps before the feeder has noticed.
         with contextlib.suppress(FileNotFoundError):
             os.mkfifo(self._pipe(epoch))
 

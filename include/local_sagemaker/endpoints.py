@@ -50,7 +50,7 @@ class Endpoints:
         }
 
     def restore(self) -> None:
-        """Start again what ran, or was about to run, when an earlier server ended."""
+        """Restart endpoints that ran, or were about to, when the previous server ended."""
         for endpoint in self._service.store.all(ENDPOINT):
             name, status = endpoint["EndpointName"], endpoint["EndpointStatus"]
             if status == "Deleting":
@@ -80,7 +80,7 @@ class Endpoints:
         ]
 
     async def fleet(self, name: str) -> Fleet:
-        """Return the fleet that answers for an endpoint now.
+        """Return the fleet that serves an endpoint now.
 
         Raises
         ------
@@ -89,7 +89,7 @@ class Endpoints:
             in service.
         """
         if name in self._relaunches:
-            # A restart of this server is none of the client's business: its request waits.
+            # A restart of this server should not fail requests: they wait.
             await asyncio.wait({self._relaunches[name]}, timeout=_RELAUNCH_WAIT_SECONDS)
         fleet = self._fleets.get(name)
         if fleet is not None:
@@ -162,9 +162,9 @@ class Endpoints:
     async def _replace(
         self, name: str, config_name: str, variants: list[dict[str, Any]], deployment: Document | None
     ) -> None:
-        """Start the new fleet beside the old one, switch, then let the old one finish what it has.
+        """Start the new fleet beside the old one, switch, then let the old one finish its requests.
 
-        A new fleet that does not pass its pings leaves the endpoint in service with the old configuration.
+        If the new fleet fails its pings, the endpoint stays in service with the old configuration.
         """
         fleet = Fleet(self._service, name, variants)
         try:

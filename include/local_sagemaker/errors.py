@@ -1,4 +1,4 @@
-"""What can go wrong, in one sentence each."""
+"""Errors of this package, each with one sentence for the user."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ class LocalSageMakerError(Exception):
 
 
 class ConfigurationError(LocalSageMakerError):
-    """The server cannot start with what it was given."""
+    """The server cannot start with these settings."""
 
 
 class JobError(LocalSageMakerError):
-    """A job or an endpoint failed for a reason that its FailureReason is to tell."""
+    """A job or an endpoint failed for the reason that goes into its FailureReason."""
 
 
 class ObjectMissingError(JobError):

@@ -1,4 +1,4 @@
-"""All that one endpoint configuration runs: a model server per variant, chosen by weight."""
+"""Everything that one endpoint configuration runs: a model server per variant, chosen by weight."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def resolve_variants(service: Service, config: Document) -> list[dict[str, Any]]:
-    """Return what a configuration's variants run, complete in itself: models may be deleted afterwards.
+    """Return what a configuration's variants run, self-contained, since models may be deleted afterwards.
 
     Raises
     ------
@@ -117,10 +117,10 @@ class Fleet:
         Raises
         ------
         JobError
-            Naming the variant and what kept it from answering its ping.
+            With the variant and why it did not answer its ping.
         """
         try:
-            # All must have come to an end before any may be stopped.
+            # All starts must have finished before any server may be stopped.
             outcomes = await asyncio.gather(
                 *(self._start(member) for member in self._members), return_exceptions=True
             )
@@ -151,7 +151,7 @@ class Fleet:
         return member.name, member.server
 
     async def drain_and_stop(self) -> None:
-        """Let the requests under way finish, then stop."""
+        """Let running requests finish, then stop."""
         await asyncio.gather(*(member.server.drain() for member in self._members))
         await self.stop()
 

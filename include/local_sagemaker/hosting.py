@@ -33,7 +33,7 @@ INVOCATION_TIMEOUT_SECONDS = 60.0
 _PING_TIMEOUT_SECONDS = 2.0
 _PING_INTERVAL_SECONDS = 0.05
 _MAX_RESTART_DELAY_SECONDS = 30.0
-# uvicorn and gunicorn close idle connections after 5 s or less; ours must be the shorter breath.
+# uvicorn and gunicorn close idle connections after 5 s or less; we must close ours sooner.
 _KEEPALIVE_SECONDS = 1.5
 
 
@@ -48,7 +48,7 @@ class ModelContainer:
 
 @dataclass(frozen=True)
 class ModelAnswer:
-    """What a model answered."""
+    """A model's response."""
 
     status: int
     content_type: str | None
@@ -112,7 +112,7 @@ class ModelServer:
                 self._idle.set()
 
     async def drain(self, timeout_seconds: float = INVOCATION_TIMEOUT_SECONDS) -> None:
-        """Wait until no request is under way."""
+        """Wait until no request is running."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), timeout_seconds)
 
@@ -188,7 +188,7 @@ class ModelServer:
             return False
 
     async def _post(self, body: bytes, headers: dict[str, str], timeout_seconds: float) -> ModelAnswer:
-        attempts = 2  # the process may have closed an idle connection at the very moment of its use
+        attempts = 2  # The process may have closed an idle connection just as it was used.
         while True:
             attempts -= 1
             try:
@@ -222,7 +222,7 @@ class ModelServer:
         return self._session
 
     async def _keep_running(self) -> None:
-        """Start the process again whenever it ends, more slowly each time it does so early."""
+        """Restart the process whenever it ends, after a longer delay each time it ends early."""
         delay = 0.5
         while self._child is not None:
             code = await self._child.wait()

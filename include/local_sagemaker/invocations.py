@@ -1,4 +1,4 @@
-"""InvokeEndpoint: a request passed on to a model, and its answer passed back."""
+"""InvokeEndpoint: passes a request on to a model and its response back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The List operations: filters, order and pages, alike for all kinds of resources."""
+"""The List operations: filters, order and pages, the same for all kinds of resources."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def page(
     """Answer a List operation.
 
     ``result``, ``name`` and ``status`` are the members that hold the summaries, the resource's name and its
-    status. Where the request says nothing, the newest come first, as on SageMaker.
+    status. By default the newest come first, as on SageMaker.
     """
     sort_member = {"Name": name, "Status": status or name}.get(params.get("SortBy", ""), "CreationTime")
     kept = [document for document in documents if _passes(document, params, name, status)]
@@ -51,4 +51,4 @@ def _position(token: str | None) -> int:
     try:
         return int(base64.b64decode(token, validate=True))
     except ValueError:
-        raise invalid(f"The NextToken {token!r} is not one that this server gave.") from None
+        raise invalid(f"The NextToken {token!r} was not issued by this server.") from None

@@ -1,4 +1,4 @@
-"""What jobs and endpoints print, served as CloudWatch Logs.
+"""The output of jobs and endpoints, served as CloudWatch Logs.
 
 A stream is a file of lines ``<epoch milliseconds> TAB <text>``; tokens of GetLogEvents are positions in
 that file.
@@ -38,7 +38,7 @@ class LogStream:
         self._rest = b""
 
     def write(self, chunk: bytes) -> None:
-        """Add output as it comes; an unfinished line waits for its end."""
+        """Add output as it arrives; an incomplete line is held until it ends."""
         *lines, self._rest = (self._rest + chunk).split(b"\n")
         if len(self._rest) > _MAX_LINE_BYTES:
             lines.append(self._rest)
@@ -51,7 +51,7 @@ class LogStream:
         self.write(text.encode() + b"\n")
 
     def close(self) -> None:
-        """Write an unfinished last line, and close the file; closing twice is harmless."""
+        """Write an incomplete last line and close the file; closing twice is harmless."""
         if self._file.closed:
             return
         if self._rest:

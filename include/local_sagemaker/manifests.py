@@ -27,7 +27,7 @@ class NamedObject:
 
 @dataclass(frozen=True)
 class Attribute:
-    """One value of an augmented manifest's line: text to hand over, or the object whose bytes are."""
+    """One value of an augmented manifest's line: the text, or the object to send the bytes of."""
 
     content: bytes | ObjectAddress
 
@@ -86,7 +86,7 @@ def augmented_lines(s3: S3, uri: str, attributes: list[str]) -> list[list[Attrib
     Raises
     ------
     JobError
-        Naming the first line that is not a JSON object, lacks an attribute, or whose ``-ref`` is no S3
+        With the first line that is not a JSON object, lacks an attribute, or whose ``-ref`` is no S3
         address.
     """
     text = s3.read(ObjectAddress.parse(uri))

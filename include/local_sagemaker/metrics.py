@@ -1,4 +1,4 @@
-"""The final metrics of a training job, found in what it printed by regular expressions."""
+"""The final metrics of a training job, extracted from its log by regular expressions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BUILT_IN = {
         "validation:mAP": r"#quality_metric: host=\S+, epoch=\S+, validation mAP <score>=\((\S+)\)",
     }
 }
-"""What the built-in algorithms bring along without MetricDefinitions, by image."""
+"""Metrics that the built-in algorithms define themselves, by image."""
 
 
 def compile_metrics(image: str, definitions: Iterable[dict[str, str]]) -> dict[str, re.Pattern[str]]:
@@ -53,7 +53,7 @@ def compile_metrics(image: str, definitions: Iterable[dict[str, str]]) -> dict[s
 
 
 def final_metrics(log: Path, metrics: dict[str, re.Pattern[str]]) -> list[dict[str, Any]]:
-    """Return ``FinalMetricDataList``: of each metric the last value that the log shows."""
+    """Return ``FinalMetricDataList``: the last value of each metric in the log."""
     last: dict[str, dict[str, Any]] = {}
     for _, stamp, text in events(log):
         for name, expression in metrics.items():

@@ -1,4 +1,4 @@
-"""Models and endpoint configurations: what is to be served, with which weight."""
+"""Models and endpoint configurations: what to serve, with which weight."""
 
 from __future__ import annotations
 

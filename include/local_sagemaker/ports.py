@@ -52,7 +52,7 @@ class Ports:
         raise JobError(f"There is no free port from {PORTS.start} to {PORTS.stop - 1}.")
 
     def give_back(self, port: int) -> None:
-        """End a lease; nothing happens for a port that is not leased."""
+        """End a lease; a port that is not leased is ignored."""
         if port in self._leased:
             self._leased.remove(port)
             fcntl.lockf(self._file, fcntl.LOCK_UN, 1, port)

@@ -1,4 +1,4 @@
-"""Child processes that never outlive the server, and that are really gone when they were stopped."""
+"""Child processes that never outlive the server, and are gone for certain once stopped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LAUNCHER = Path(__file__).with_name("launch.py")
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "LD_LIBRARY_PATH")
-"""Of the server's environment a job sees only this: no credentials, no connections, no Python settings."""
+"""All that a job sees of the server's environment: no credentials, connections or Python settings."""
 
 
 class Child:
@@ -42,7 +42,7 @@ class Child:
         return await asyncio.shield(self._finished)
 
     async def stop(self, grace_seconds: float) -> int:
-        """Ask the program to end (SIGTERM), end it (SIGKILL) when the grace is over; return its exit code."""
+        """Send SIGTERM, then SIGKILL when the grace period is over; return the exit code."""
         self._signal(signal.SIGTERM)
         try:
             return await asyncio.wait_for(self.wait(), grace_seconds)
@@ -51,7 +51,7 @@ class Child:
             return await self.wait()
 
     def kill(self) -> None:
-        """End the program and everything it started at once."""
+        """Kill the program and everything it started, right away."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -62,7 +62,7 @@ class Child:
     async def _follow(self, log: LogStream) -> int:
         copying = asyncio.create_task(self._copy_output(log))
         code = await self._process.wait()
-        # Whatever the program left behind in its group would keep pipes and ports open.
+        # Processes that the program left behind in its group would keep pipes and ports open.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         await copying
@@ -91,7 +91,7 @@ class ProcessTable:
         Raises
         ------
         JobError
-            When the working directory or the interpreter is missing, or the server is about to end.
+            When the working directory or the interpreter is missing, or the server is shutting down.
         """
         if self._closed:
             raise JobError("The server is about to end and starts nothing any more.")
@@ -122,9 +122,9 @@ class ProcessTable:
 
 
 def reap_survivors(store: Store) -> None:
-    """Kill the processes that an earlier server noted and did not see end."""
+    """Kill the processes that an earlier server recorded as running."""
     for pid, started_ticks in store.processes():
-        if _started_ticks(pid) == started_ticks:  # the same process, not a newer one under the same id
+        if _started_ticks(pid) == started_ticks:  # The same process, not a newer one with the same id.
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
         store.forget_process(pid)

@@ -82,7 +82,7 @@ class S3:
             return length
 
     def download(self, address: ObjectAddress, path: Path) -> None:
-        """Copy an object into a file, making the folders above it."""
+        """Download an object to a file, making the folders above it."""
         path.parent.mkdir(parents=True, exist_ok=True)
         with _sentences(address):
             body = self._client.get_object(Bucket=address.bucket, Key=address.key)["Body"]
@@ -90,7 +90,7 @@ class S3:
                 shutil.copyfileobj(body, file, 1 << 20)
 
     def upload(self, path: Path, address: ObjectAddress) -> None:
-        """Copy a file into an object."""
+        """Upload a file to an object."""
         with _sentences(address), path.open("rb") as file:
             self._client.put_object(Bucket=address.bucket, Key=address.key, Body=file)
 

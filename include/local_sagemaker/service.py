@@ -1,4 +1,4 @@
-"""What all parts of the server share."""
+"""State and services that all parts of the server share."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 class Service:
     """The state, the place, and the means to run things; one per server.
 
-    ``role_arns`` empty means that every role may be assumed; ``stop_grace_seconds`` lies between SIGTERM
-    and SIGKILL; ``startup_timeout_seconds`` is how long a container may take to pass its first ping unless
-    its configuration says.
+    ``role_arns`` empty means that every role may be assumed; ``stop_grace_seconds`` is the time between
+    SIGTERM and SIGKILL; ``startup_timeout_seconds`` is how long a container may take to pass its first ping
+    unless its configuration says.
     """
 
     store: Store
@@ -52,7 +52,7 @@ class Service:
             )
 
     def run_in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Start work that outlives the request which asked for it."""
+        """Start work that outlives the request that started it."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -1,4 +1,4 @@
-"""What the server remembers: one SQLite file, so that a restart finds everything as it was.
+"""The server's state: one SQLite file, so that a restart finds everything as it was.
 
 Documents are JSON objects in the form of the Describe operations, with times as epoch seconds; members
 whose name starts with an underscore are the server's own. All access happens on the event loop's thread, so
@@ -74,7 +74,7 @@ class Store:
         return document
 
     def delete(self, kind: str, name: str) -> bool:
-        """Forget a resource; False when there was none."""
+        """Delete a resource; False when there was none."""
         cursor = self._connection.execute("DELETE FROM resource WHERE kind = ? AND name = ?", (kind, name))
         return cursor.rowcount == 1
 
@@ -111,21 +111,21 @@ class Store:
         )
 
     def calls(self) -> dict[str, int]:
-        """Return how often each operation was called since the state began."""
+        """Return how often each operation was called since the state was created."""
         return dict(self._connection.execute("SELECT name, calls FROM operation ORDER BY name").fetchall())
 
     def remember_process(self, pid: int, started_ticks: int, command: str) -> None:
-        """Note a process that must not outlive the server."""
+        """Record a process that must not outlive the server."""
         self._connection.execute(
             "INSERT OR REPLACE INTO process VALUES (?, ?, ?)", (pid, started_ticks, command)
         )
 
     def forget_process(self, pid: int) -> None:
-        """Drop the note of a process that has ended."""
+        """Delete the record of a process that has ended."""
         self._connection.execute("DELETE FROM process WHERE pid = ?", (pid,))
 
     def processes(self) -> list[tuple[int, int]]:
-        """Return pid and start time, in clock ticks since boot, of every noted process."""
+        """Return pid and start time, in clock ticks since boot, of every recorded process."""
         return [
             (pid, ticks) for pid, ticks in self._connection.execute("SELECT pid, started_ticks FROM process")
         ]

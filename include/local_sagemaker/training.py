@@ -1,4 +1,4 @@
-"""The operations on training jobs, and the states that a job goes through."""
+"""The operations on training jobs, and the states of a job."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def _transitions(job: Document, status: str, message: str, moment: float) -> lis
 
 
 def _check(params: dict[str, Any]) -> None:
-    """Refuse what can be seen to be wrong, or is not served here, before a job starts."""
+    """Refuse requests that are invalid or not supported here, before a job starts."""
     algorithm = params.get("AlgorithmSpecification", {})
     if "TrainingImage" not in algorithm:
         raise invalid(

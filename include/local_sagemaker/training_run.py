@@ -40,7 +40,7 @@ class Result:
 
 
 class TrainingRun:
-    """Runs one job in ``folder``; ``enter(name, secondary status)`` is told of each phase."""
+    """Runs one job in ``folder``; ``enter(name, secondary status)`` is called at each phase."""
 
     def __init__(
         self, service: Service, job: Document, folder: Path, enter: Callable[[str, str], None]
@@ -55,7 +55,7 @@ class TrainingRun:
         self._mode: str = job["AlgorithmSpecification"]["TrainingInputMode"]
 
     def stop(self) -> None:
-        """Ask the job to stop: SIGTERM, and SIGKILL when its grace is over."""
+        """Ask the job to stop: SIGTERM, then SIGKILL when its grace period is over."""
         self._stopped.set()
 
     async def execute(self) -> Result:
@@ -99,7 +99,7 @@ class TrainingRun:
         return Result("Completed" if secondary_status == "Completed" else "Stopped", secondary_status, found)
 
     async def _prepare(self) -> list[PipeFeeder]:
-        """Make the folders, write the configuration and bring the data."""
+        """Make the folders, write the configuration and download the data."""
         for name in ("input/config", "input/data", "model", "output/data", "checkpoints"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._write_configuration()
@@ -153,7 +153,7 @@ class TrainingRun:
         }
 
     async def _supervise(self, feeders: list[PipeFeeder]) -> tuple[str, int]:
-        """Wait for the process, a stop or the end of its time; return secondary status and exit code."""
+        """Wait for the process, a stop or the time limit; return secondary status and exit code."""
         child = self._running_child()
         for feeder in feeders:
             feeder.start()
@@ -183,7 +183,7 @@ class TrainingRun:
         raise JobError(f"AlgorithmError: the training process ended {ended}; its log is stream {stream}.")
 
     async def _upload(self) -> None:
-        """Bring the model to S3, and what the algorithm left in ``output/data`` beside it."""
+        """Upload the model to S3, and next to it whatever the algorithm left in ``output/data``."""
         self._enter(self._name, "Uploading")
         try:
             model = ObjectAddress.parse(self._job["ModelArtifacts"]["S3ModelArtifacts"])

@@ -122,7 +122,7 @@ class TransformJobs:
 
 
 def _check(params: dict[str, Any]) -> None:
-    """Refuse what can be seen to be wrong, or is not served here, before a job starts."""
+    """Refuse requests that are invalid or not supported here, before a job starts."""
     source = params["TransformInput"]["DataSource"].get("S3DataSource")
     if source is None or source["S3DataType"] not in ("S3Prefix", "ManifestFile"):
         raise invalid("TransformInput needs an S3DataSource of type S3Prefix or ManifestFile.")

@@ -1,4 +1,4 @@
-"""One batch transform job: a model served for as long as it takes to pass it every object of the input."""
+"""One batch transform job: a model that is served until it has processed every input object."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class TransformRun:
         )
 
     def stop(self) -> None:
-        """Ask the job to stop; what was transformed by then stays."""
+        """Ask the job to stop; results so far are kept."""
         self._stopped.set()
 
     async def execute(self) -> bool:
-        """Transform every object; what succeeds stays, also when others fail. False when the job was stopped.
+        """Transform every object; results are kept even when others fail. False when the job was stopped.
 
         Raises
         ------
@@ -91,13 +91,13 @@ class TransformRun:
         try:
             failures = await asyncio.gather(*(self._transform(item) for item in objects))
         finally:
-            await asyncio.shield(self._server.stop())  # a stop of the job must not leave the process
+            await asyncio.shield(self._server.stop())  # A stop of the job must not leave the process running.
         return len(objects), [failure for failure in failures if failure is not None]
 
     async def _transform(self, item: NamedObject) -> str | None:
-        """Transform one object; return the sentence of its failure, if it failed."""
+        """Transform one object; return a sentence if it failed."""
         async with self._slots:
-            if self._stopped.is_set():  # a cancellation alone may be lost where it meets a timeout
+            if self._stopped.is_set():  # A cancellation alone may be lost when it coincides with a timeout.
                 return None
             try:
                 body = await asyncio.to_thread(self._service.s3.read, item.address)

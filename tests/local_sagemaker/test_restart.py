@@ -121,7 +121,7 @@ def test_wrong_settings_are_one_sentence(tmp_path, algorithms_file, aws_credenti
     table.write_text('[[algorithm]]\nimage = "*"\n')
     assert "needs `command`" in complaint(algorithms=str(table))
     table.write_text('[[algorithm]]\nimage = "*"\ncommand = ["true"]\nenvironment = {FORM = 1}\n')
-    assert "`environment` that is not a table of texts" in complaint(algorithms=str(table))
+    assert "`environment` that is not a table of strings" in complaint(algorithms=str(table))
     table.write_text("")
     assert "has no [[algorithm]] table" in complaint(algorithms=str(table))
     running = start_sagemaker(tmp_path / "taken")

@@ -27,7 +27,7 @@ class VocAnnotation:
     """What one annotation file says of one image.
 
     ``faults`` holds one sentence for each object that was left out or clamped, ``left_out`` why each of the
-    former was, ``unknown_labels`` the labels that are none of those asked for.
+    former was, ``unknown_labels`` the labels that are not among the given ones.
     """
 
     filename: str

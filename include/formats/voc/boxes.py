@@ -78,7 +78,7 @@ def number(text: str, what: str) -> float:
     Raises
     ------
     BoxRefusedError
-        It is no finite number.
+        It is not a finite number.
     """
     if not _NUMBER.fullmatch(text):
         raise BoxRefusedError(BoxFault.NUMBER, f"has no number in <{what}> (found {text[:40]!r})")

@@ -1,4 +1,4 @@
-"""The files of a PASCAL VOC folder by their names alone: pairs, lists, and what is neither."""
+"""Sorts the files of a PASCAL VOC folder by their names alone: pairs, lists, and the rest."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FolderFile:
 
 @dataclass(frozen=True)
 class Entry:
-    """What goes by one name: one image and one annotation when all is well."""
+    """The files of one name: one image and one annotation when all is well."""
 
     name: str
     images: tuple[FolderFile, ...]
@@ -51,7 +51,7 @@ class Contents:
     """All files of a folder; each is in one of ``entries``, ``lists``, ``leftovers`` and ``others``.
 
     ``lists`` are by path below ``ImageSets``; a second file of the same path, below ``imagesets``, is in
-    ``others`` and ``second_lists``. ``leftovers`` carry what marks them. ``alone_images`` and
+    ``others`` and ``second_lists``. ``leftovers`` come with what marks them as such. ``alone_images`` and
     ``alone_annotations`` are files that found no partner, by the last part of their name.
     """
 

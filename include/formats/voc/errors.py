@@ -1,4 +1,4 @@
-"""What the reader of PASCAL VOC folders says when it cannot go on."""
+"""The error of the PASCAL VOC reader."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A PASCAL VOC folder, wherever it lies: every file below it is used or gets a sentence, once.
+"""A PASCAL VOC folder, on disk or in S3: every file below it is used or reported in a sentence, once.
 
 An image and its annotation are paired by their paths below ``JPEGImages`` and ``Annotations``:
-``JPEGImages/cam1/a.jpg`` belongs to ``Annotations/cam1/a.xml``, and to no ``a.xml`` elsewhere. What an image
-is, its content tells, not its suffix, and what the annotation says of its name (``<filename>``) counts for
-nothing: renamed sets keep the old one.
+``JPEGImages/cam1/a.jpg`` belongs to ``Annotations/cam1/a.xml``, and to no ``a.xml`` elsewhere. The
+content of an image decides about its kind, not its suffix, and the annotation's ``<filename>`` is ignored:
+renamed sets keep the old one.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class VocFolder:
     Parameters
     ----------
     source
-        Where it lies.
+        Where its files are read from.
     labels
         Label names, index = class id.
     """
@@ -221,7 +221,7 @@ class VocFolder:
             return
         mismatch = size_fault(address, facts, annotation)
         if mismatch:
-            # Its boxes were not drawn on these pixels: nothing is to be learned from their faults.
+            # Its boxes were not drawn on these pixels: their faults say nothing about the set.
             yield VocFault(address, *mismatch, paths)
             return
         self.tally.add(annotation)

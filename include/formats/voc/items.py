@@ -1,4 +1,4 @@
-"""What a reader of PASCAL VOC folders takes in and gives out."""
+"""Input and output of the PASCAL VOC reader."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where a folder lies. Paths are below it, with slashes."""
+    """Where a folder's files are read from. Paths are relative to it, with slashes."""
 
     def files(self) -> Iterable[FolderFile]:
         """Every file, folders within folders included."""

@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
 _SUFFIXES = (".txt", ".lst", ".list")
-# What is no plain list of names, even with a list's suffix behind it.
+# These are not plain lists of names, even with a list's suffix after them.
 _DATA_SUFFIXES = (".csv", ".tsv", ".json", ".gz")
 # Lists of VOC's other tasks over the same images.
 _OTHER_TASKS = ("layout", "segmentation", "action")
 
 
 class Use(Enum):
-    """What a list is for; the value is how sentences call it."""
+    """What a list is for; the value is its name in sentences."""
 
     TRAIN = "train"
     VALIDATION = "validation"
@@ -65,7 +65,7 @@ class ImageList:
 
     @classmethod
     def of(cls, path: str) -> ImageList:
-        """Tell the use from the file's name."""
+        """Derive the use from the file's name."""
         name = posixpath.basename(path)
         stem, suffix = _stem(name)
         of_a_list = suffix == "" or (stem != name.lower().strip() and suffix not in _DATA_SUFFIXES)
@@ -96,7 +96,7 @@ def lists_like(name: str) -> bool:
 
 
 def unread_test(path: str) -> VocError:
-    """What a set is refused with for a file that may name its test images and is not read."""
+    """The error for a set with an unread file that may name its test images."""
     return VocError(
         f"{path} is not read, and by its name the images in it may be meant for testing: move it to "
         "ImageSets/Main/test.txt with one image name a line, or remove it."

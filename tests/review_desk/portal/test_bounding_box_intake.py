@@ -28,7 +28,7 @@ def test_without_cors_a_jpeg_is_shown_with_a_warning(browse):
     visit = browse(expected=["CORS", "ERR_FAILED"])
     with Bench(turned_jpeg(400, 200), image_path="/photo.jpg", cors=False) as bench:
         hand = Hand.at(visit.page, bench)
-        expect(hand.frame.locator(".bb-notices")).to_contain_text("may be shown turned")
+        expect(hand.frame.locator(".bb-notices")).to_contain_text("may be shown rotated")
 
 
 def test_an_image_that_does_not_load_is_told_and_can_be_tried_again(browse, image):

@@ -85,7 +85,7 @@ def test_choices_sliders_and_native_fields(make_flow: Any, open_frame: Any):
     task.frame.get_by_label("part, exactly").fill("0.7")
     task.frame.get_by_label("Left").check()
     task.frame.locator("crowd-form").press("Control+Enter")
-    assert task.wait_for("invalid")["message"] == "“Found” has to be ticked."
+    assert task.wait_for("invalid")["message"] == "“Found” must be ticked."
     task.frame.get_by_role("checkbox", name="Found").check()
     task.submit()
     assert landed(flow, loop) == {
@@ -266,7 +266,7 @@ def test_opened_by_itself_a_task_says_so_and_keeps_what_is_typed(site: Site, mak
     reviewer = flow.reviewer()
     page = browse().sign_in(site, reviewer).page
     page.goto(f"{site.url}/frames/{reviewer.next()['task']}")
-    page.get_by_text("Opened by itself:").wait_for()
+    page.get_by_text("Opened on its own:").wait_for()
     page.get_by_label("Word").fill("kept")
     page.get_by_role("button", name="Submit").click()
     page.get_by_text("Not sent: this page is open outside the Review Desk.").wait_for()

@@ -338,7 +338,7 @@ def test_a_page_whose_links_could_not_be_signed_says_why(show: Any):
     # As web/frames.py writes it; tests/review_desk/test_without_links.py has a desk without credentials.
     [told] = renderer().page(f"<img src='{LINK}'>", {"taskObject": "s3://mine/a.png"}).link_faults
     task = show(f'<meta name="crowd-link-faults" content="{told}">' + form(f"{WORD}<img src='{NO_LINK}'>"))
-    expect(task.frame.locator(".crowd-notice")).to_have_text(f"Pictures are missing: {told}")
+    expect(task.frame.locator(".crowd-notice")).to_have_text(f"Images are missing: {told}")
     assert refusal(task) == NO_IMAGE
 
 

@@ -32,7 +32,7 @@ def test_the_queue_counts_and_renews_itself_without_moving(site, browse, flow):
     person = flow.reviewer()
     page = browse(clock=True).sign_in(site, person).page
     page.goto(site.url)
-    expect(page.locator("#turn")).to_contain_text("Nothing waits for you now")
+    expect(page.locator("#turn")).to_contain_text("Nothing is waiting for you")
     expect(page.locator("#start")).to_be_hidden()
     place = page.locator("#numbers").bounding_box()
     flow.start()

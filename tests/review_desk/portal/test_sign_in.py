@@ -27,7 +27,7 @@ def test_somebody_joins_by_a_link_signs_out_and_in_again(site, browse):
     expect(page.get_by_label("Name")).to_have_value(name)
     expect(page.get_by_label("Password")).to_have_value("")
     page.get_by_label("Password").fill(PASSWORD)
-    page.get_by_role("button", name="Make my account").click()
+    page.get_by_role("button", name="Create my account").click()
     expect(page).to_have_url(f"{site.url}/")
     expect(page.locator(".who")).to_contain_text(name)
     assert page.evaluate("document.cookie") == "", "no script reads the session"

@@ -146,7 +146,7 @@ def test_declining_gives_the_reason_and_never_comes_back(site, browse, words):
     dialog.get_by_role("radio", name="Another reason").check()
     dialog.get_by_role("button", name="Decline").click()
     expect(dialog).to_be_visible()
-    dialog.get_by_label("In your words").fill('<b>"upside down"</b>')
+    dialog.get_by_label("In your own words").fill('<b>"upside down"</b>')
     dialog.get_by_role("button", name="Decline").click()
     expect(page.locator("#cover-empty")).to_be_visible()
     assert person.next() is None

@@ -69,7 +69,7 @@ export function make(tag, attributes = {}, ...children) {
 }
 
 /**
- * A promise with its handles outside.
+ * A promise with its resolve and reject functions.
  * @returns {{promise: Promise<*>, resolve: function(*): void, reject: function(Error): void}}
  */
 export function deferred() {
@@ -157,7 +157,7 @@ export class CrowdElement extends HTMLElement {
     return undefined;
   }
 
-  /** What is submitted, where that is not `value`; undefined: nothing. */
+  /** The submitted value, where that is not `value`; undefined: nothing. */
   get submitted() {
     return this.value;
   }
@@ -182,7 +182,7 @@ export class CrowdElement extends HTMLElement {
     this.setAnswer(draft);
   }
 
-  /** @param {*} _value what stood under `name` in an earlier answer */
+  /** @param {*} _value the value under `name` in an earlier answer */
   setAnswer(_value) {}
 
   /** @returns {string|null} one sentence when this cannot be submitted yet */
@@ -195,7 +195,7 @@ export class CrowdElement extends HTMLElement {
     return this.getAttribute("label") || this.getAttribute("header") || this.name;
   }
 
-  /** Back to what the template asked for. */
+  /** Reset to the template's initial state. */
   reset() {}
 
   /**
@@ -205,7 +205,7 @@ export class CrowdElement extends HTMLElement {
   setPreferences(_preferences) {}
 
   /**
-   * Have a choice remembered for later tasks.
+   * Remember a choice for later tasks.
    * @param {string} name one that the portal knows (portal/store.js)
    * @param {boolean} value
    */

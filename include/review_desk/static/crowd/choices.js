@@ -75,7 +75,7 @@ export class CrowdCheckbox extends ChoiceElement {
   }
 
   problem() {
-    return this.required && !this.checked ? `“${this.caption}” has to be ticked.` : null;
+    return this.required && !this.checked ? `“${this.caption}” must be ticked.` : null;
   }
 }
 

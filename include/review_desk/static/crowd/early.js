@@ -1,8 +1,8 @@
-// Runs before anything of the template: remembers what was refused, what did not load and which scripts failed, for
-// notices.js and hindrances.js to tell.
+// Runs before the template: records what was refused, what did not load and which scripts failed, for notices.js and
+// hindrances.js to report.
 (() => {
   const MOST = 50;
-  // Chrome and Firefox report a late layout as an error, and a player that was stopped as a rejection: harmless both.
+  // Chrome and Firefox report a late layout as an error, and a stopped player as a rejection. Both are harmless.
   const HARMLESS = /^(Uncaught )?(Error: )?ResizeObserver loop/;
   const PLAYER = new Set(["AbortError", "NotAllowedError"]);
   const early = {
@@ -10,7 +10,7 @@
     refused: [],
     // Elements whose src did not load, scripts even when they are gone again.
     failed: new Set(),
-    // {message, atLoad} of scripts that threw or rejected, each of its kind once; and how often any of them did.
+    // {message, atLoad} of scripts that threw or rejected, each kind once; and how often any of them did.
     thrown: [],
     throws: 0,
     // Set by main.js: what is thrown from then on was not thrown at load.

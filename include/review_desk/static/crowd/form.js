@@ -1,4 +1,4 @@
-/** crowd-form: collects the answer, checks it, hands it to the portal once. */
+/** crowd-form: collects the answer, checks it, sends it to the portal once. */
 
 import { commonSheet, make, sheet } from "./base.js";
 import * as fields from "./fields.js";
@@ -37,7 +37,7 @@ export class CrowdForm extends HTMLElement {
   #message = make("div", { id: "message", role: "alert", class: "bad" });
   #anyway = make("button", { type: "button", id: "anyway", class: "button", hidden: true }, "Submit anyway");
   #button = null;
-  // So many failures of the template's scripts the person has seen and passed over.
+  // How many failures of the template's scripts the person has seen and dismissed.
   #overruled = 0;
 
   connectedCallback() {
@@ -81,7 +81,7 @@ export class CrowdForm extends HTMLElement {
   /** Check, fire `submit`, and submit unless a script prevents it: what the button and Ctrl+Enter do. */
   requestSubmit() {
     if (this.#busy || !this.#complete()) return;
-    // What its handlers throw is no fault of the page's loading, however soon it is submitted.
+    // What its handlers throw is not a load failure, however early the form is submitted.
     early().loaded = true;
     const before = early().throws;
     const event = new SubmitEvent("submit", { bubbles: true, cancelable: true });
@@ -93,7 +93,7 @@ export class CrowdForm extends HTMLElement {
     if (!this.#busy && this.#complete()) this.#send();
   }
 
-  /** Back to what the template asked for. */
+  /** Reset to the template's initial state. */
   reset() {
     if (this.#busy || !this.dispatchEvent(new Event("reset", { bubbles: true, cancelable: true }))) return;
     fields.reset(this);
@@ -101,7 +101,7 @@ export class CrowdForm extends HTMLElement {
   }
 
   /**
-   * The portal took the answer, or refused it with a sentence: the form can be used again.
+   * The portal accepted the answer, or refused it with a sentence: the form can be used again.
    * @param {string} [message]
    */
   release(message = "") {
@@ -118,7 +118,7 @@ export class CrowdForm extends HTMLElement {
     this.#anyway.hidden = true;
   }
 
-  /** The first reason why nothing can be submitted whatever is entered. */
+  /** The first reason why nothing can be submitted, whatever is entered. */
   get hindrance() {
     return firstHindrance(this, this.#overruled);
   }
@@ -138,11 +138,11 @@ export class CrowdForm extends HTMLElement {
     this.onInvalid?.(message);
   }
 
-  /** Whether a script failed while it put the answer together: what it had to add would be missing. */
+  /** Whether a script failed while the answer was put together: its part would be missing. */
   #failedSince(before) {
     const { throws, thrown } = early();
     if (throws === before) return false;
-    // It may go well with another answer.
+    // Another answer may work.
     this.#overruled = thrown.length;
     const why = failure(thrown.at(-1)?.message ?? "");
     this.#refuse(`A script of this task failed when you submitted${why}, so nothing was sent: try again or decline this task.`);

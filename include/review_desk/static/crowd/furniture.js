@@ -58,7 +58,7 @@ class Furniture extends HTMLElement {
 
 /**
  * crowd-button (sms-ui-template-crowd-button). `form-action` submit and reset are the form's business. The icon set of
- * AWS is not here: a button with nothing but an icon shows the icon's name.
+ * AWS is not available: a button with only an icon shows the icon's name.
  */
 export class CrowdButton extends Furniture {
   static observedAttributes = ["disabled", "loading"];
@@ -94,7 +94,7 @@ export class CrowdButton extends Furniture {
   }
 }
 
-/** iron-icon, which templates put into buttons: the name of the icon, as the pictures are not here. */
+/** iron-icon, which templates put into buttons: the name of the icon, as its picture is not available. */
 export class IronIcon extends Furniture {
   build(shadow) {
     shadow.append(make("span", {}, iconName(this.getAttribute("icon"))));
@@ -161,7 +161,7 @@ export class FullInstructions extends Furniture {
 
 /**
  * Any other crowd element: a plain notice, what it is about, and its content. Where it may be part of the answer
- * nothing can be submitted (hindrances.js): the program that asked would miss a part.
+ * nothing can be submitted (hindrances.js): the answer would be incomplete.
  */
 export class UnknownElement extends CrowdElement {
   build(shadow) {

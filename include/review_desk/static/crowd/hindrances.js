@@ -17,7 +17,7 @@ const NO_SOURCE = 3;
  * overrulable: only the person can tell whether it matters; final: loading the page again changes nothing
  */
 
-/** What early.js has remembered. */
+/** What early.js has recorded. */
 export function early() {
   return window.crowdEarly;
 }
@@ -128,7 +128,7 @@ function missing(element) {
   if (element instanceof HTMLImageElement) return missingImage(element);
   if (element instanceof HTMLMediaElement) return missingMedia(element);
   if (element instanceof SVGElement) return early().failed.has(element) ? "An image" : null;
-  // The frame's policy refuses pages from anywhere, and tells nothing of those that it refused.
+  // The frame's policy refuses embedded pages from anywhere, and does not report which ones.
   const address = element.getAttribute(element.localName === "object" ? "data" : "src");
   if (address === null || element.hasAttribute("srcdoc")) return null;
   return /^(about|javascript):/i.test(address.trim()) ? null : "An embedded page";
@@ -138,7 +138,7 @@ function missingImage(image) {
   if (!image.hasAttribute("src") && !image.hasAttribute("srcset")) return null;
   if (early().failed.has(image)) return "An image";
   if (!image.complete) return "loading";
-  // One that had failed before it came into the page. Some browsers know no size of an SVG.
+  // One that failed before it was inserted. Some browsers report no size for an SVG.
   const shown = image.naturalWidth > 0 || /\.svg\b|^data:image\/svg/i.test(image.currentSrc);
   return shown ? null : "An image";
 }

@@ -16,7 +16,7 @@ export function shortcutOf(event) {
 }
 
 /**
- * Whether a key event belongs to a text field, in whichever shadow root: single-letter shortcuts keep off there.
+ * Whether a key event belongs to a text field, in whichever shadow root: single-letter shortcuts do not apply there.
  * @param {KeyboardEvent} event
  * @returns {boolean}
  */

@@ -45,7 +45,7 @@ export function parseTexts(text) {
   if (text === null || text.trim() === "") return [];
   const value = parseLiteral(text);
   if (!Array.isArray(value) || value.some((item) => typeof item !== "string" && typeof item !== "number")) {
-    throw new LiteralError("It must be a list of texts, for example ['Cat', 'Dog'].");
+    throw new LiteralError("It must be a list of strings, for example ['Cat', 'Dog'].");
   }
   return [...new Set(value.map(String))];
 }

@@ -13,7 +13,7 @@ import { notice, tellLinkFaults, watchRefusals } from "./notices.js";
 import * as portal from "./portal.js";
 
 const DRAFT_PAUSE_MS = 300;
-// Rejections of what began at load are told in tasks of their own.
+// Rejections of promises made at load are reported in tasks of their own.
 const SETTLED_MS = 250;
 const TROUBLE_PAUSE_MS = 50;
 
@@ -36,7 +36,7 @@ document.addEventListener("click", keepOnPage);
 document.addEventListener("submit", keepForm);
 document.dispatchEvent(new Event("all-crowd-elements-ready"));
 if (!portal.isFramed()) {
-  notice("Opened by itself:", "this page is meant to be shown inside the Review Desk. What you enter stays here but cannot be sent.");
+  notice("Opened on its own:", "this page is meant to be shown inside the Review Desk. What you enter stays here but cannot be sent.");
 }
 portal.tell("loaded");
 document.addEventListener("crowd-retry", tellWhenShown);
@@ -67,13 +67,13 @@ function connect(form) {
     theme: (message) => setTheme(message.theme),
     submit: () => form.requestSubmit(),
     accepted: () => form.release(),
-    refused: (message) => form.release(String(message.message ?? "The Review Desk did not take the answer.")),
+    refused: (message) => form.release(String(message.message ?? "The Review Desk did not accept the answer.")),
     shown: () => focusFirst(),
     flush: () => flushDraft(),
   });
 }
 
-/** The first change is told at once, what follows it closely every DRAFT_PAUSE_MS: little is lost with the page. */
+/** The first change is sent at once, later ones every DRAFT_PAUSE_MS, so that little is lost with the page. */
 function tellDraft() {
   draftWaits = true;
   if (draftTimer === 0) flushDraft();
@@ -105,14 +105,14 @@ function focusFirst() {
   (first ?? form).focus({ preventScroll: true });
 }
 
-/** Links would lead the frame away from the task: tell the address instead. */
+/** Links would lead the frame away from the task: show the address instead. */
 function keepOnPage(event) {
   const link = event.composedPath().find((node) => node instanceof HTMLAnchorElement && node.hasAttribute("href"));
   if (link === undefined || event.defaultPrevented) return;
   const href = link.getAttribute("href");
   if (href.startsWith("#") || href.startsWith("javascript:")) return;
   event.preventDefault();
-  notice("Not opened:", `links do not lead out of a task. The address is ${href.slice(0, 2_000)}`);
+  notice("Not opened:", `links cannot leave a task. The address is ${href.slice(0, 2_000)}`);
 }
 
 /** A native form in the template cannot be sent anywhere: it submits the task, once the template's scripts agree. */
@@ -132,15 +132,15 @@ async function settle() {
   early().loaded = true;
 }
 
-/** Something did not load, or did now, or a script failed: see what the portal has to be told. */
+/** Something failed to load, or has loaded now, or a script failed: report it to the portal. */
 function onTrouble() {
   window.clearTimeout(troubleTimer);
   troubleTimer = window.setTimeout(tellWhenShown, TROUBLE_PAUSE_MS);
 }
 
 /**
- * Tell the portal that all is shown, or what is missing, and what hinders an answer all the same; again after the user
- * tried again or something changed.
+ * Tell the portal that everything is shown, or what is missing, and what else prevents an answer; again whenever the
+ * user tries again or something changes.
  */
 async function tellWhenShown() {
   attempts += 1;

@@ -27,24 +27,24 @@ export function notice(lead, text) {
   shelf.append(make("p", { class: "crowd-notice" }, make("strong", {}, lead), " ", text));
 }
 
-/** Tell what the Content-Security-Policy refused, by kind and host and not one by one. */
+/** Report what the Content-Security-Policy refused, grouped by kind and host. */
 export function watchRefusals() {
   let told = 0;
   const tell = () => {
     const { refused } = window.crowdEarly;
     for (; told < refused.length; told += 1) {
       const { directive, address } = refused[told];
-      notice("Left out:", `${what(directive)} ${where(address)}. The Review Desk loads nothing from outside into a task.`);
+      notice("Left out:", `${what(directive)} ${where(address)}. Tasks in the Review Desk load nothing from outside.`);
     }
   };
   document.addEventListener("crowd-trouble", tell);
   tell();
 }
 
-/** Tell why pictures are missing, where the desk could not make links to them (web/frames.py). */
+/** Report why images are missing when the desk could not sign links to them (web/frames.py). */
 export function tellLinkFaults() {
   const faults = document.querySelector('meta[name="crowd-link-faults"]')?.content;
-  if (faults) notice("Pictures are missing:", faults);
+  if (faults) notice("Images are missing:", faults);
 }
 
 function what(directive) {

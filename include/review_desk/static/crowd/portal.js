@@ -1,7 +1,7 @@
 /**
- * The line between this frame and the portal around it: `{desk: 1, type, ...}` by postMessage, in both directions.
+ * The connection between this frame and the portal around it: `{desk: 1, type, ...}` by postMessage, in both directions.
  *
- * Only the parent window is listened to. The frame has an opaque origin, so nothing else connects the two.
+ * Only messages of the parent window are accepted. The frame has an opaque origin, so nothing else connects the two.
  */
 
 const framed = window.parent !== window;

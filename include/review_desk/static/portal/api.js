@@ -3,7 +3,7 @@
 const REQUEST_MS = 20_000;
 const csrf = document.querySelector('meta[name="csrf"]')?.content ?? "";
 
-/** No answer, or none that tells anything: worth trying again. */
+/** No response, or an unusable one: worth trying again. */
 export class Unreachable extends Error {}
 /** The session is over. */
 export class SignedOut extends Error {}
@@ -11,7 +11,7 @@ export class SignedOut extends Error {}
 export class StalePage extends Error {}
 /** The task is no longer this person's (HTTP 404 or 409). */
 export class Gone extends Error {}
-/** The desk will not take this request, however often it is sent; the message says why. */
+/** The desk refuses this request, however often it is sent; the message says why. */
 export class Refused extends Error {}
 
 const KINDS = { 401: SignedOut, 403: StalePage, 404: Gone, 409: Gone };
@@ -48,7 +48,7 @@ function parse(text) {
   try {
     return JSON.parse(text);
   } catch {
-    // Not from the desk: a gateway on the way, or a page cut off.
+    // Not from the desk: from a gateway, or a page that was cut off.
     return undefined;
   }
 }
@@ -77,7 +77,7 @@ export async function insist(request, onTrouble) {
 
 const impatient = new EventTarget();
 
-/** Let whatever waits in `insist` try at once. */
+/** Let everything that waits in `insist` try right away. */
 export function tryNow() {
   impatient.dispatchEvent(new Event("now"));
 }

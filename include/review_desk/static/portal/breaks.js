@@ -1,4 +1,4 @@
-/** All but saving that a person may do with a task: pause and resume, decline, hand back. */
+/** Everything but saving that a person can do with a task: pause and resume, decline, hand back. */
 
 import { insist } from "./api.js";
 import { cover } from "./covers.js";
@@ -44,7 +44,7 @@ export function makeBreaks({ clock, showFrame, next, troubled, fail }) {
     await tellDesk("resume", () => turn.state === "working" && turn.task === resumed);
   }
 
-  /** Tell the desk until it knows, or until it is no longer so. */
+  /** Tell the desk until it has acknowledged, or until it no longer applies. */
   async function tellDesk(action, stillSo) {
     try {
       await insist(async () => (stillSo() ? ask(action) : null), troubled);
@@ -54,7 +54,7 @@ export function makeBreaks({ clock, showFrame, next, troubled, fail }) {
     }
   }
 
-  /** Part with the task, then `afterwards`. */
+  /** Give the task up, then call `afterwards`. */
   async function leave(action, body, afterwards) {
     if (!held()) return;
     enter("loading");

@@ -1,4 +1,4 @@
-/** The time of a task: how long it has been in work, when its limit comes near, and signs of life to the desk. */
+/** A task's clock: time spent, a warning before the limit, and heartbeats to the desk. */
 
 import { serverNow } from "./api.js";
 

@@ -1,4 +1,4 @@
-/** What lies over the frame when there is nothing to work on: loading, paused, nothing left, not yours any more. */
+/** What covers the frame when there is nothing to work on: loading, paused, nothing left, not yours any more. */
 
 const NAMES = ["loading", "paused", "empty", "over"];
 const main = document.getElementById("main");

@@ -1,8 +1,8 @@
 /**
  * The sandboxed frame with a worker template, and the messages it may send.
  *
- * The template is code from elsewhere: whatever it says is data, of known types and limited size and pace,
- * and is taken only from the very window this object made.
+ * The template is untrusted code: its messages are data, of known types and limited size and rate, and are
+ * accepted only from the window that this object made.
  */
 
 const MESSAGE_CHARACTERS = 1_500_000;
@@ -12,7 +12,7 @@ const MESSAGES_PER_SECOND = 60;
 const PREFERENCES = new Set(["wheelZooms"]);
 const SHORTCUTS = new Set(["decline", "pause", "help", "next"]);
 
-/** What of a message is passed on, by its type; null: nothing, the message is not well formed. */
+/** The part of a message that is passed on, by its type; null: nothing, the message is malformed. */
 const READERS = {
   loaded: () => ({}),
   ready: () => ({}),
@@ -24,7 +24,7 @@ const READERS = {
   preference: (data) => (PREFERENCES.has(data.name) && typeof data.value === "boolean" ? { name: data.name, value: data.value } : null),
 };
 
-/** A frame; `onMessage(frame, type, content)` hears what it says. */
+/** A frame; `onMessage(frame, type, content)` is called with its messages. */
 export class TaskFrame {
   /** @param {string} address @param {HTMLElement} stage @param {(frame: TaskFrame, type: string, content: object) => void} onMessage */
   constructor(address, stage, onMessage) {
@@ -77,7 +77,7 @@ export class TaskFrame {
     if (!Object.hasOwn(READERS, data.type) || !this._inPace(data.type)) return;
     const content = READERS[data.type](data);
     if (content === null) {
-      // The form in the frame waits for a word on its answer.
+      // The form in the frame waits for a reply to its answer.
       if (data.type === "submit") this.post("refused", { message: "The answer is too large or not an object." });
       return;
     }
@@ -106,7 +106,7 @@ function sentence(text) {
   return typeof text === "string" ? text.slice(0, SENTENCE_CHARACTERS) : "";
 }
 
-/** A copy made of JSON, so that nothing but data stays; null when it is no object or too large. */
+/** A copy by way of JSON, so that only data is left; null when it is not an object or too large. */
 function withObject(name, value) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return null;
   try {

@@ -1,4 +1,4 @@
-/** The list of keys: the box editor's own come from the editor, so that the list cannot fall behind it. */
+/** The list of keys: the box editor's own come from the editor, so that the list cannot get out of date. */
 
 const part = document.getElementById("editor-keys");
 

@@ -15,8 +15,8 @@ let timer = 0;
  * @param {() => boolean} idling @param {(error: Error) => void} onError
  */
 export async function idle(idling, onError) {
-  title.textContent = "Nothing waits for you now";
-  text.textContent = "This page looks again every few seconds.";
+  title.textContent = "Nothing is waiting for you";
+  text.textContent = "This page checks again every few seconds.";
   start.hidden = true;
   cover("empty");
   const look = async () => {
@@ -40,8 +40,8 @@ async function showQueue(idling, onError) {
 function show(queue) {
   const count = queue.waiting + queue.mine;
   const done = `You answered ${queue.answered_today} today.`;
-  title.textContent = count ? `${counted(count, "task", "tasks")} for you` : "Nothing waits for you now";
-  text.textContent = count ? done : `${done} This page looks again every few seconds.`;
+  title.textContent = count ? `${counted(count, "task", "tasks")} for you` : "Nothing is waiting for you";
+  text.textContent = count ? done : `${done} This page checks again every few seconds.`;
   const appears = count > 0 && start.hidden;
   start.hidden = count === 0;
   if (appears) start.focus();

@@ -1,4 +1,4 @@
-/** Answers on their way to the desk: kept in the browser until it has them, sent as often as it takes. */
+/** Answers on their way to the desk: kept in the browser until the desk has them, sent as often as needed. */
 
 import { call, Gone, insist, Refused } from "./api.js";
 import { dropUnsent, forgetDraft, keepUnsent, saveDraft, unsentAnswers } from "./store.js";
@@ -11,7 +11,7 @@ import { dropUnsent, forgetDraft, keepUnsent, saveDraft, unsentAnswers } from ".
  */
 
 /**
- * Send one answer until the desk has taken or refused it. The desk takes the same answer twice as one.
+ * Send one answer until the desk has accepted or refused it. Sending the same answer twice is safe.
  * @param {{task: string, loop: string, answer: object, correction: boolean}} entry
  * @param {(seconds: number) => void} onTrouble
  * @returns {Promise<Outcome>}
@@ -31,7 +31,7 @@ export async function deliver(entry, onTrouble) {
   } catch (error) {
     if (error instanceof Gone || error instanceof Refused) {
       dropUnsent(entry.task);
-      // Too late: should the loop come again, this is where the person had got to.
+      // Too late: keep the person's work in case the loop comes again.
       if (!entry.correction) saveDraft(entry.task, { loop: entry.loop, draft: null, answer: entry.answer });
       return { kind: error instanceof Gone ? "gone" : "refused", message: error.message };
     }

@@ -30,13 +30,13 @@ function show(queue) {
 }
 
 function turn(queue, many) {
-  if (queue.mine > 0) return `You hold ${counted(queue.mine, "task", "tasks")}: go on where you stopped.`;
+  if (queue.mine > 0) return `You hold ${counted(queue.mine, "task", "tasks")}: pick up where you left off.`;
   if (queue.waiting > 0) {
-    const verb = queue.waiting === 1 && !many ? "waits" : "wait";
-    return `${queue.waiting}${many} ${queue.waiting === 1 && !many ? "task" : "tasks"} ${verb} for you, the oldest first.`;
+    const tasks = queue.waiting === 1 && !many ? "task is" : "tasks are";
+    return `${queue.waiting}${many} ${tasks} waiting for you, oldest first.`;
   }
   const done = queue.answered_today > 0 ? ` You answered ${queue.answered_today} today.` : "";
-  return `Nothing waits for you now.${done} This page looks again every few seconds.`;
+  return `Nothing is waiting for you.${done} This page checks again every few seconds.`;
 }
 
 function showFlows(flows) {
@@ -90,7 +90,7 @@ deliverUnsent((count, seconds) =>
 ).then(
   (outcomes) => {
     if (outcomes.some((outcome) => outcome.kind === "saved")) {
-      trouble("An answer that was not saved before is saved now.", "unsent");
+      trouble("An answer from earlier has now been saved.", "unsent");
       look();
     } else if (outcomes.length) trouble(`An answer could not be saved: ${outcomes[0].message}`, "unsent");
   },

@@ -1,10 +1,10 @@
 /** Why a person no longer has a task, in one sentence, and what happens to it. */
 
-const KEPT = " Your changes stay in this browser for a day, should you get it again.";
+const KEPT = " Your changes stay in this browser for a day, in case you get it again.";
 const WHY = {
   answered: "You answered it already, perhaps in another window: the first answer counts.",
   declined: "You declined it, perhaps in another window: someone else will get it.",
-  returned: `You handed it back, perhaps in another window: it waits in the queue again.${KEPT}`,
+  returned: `You handed it back, perhaps in another window: it is back in the queue.${KEPT}`,
   withdrawn: "It was withdrawn: nothing more is needed.",
   expired: `Its time ran out and it went back to the queue.${KEPT}`,
 };

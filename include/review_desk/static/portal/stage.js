@@ -1,13 +1,13 @@
-/** The frame that is shown, and behind it the one that will be next. */
+/** The frame that is shown, and hidden behind it the next one. */
 
 import { call } from "./api.js";
 import { TaskFrame } from "./frame.js";
 
-// Links to images in a frame live for a while only.
+// Links to images in a frame expire.
 const AHEAD_MS = 10 * 60 * 1000;
 const ADDRESS = /^\/frames\/[A-Za-z0-9_\-/]+$/;
 
-/** Shows tasks one after another, without loading what was loaded ahead. */
+/** Shows tasks one after another, reusing frames that were loaded ahead. */
 export class Stage {
   /** @param {HTMLElement} element @param {(frame: TaskFrame, type: string, content: object) => void} onMessage */
   constructor(element, onMessage) {
@@ -37,13 +37,13 @@ export class Stage {
     this.frame.setVisible(true);
   }
 
-  /** Take the present frame away. */
+  /** Remove the current frame. */
   clear() {
     this.frame?.remove();
     this.frame = null;
   }
 
-  /** Load the loop that would come next, where there is one. Losing this costs only time. */
+  /** Load the loop that would come next, if there is one. A failure only costs time. */
   async lookAhead() {
     if (this._ahead && usable(this._ahead.frame)) return;
     this.forgetAhead();
@@ -54,11 +54,11 @@ export class Stage {
       const frame = new TaskFrame(address(next.frame), this._element, this._onMessage);
       this._ahead = { loop: next.loop, frame };
     } catch {
-      // The next task is loaded when it is its turn.
+      // The next task is then loaded when it is needed.
     }
   }
 
-  /** Throw away what was loaded ahead. */
+  /** Discard what was loaded ahead. */
   forgetAhead() {
     this._ahead?.frame.remove();
     this._ahead = null;

@@ -12,7 +12,7 @@ const PREFERENCES = "desk.preferences.";
 const ENTRY_CHARACTERS = 2_000_000;
 const person = document.querySelector('meta[name="person"]')?.content ?? "";
 
-// Serves when localStorage is switched off or full: lost with the page, but the page keeps working.
+// Used when localStorage is disabled or full: lost with the page, but the page keeps working.
 const memory = new Map();
 
 function read(key) {

@@ -4,7 +4,7 @@
   try {
     theme = localStorage.getItem("desk.theme");
   } catch {
-    // Storage is switched off: the browser's own preference holds.
+    // Storage is disabled: the browser's own preference applies.
   }
   if (theme === "light" || theme === "dark") document.documentElement.dataset.theme = theme;
 })();

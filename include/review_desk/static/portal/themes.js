@@ -24,7 +24,7 @@ export function setTheme(theme) {
     if (theme === "auto") localStorage.removeItem(KEY);
     else localStorage.setItem(KEY, theme);
   } catch {
-    // Storage is switched off: the theme holds for this page.
+    // Storage is disabled: the theme applies to this page only.
   }
   tell();
 }

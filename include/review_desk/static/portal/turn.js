@@ -1,4 +1,4 @@
-/** The task at hand and what is being done about it: what all parts of the task page share. */
+/** The current task and its state, shared by all parts of the task page. */
 
 import { call } from "./api.js";
 import { at, put } from "./dom.js";

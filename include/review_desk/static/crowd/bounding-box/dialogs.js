@@ -13,7 +13,7 @@ export class Help {
       "dialog",
       { class: "bb-dialog", "aria-labelledby": "bb-help-title" },
       make("h2", { id: "bb-help-title" }, "Mouse, touch and keys"),
-      make("p", {}, "Drag on the image to draw a box. Drag a box to move it, its edges to resize it. With a finger, tap a box first; two fingers zoom and pan. A double click opens the labels."),
+      make("p", {}, "Drag on the image to draw a box. Drag a box to move it, its edges to resize it. With a finger, tap a box first; two fingers zoom and pan. Double-click a box to choose its label."),
       make("dl", { class: "bb-help" }, ...rows),
       make("label", { class: "bb-nothing" }, this.scrolls, make("span", {}, "Plain wheel scrolls (zoom with Ctrl and wheel)")),
       make("form", { method: "dialog" }, make("button", { class: "bb-plain bb-first" }, "Close")),

@@ -1,5 +1,5 @@
 /**
- * The editor's one place of change: every gesture, key and button ends in a method here.
+ * The one place where the editor's state changes: every gesture, key and button ends in a method here.
  *
  * It holds the history, the selection and the label that new boxes get, shows them through its views, and calls
  * `changed` after each change by the person. The views know nothing of each other.
@@ -54,7 +54,7 @@ export class Editor {
     toolbar.render(this);
   }
 
-  /** Take over a new state as one step; says what was done. */
+  /** Apply a new state as one step, and announce what was done. */
   step(state, what, token = null) {
     if (state === this.state) return false;
     this.history = model.commit(this.history, state, what, token);
@@ -76,7 +76,7 @@ export class Editor {
     if (focus) (this.parts.layer.nodeOf(id) ?? this.parts.stage).focus({ preventScroll: true });
   }
 
-  /** Select the box `steps` further in the list, round and round. */
+  /** Select the box `steps` further in the list, wrapping around. */
   selectNext(steps) {
     const { boxes } = this.state;
     if (!boxes.length) return;
@@ -95,7 +95,7 @@ export class Editor {
     return box;
   }
 
-  /** A box in the middle of what is seen, to be placed by keys. */
+  /** Add a box in the middle of the visible part, to be placed by keys. */
   addByKeys() {
     const { left, top, right, bottom } = this.parts.viewport.visible;
     const seen = {
@@ -114,7 +114,7 @@ export class Editor {
     this.parts.announce(`New box ${box.label}: arrows move it, Alt and arrows size it, Enter keeps it, Escape drops it`);
   }
 
-  /** A box made by keys is as it should be. */
+  /** Keep the box being made by keys. */
   finish() {
     const was = this.freshId;
     this.freshId = null;
@@ -122,7 +122,7 @@ export class Editor {
     return was !== null;
   }
 
-  /** Another place for a box. */
+  /** Move or resize a box. */
   put(id, place, what, token = null) {
     const box = model.boxById(this.state, id);
     const fresh = id === this.freshId ? `fresh ${id}` : token;
@@ -150,7 +150,7 @@ export class Editor {
     return `press ${this.presses}`;
   }
 
-  /** There are other labels now. */
+  /** The list of labels has changed. */
   labelsChanged() {
     if (!this.labels.includes(this.label)) this.label = this.labels[0] ?? "";
     this.show();

@@ -6,7 +6,7 @@
  * inputImageProperties: {height, width}, initialValueModified}, in pixels of the image file; the last only with an
  * initial value. What is read and written how, see intake.js.
  *
- * The image's natural size counts, as on AWS: an orientation in EXIF is ignored where the browser may (picture.js).
+ * Coordinates refer to the image file, as on AWS: EXIF orientation is ignored where the browser allows it (picture.js).
  */
 
 import { CrowdElement, deferred } from "../base.js";
@@ -26,7 +26,7 @@ import { BoxLayer } from "./view.js";
 import { Viewport } from "./viewport.js";
 
 const STYLES = new URL("bounding-box.css", import.meta.url).href;
-/** Editors so wide show their list from the start. */
+/** Editors at least this wide show their list from the start. */
 const WIDE = 900;
 
 export class CrowdBoundingBox extends CrowdElement {
@@ -46,7 +46,7 @@ export class CrowdBoundingBox extends CrowdElement {
     this.#loadStyles(shadow);
     this.#labels = readLabels(this.#literal("labels") ?? []);
     this.#buildShell(shadow);
-    if (!this.labels.length) this.notices.add("This task names no labels, so no box can be drawn. Please decline it.");
+    if (!this.labels.length) this.notices.add("This task has no labels, so no box can be drawn. Please decline it.");
     new ResizeObserver(() => this.#laidOut()).observe(this.stage);
     this.#loadImage();
   }
@@ -101,7 +101,7 @@ export class CrowdBoundingBox extends CrowdElement {
       this.help.node,
       this.question.node,
     );
-    // After a press of a button the keys are the image's again; who tabs to a button stays there.
+    // After a click on a button the keys belong to the image again; a button reached by Tab keeps the focus.
     this.toolbar.node.addEventListener("click", (event) => event.detail > 0 && !this.picker.isOpen && this.#focusBox());
     this.root.addEventListener("pointerdown", (event) => (this.touch = event.pointerType === "touch"), true);
     shadow.append(this.root);
@@ -193,7 +193,7 @@ export class CrowdBoundingBox extends CrowdElement {
     this.retried();
   }
 
-  /** The stage got another size, or its first: a frame loaded ahead out of sight has no layout before. */
+  /** The stage has a new size, perhaps its first: a hidden frame that is loaded ahead has no layout. */
   #laidOut() {
     this.viewport.resized();
     const { size } = this.picture;
@@ -289,7 +289,7 @@ export class CrowdBoundingBox extends CrowdElement {
     return this.#ready.promise;
   }
 
-  /** What boxes may be labelled; scripts of AWS's own samples add to it while the task is shown. */
+  /** The labels to choose from; scripts in AWS's own samples add to them while the task is shown. */
   get labels() {
     return this.#labels;
   }

@@ -1,14 +1,14 @@
 /**
- * Geometry of boxes in image pixels; pure functions, nothing of the page.
+ * Geometry of boxes in image pixels; pure functions that know nothing of the page.
  *
- * A box is {left, top, width, height}. A size is {width, height} of the image. What a gesture makes is whole
- * pixels and lies inside the image; edges are rounded, not origin and size, so that an edge the gesture did not
- * take hold of stays where it is.
+ * A box is {left, top, width, height}. A size is {width, height} of the image. Gestures give whole pixels
+ * inside the image; edges are rounded, not origin and size, so that an edge that the gesture did not grab stays
+ * where it is.
  */
 
 export const HANDLES = ["nw", "n", "ne", "e", "se", "s", "sw", "w"];
 
-/** Screen pixels around the outline that take hold of an edge, for each kind of pointer. */
+/** Screen pixels around the outline within which an edge can be grabbed, for each kind of pointer. */
 const GRIP = {
   mouse: { selected: { outside: 7, inside: 7 }, other: { outside: 2, inside: 4 } },
   touch: { selected: { outside: 22, inside: 14 }, other: { outside: 8, inside: 0 } },
@@ -95,7 +95,7 @@ function partAt(box, point, outside, inside) {
 /**
  * The boxes under a point, the one to take first: the edges of the selected box, then the smallest box.
  *
- * A box whose edges are all out of sight is not under the point: inside it one draws.
+ * A box whose edges are all out of sight does not count: a drag inside it draws.
  * @returns {{id: number, part: string}[]}
  */
 export function boxesAt(boxes, point, { zoom, selectedId = null, touch = false, visible }) {

@@ -1,9 +1,9 @@
 /**
  * Mouse, pen and touch on the stage: draw, move, resize, pan, pinch, wheel.
  *
- * One pointer edits, two pan and zoom. Mouse and pen take hold of any box directly; a finger, less exact, taps a
- * box first and draws elsewhere, also inside boxes that are not selected. Moves are worked off once per frame and
- * shown as a preview; the state changes when the pointer is lifted, by one step.
+ * One pointer edits, two pan and zoom. Mouse and pen grab any box directly; a finger, less exact, taps a box
+ * first and draws elsewhere, even inside boxes that are not selected. Moves are processed once per frame and shown
+ * as a preview; the state changes by one step when the pointer is lifted.
  */
 
 import { boxesAt, boxFromPoints, moveBox, resizeBox } from "./geometry.js";
@@ -117,7 +117,7 @@ export class Gestures {
     if (drag.live) this.frame ||= requestAnimationFrame(() => this.preview());
   }
 
-  /** Where the dragged box is now; null for one too small to be meant. */
+  /** Where the dragged box is now; null for one too small to be intended. */
   placeNow() {
     const { drag, viewport, editor } = this;
     const { x, y } = this.pointers.get(drag.pointerId);
@@ -215,7 +215,7 @@ export class Gestures {
     const unit = event.deltaMode === 1 ? LINE : event.deltaMode === 2 ? this.viewport.room.height : 1;
     const [dx, dy] = event.shiftKey && !event.deltaX ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
     if (event.ctrlKey || event.metaKey || (this.wheelZooms && !event.shiftKey && Math.abs(dy) >= Math.abs(dx))) {
-      // A wheel's notch is about 100; a trackpad's pinch comes in small steps and means more by each.
+      // One wheel notch is about 100; a trackpad pinch sends small steps, each of which counts for more.
       const steps = (-dy * unit) / (event.ctrlKey && Math.abs(dy) < 40 ? 22 : 100);
       this.viewport.zoomBy(Math.min(Math.max(steps, -3), 3), event.clientX, event.clientY);
     } else {

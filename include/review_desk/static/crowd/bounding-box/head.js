@@ -3,7 +3,7 @@
 import { icon, make } from "./dom.js";
 
 /**
- * The header and the instructions: the room is the image's.
+ * The header and the instructions, kept small: the space belongs to the image.
  * @param {HTMLElement} host the custom element
  * @param {HTMLElement} stage a press on it closes the instructions
  */

@@ -1,9 +1,9 @@
 /**
- * From attributes, drafts and answers to boxes, and back: everything that crosses the border of the editor.
+ * From attributes, drafts and answers to boxes and back: the editor's input and output.
  *
  * The model's boxes come back number for number as they were given, fractions included, until the person changes
- * them; every box a person made or changed is whole pixels. Boxes that reach over the border of the image are cut
- * there. What cannot be drawn is named in a notice, never dropped in silence.
+ * them; every box a person made or changed is whole pixels. Boxes that extend beyond the image are clipped
+ * to it. Boxes that cannot be drawn are named in a notice, never dropped silently.
  */
 
 import { clipBox, samePlace } from "./geometry.js";
@@ -44,9 +44,9 @@ export function readInitial(value, size, labels) {
   });
   const strange = [...new Set(boxes.map((box) => box.label).filter((label) => !labels.includes(label)))];
   const notices = [
-    bad.length && `Not shown, of the model's boxes: ${named(bad)}. Draw what is missing.`,
-    cut.length && `Cut at the border of the image: ${named(cut)}.`,
-    strange.length && `The model used ${strange.length > 1 ? "labels" : "a label"} that may not be chosen here: ${named(strange.map((label) => `“${label}”`))}. Please relabel or delete.`,
+    bad.length && `Some of the model's boxes cannot be shown: ${named(bad)}. Draw what is missing.`,
+    cut.length && `Clipped to the image: ${named(cut)}.`,
+    strange.length && `The model used ${strange.length > 1 ? "labels" : "a label"} that cannot be chosen here: ${named(strange.map((label) => `“${label}”`))}. Please relabel or delete.`,
   ].filter(Boolean);
   return { given: list, boxes, notices };
 }
@@ -58,10 +58,10 @@ function readBox(item, index, size) {
   if (missing) return { fault: `has no number as ${missing}` };
   if (place.width <= 0 || place.height <= 0) return { fault: `is ${place.width} wide and ${place.height} high` };
   const inside = clipBox(place, size);
-  if (!inside) return { fault: "lies outside the image" };
+  if (!inside) return { fault: "is outside the image" };
   const whole = insideOf(place, size);
   const label = typeof item.label === "string" ? item.label : String(item.label ?? "");
-  return { box: newBox(label, whole ? place : inside, index), fault: whole ? null : "reaches over it" };
+  return { box: newBox(label, whole ? place : inside, index), fault: whole ? null : "extends beyond it" };
 }
 
 const numberOf = (value) => (typeof value === "string" && value.trim() !== "" ? Number(value) : value);

@@ -1,4 +1,4 @@
-/** Keys of the editor. A key does something when the focus is in the editor or nowhere, and no text is typed. */
+/** Keys of the editor. They work while the focus is in the editor or nowhere, and no text field has it. */
 
 import { isInTextField } from "../keys.js";
 
@@ -8,7 +8,7 @@ const FAR = 10;
 /** What the help shows: keys and what they do. */
 export const HELP = [
   ["N", "new box in the middle, then arrows, Alt+arrows, Enter"],
-  ["Tab  ]  ·  Shift+Tab  [", "next box · box before"],
+  ["Tab  ]  ·  Shift+Tab  [", "next box · previous box"],
   ["Arrows", "move by 1 pixel, with Shift by 10"],
   ["Alt+Arrows", "resize by 1 pixel, with Shift by 10"],
   ["1 … 9, 0", "label of the selected and of new boxes"],
@@ -19,10 +19,10 @@ export const HELP = [
   ["+  −", "zoom in and out (also wheel, pinch)"],
   ["F · Z", "fit the image (also 0) · 100 %"],
   ["Space+drag", "pan (also middle button, two fingers, Shift+wheel)"],
-  ["Shift+drag", "draw also where a box is (D switches it on)"],
+  ["Shift+drag", "draw over boxes (D turns it on)"],
   ["H", "hide the boxes while held"],
   ["B", "list of boxes"],
-  ["Ctrl+Enter", "save and go on"],
+  ["Ctrl+Enter", "save and next"],
 ];
 
 export class Keyboard {
@@ -144,7 +144,7 @@ export class Keyboard {
     if (event.key.toLowerCase() === "h") this.actions.hide(false);
   }
 
-  /** The window lost the focus: no key is held any more as far as one can know. */
+  /** The window lost the focus: assume that no key is held any more. */
   release() {
     this.actions.gestures.holdSpace(false);
     this.actions.hide(false);

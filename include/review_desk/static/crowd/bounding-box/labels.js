@@ -3,7 +3,7 @@
 import { make } from "./dom.js";
 import { lookOf } from "./palette.js";
 
-/** With fewer labels a search field is only in the way of a finger. */
+/** With fewer labels a search field only gets in the way of a finger. */
 const SEARCH_FROM = 8;
 
 const plain = (text) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
@@ -50,7 +50,7 @@ export class LabelPicker {
       oninput: () => this.filter(),
     });
     this.options = make("ul", { class: "bb-options", id: "bb-labels", role: "listbox", "aria-label": "Labels" });
-    this.none = make("p", { class: "bb-none", role: "status", hidden: true }, "No label like this.");
+    this.none = make("p", { class: "bb-none", role: "status", hidden: true }, "No matching label.");
     this.node = make(
       "div",
       { class: "bb-picker", role: "dialog", "aria-label": "Choose a label", hidden: true },

@@ -68,7 +68,7 @@ export function commit(history, state, what, token = null) {
   return { past, present: state, future: [], what, token };
 }
 
-/** The next step is one of its own. */
+/** Start a new step with the next change. */
 export function seal(history) {
   return history.token === null ? history : { ...history, token: null };
 }

@@ -7,8 +7,8 @@
 
 import { icon, make } from "./dom.js";
 
-const FAILED = "The image did not load. Try again; if it stays away, decline the task and say so.";
-const MAY_BE_TURNED = "The image’s server gives no CORS leave: if the photo carries a rotation, it may be shown turned.";
+const FAILED = "The image did not load. Try again; if that does not help, decline the task and say so.";
+const MAY_BE_TURNED = "The image’s server does not allow CORS: a photo with an EXIF rotation may be shown rotated.";
 
 export class Picture {
   /** @param {string} source @param {() => void} onretry the person asks for another attempt */

@@ -3,7 +3,7 @@
 import { icon, iconButton, make, setText } from "./dom.js";
 import { keyOf, swatch } from "./labels.js";
 
-/** So many labels have a button of their own where there is room; the picker has them all. */
+/** At most this many labels get a button of their own where there is room; the picker has them all. */
 const MOST_DIRECT = 10;
 
 export class Toolbar {

@@ -5,7 +5,7 @@ import { isModels } from "./model.js";
 import { make, setText } from "./dom.js";
 import { lookOf } from "./palette.js";
 
-/** Beyond so many boxes, labels are no wider than their boxes. */
+/** With more boxes than this, labels are no wider than their boxes. */
 const DENSE_FROM = 40;
 const CHIP_HEIGHT = 18;
 
@@ -140,7 +140,7 @@ export class BoxLayer {
     this.place(this.sketch, place, zoom);
   }
 
-  /** End of a gesture: every box where the state has it. */
+  /** End of a gesture: put every box where the state has it. */
   endPreview(id, zoom) {
     this.sketch.hidden = true;
     const entry = this.entries.get(id);

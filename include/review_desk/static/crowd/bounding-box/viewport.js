@@ -8,7 +8,7 @@
 const MARGIN = 14;
 const STEP = 1.25;
 const FURTHEST_IN = 32;
-/** From this zoom on, single image pixels are to be seen. */
+/** From this zoom on, single image pixels are visible. */
 const SHARP_FROM = 3;
 
 export class Viewport {
@@ -114,14 +114,14 @@ export class Viewport {
     return { x: (clientX - this.room.left - this.x) / this.zoom, y: (clientY - this.room.top - this.y) / this.zoom };
   }
 
-  /** The edges of what is seen, in image pixels. */
+  /** The edges of the visible part, in image pixels. */
   get visible() {
     const start = this.toImage(this.room.left, this.room.top);
     const end = this.toImage(this.room.left + this.room.width, this.room.top + this.room.height);
     return { left: start.x, top: start.y, right: end.x, bottom: end.y };
   }
 
-  /** Set the offset: whole pixels, and never the image out of sight. */
+  /** Set the offset: whole pixels, with the image always in sight. */
   place(x, y) {
     const keep = (value, length, room) => {
       const spare = Math.min(room / 2, 120);
