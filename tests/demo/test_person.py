@@ -124,4 +124,4 @@ def test_the_person_is_told_what_waits_and_what_was_declined_is_let_go(desk, tmp
         reviewer.decline(reviewer.next())
     person.count(NIGHT)
     assert [flow.status(loop) for loop in loops] == ["Completed", "Stopped", "Stopped"]
-    assert "the night goes on without it" in output.getvalue()
+    assert "the night continues without it" in output.getvalue()

@@ -116,7 +116,7 @@ def test_wrong_settings_are_one_sentence(tmp_path, algorithms_file, aws_credenti
     assert "none.json cannot be read" in complaint(credentials=str(tmp_path / "none.json"))
     empty = tmp_path / "empty.json"
     empty.write_text("{}")
-    assert "must be JSON of the form" in complaint(credentials=str(empty))
+    assert "must be like" in complaint(credentials=str(empty))
     table = tmp_path / "table.toml"
     table.write_text('[[algorithm]]\nimage = "*"\n')
     assert "needs `command`" in complaint(algorithms=str(table))
