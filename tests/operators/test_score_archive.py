@@ -14,8 +14,8 @@ from PIL import Image
 from secondlook import jsonl
 from secondlook.operators.base import ArgumentError
 from secondlook.operators.scored import NothingScoredError
-from secondlook.records.night_transform import NightChangedError
 from secondlook.records.predictions import NoImagesError, ScoringContradictionError
+from secondlook.records.transform_inputs import NightChangedError
 from tests.operators.archive import JPEG, NIGHT, parts, put_stub_night, quarantined
 
 
@@ -230,13 +230,13 @@ def test_the_join_names_the_image_that_contradicts(project: Any, context: dict[s
     contradiction("bb", "is missing")
     project.s3.delete_object(Bucket=project.bucket, Key=f"{folder}/bb.jpg")
     project.put(f"{folder}/b.jpg", JPEG + b"another")
-    contradiction("b", "stands there in another version")
+    contradiction("b", "is there in another version")
     project.s3.delete_object(Bucket=project.bucket, Key=f"{folder}/b.jpg")
     contradiction("b", "does not belong")
     refused = project.get(f"{place}/quarantine/part-00001.jsonl")
     project.put(f"{place}/quarantine/part-00001.jsonl", refused + refused)
     put_stub_night(project, b=b"fine")
-    contradiction("c", "stands twice")
+    contradiction("c", "is there twice")
 
     # A night that has shrunk leaves no stale part behind.
     for name in ("c", "d"):

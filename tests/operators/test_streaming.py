@@ -13,9 +13,9 @@ from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError, ObjectSt
 from secondlook.hooks.scoring import in_order
 from secondlook.layout import TransformFolder, below
 from secondlook.records.predictions import NightImages
-from secondlook.records.round_outputs import RoundOutputs
-from secondlook.records.transform_rounds import Rounds
 from secondlook.records.transforms import ManifestWriter, output_root
+from secondlook.records.wave_outputs import WaveOutputs
+from secondlook.records.waves import Waves
 from secondlook.scoring.shards import Shard
 
 NIGHT = "2026-11-20"
@@ -110,7 +110,7 @@ def test_a_folder_of_images_is_not_taken_for_a_repeated_one(
     assert output_root(store, "out", INPUTS, names.__contains__) == root
 
 
-def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
+def test_of_several_answers_about_an_image_the_earliest_waves_counts(
     project: Any, store: ObjectStore
 ) -> None:
     for name in ("a.jpg", "b.jpg", "c.jpg"):
@@ -118,7 +118,7 @@ def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
     # As text, 10 comes before 2, and the second try of a job before the first.
     for job, name in (("1/job-2", "a"), ("2/job", "a"), ("2/job", "b"), ("10/job", "b"), ("10/job", "c")):
         project.put(f"t/out/{job}/night/{name}.jpg.out", f"{name} by {job}".encode())
-    outputs = RoundOutputs(store, TransformFolder("t"), "images", "night/")
+    outputs = WaveOutputs(store, TransformFolder("t"), "images", "night/")
     answers = [outputs.read(f"night/{name}.jpg") for name in "abc"]
     assert answers == [b"a by 1/job-2", b"b by 2/job", b"c by 10/job"]
     with pytest.raises(ObjectMissingError, match="has answered about images/night/d"):
@@ -131,23 +131,23 @@ def test_of_several_answers_about_an_image_the_earliest_rounds_counts(
 
 
 @pytest.mark.parametrize("control", ["b.jpg", 'odd "name"/\n\\ü😀.jpg', "ü" * 500])
-def test_a_round_is_read_as_it_was_written(project: Any, store: ObjectStore, control: str) -> None:
-    rounds = Rounds(store, TransformFolder("t"), "images")
-    assert rounds.last() is None
+def test_a_wave_is_read_as_it_was_written(project: Any, store: ObjectStore, control: str) -> None:
+    waves = Waves(store, TransformFolder("t"), "images")
+    assert waves.last() is None
     written = None
     for number in (1, 2, 10):
-        with rounds.new(number) as new:
+        with waves.new(number) as new:
             new.add("a.jpg")
             new.add("z.jpg")
             written = new.write(control=control if number > 1 else None, refusals=number // 10)
-        assert rounds.last() == written
+        assert waves.last() == written
     assert written is not None
     assert (written.images, written.control, written.refusals) == (2, control, 1)
     assert json.loads(project.get(written.manifest))[1:] == ["a.jpg", "z.jpg", control]
-    with rounds.new(10) as late:
+    with waves.new(10) as late:
         late.add("b.jpg")
         late.write()
-    assert rounds.last() == written
+    assert waves.last() == written
 
 
 def test_a_manifest_is_written_name_by_name() -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from secondlook.hooks.requests import TransformSpec
     from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.records.night_transform import Collected, NightTransform
-    from secondlook.records.transform_rounds import Round
+    from secondlook.records.waves import Wave
 
 NAME_PREFIX = "second-look-archive"
 # The model resource is the one that the endpoint and the evaluation use.
@@ -46,7 +46,7 @@ class ArchiveScoreOperator(SageMakerOperator):
     (SageMaker Developer Guide, Batch Transform, "Job shows as failed"). So a job that failed is followed by
     one for the images that have no output, and for one that has: the control. A job *refuses* the images that
     it leaves out if it ended as Failed, for a reason that does not pass, and answered about the control (the
-    first job has none: about any image). Images that two rounds have refused are quarantined as
+    first job has none: about any image). Images that two waves have refused are quarantined as
     ``unreadable``. Any other job proves nothing about an image and fails the task with its reason: one that
     failed without an answer about the control, was stopped, found no capacity or met a fault of the service.
     The next try goes on with what is missing. The one exception is a night about which nothing was ever
@@ -133,14 +133,14 @@ class ArchiveScoreOperator(SageMakerOperator):
         return self.advance(context, progress)
 
     def advance(self, context: Context, progress: dict[str, Any]) -> Any:
-        """Look at the last round and its job, and do the next thing."""
+        """Look at the last wave and its job, and do the next thing."""
         transform, inputs = self._transform(progress["model"]), progress["inputs"]
-        asked = transform.open_round(inputs)
+        asked = transform.open_wave(inputs)
         if asked is None:
             return self._result(progress, transform.collect(inputs, None))
         base_name = self._job_name(progress, asked)
-        # Another run of the night may have gone on to the next round meanwhile.
-        waited_for = progress.pop("job", None) if progress.get("round") == asked.number else None
+        # Another run of the night may have gone on to the next wave meanwhile.
+        waited_for = progress.pop("job", None) if progress.get("wave") == asked.number else None
         name = waited_for or self.free_job_name("transform", base_name)
         jobs = self.jobs_called("transform", base_name)
         ended = [job for job in jobs if not job.active]
@@ -148,7 +148,7 @@ class ArchiveScoreOperator(SageMakerOperator):
             collected = self._collected(transform, inputs, asked, ended, waited_for)
             if collected is not None:
                 return self._result(progress, collected)
-            if transform.open_round(inputs) != asked:
+            if transform.open_wave(inputs) != asked:
                 return self.advance(context, progress)
         return self._ask(context, progress, asked, name)
 
@@ -156,11 +156,11 @@ class ArchiveScoreOperator(SageMakerOperator):
         self,
         transform: NightTransform,
         inputs: str,
-        asked: Round,
+        asked: Wave,
         ended: list[JobState],
         waited_for: str | None,
     ) -> Collected | None:
-        """Return what became of the night after a round's jobs; None when images are still to be asked about.
+        """Return what became of the night after a wave's jobs; None when images are still missing.
 
         Raises
         ------
@@ -169,8 +169,8 @@ class ArchiveScoreOperator(SageMakerOperator):
         OutputMissingError
             A job has not written what it was asked for, or an earlier output is gone.
         """
-        from secondlook.records.night_transform import Absent
-        from secondlook.records.transform_rounds import ENOUGH_REFUSALS
+        from secondlook.records.transformed_images import Absent
+        from secondlook.records.waves import ENOUGH_REFUSALS
 
         last = next((job for job in ended if job.name == waited_for), ended[-1])
         refusing = [job for job in ended if _failed(job) and transform.answered(inputs, asked, job.name)]
@@ -209,14 +209,14 @@ class ArchiveScoreOperator(SageMakerOperator):
             "its output, or trigger the night by hand with scoring = endpoint."
         )
 
-    def _ask(self, context: Context, progress: dict[str, Any], asked: Round, name: str) -> Any:
-        """Start the round's job, or attach to it, and wait for it."""
+    def _ask(self, context: Context, progress: dict[str, Any], asked: Wave, name: str) -> Any:
+        """Start the wave's job, or attach to it, and wait for it."""
         with self.leaving_on_failure():
             self._ensure_model(progress)
             self.use_jobs(context, "transform", [name], progress)
             self.sagemaker.start_transform(self._spec(progress, asked, name), name)
             self.log.info("%d images are transformed by the job %s.", asked.images, name)
-            progress |= {"job": name, "round": asked.number}
+            progress |= {"job": name, "wave": asked.number}
             store: Any = context.get("task_state_store")
             if store is not None:
                 store.set(_PROGRESS, progress)
@@ -267,7 +267,7 @@ class ArchiveScoreOperator(SageMakerOperator):
             self.store, self.layout, images, predictions, shards, int(self.concurrency), rule, labels
         )
 
-    def _spec(self, progress: dict[str, Any], asked: Round, name: str) -> TransformSpec:
+    def _spec(self, progress: dict[str, Any], asked: Wave, name: str) -> TransformSpec:
         from secondlook.hooks.requests import TransformSpec
 
         transform = self._transform(progress["model"])
@@ -279,7 +279,7 @@ class ArchiveScoreOperator(SageMakerOperator):
             max_concurrent=int(self.max_concurrent_transforms),
         )
 
-    def _job_name(self, progress: dict[str, Any], asked: Round) -> str:
+    def _job_name(self, progress: dict[str, Any], asked: Wave) -> str:
         return names.transform_job_name(
             NAME_PREFIX, self._resource(progress), self.layout.uri(asked.manifest)
         )

@@ -1,4 +1,4 @@
-"""A night's predictions in S3: parts that are complete or absent, whoever asked the model.
+"""A night's predictions in S3: parts that are complete or absent, whatever model made them.
 
 Nothing here holds a list of the night's images: they are listed page by page and handled part by part.
 """
@@ -13,6 +13,7 @@ from secondlook import jsonl
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.hooks.s3 import ObjectMissingError
+from secondlook.json_document import JsonDocument
 from secondlook.layout import below, check_night
 from secondlook.names import digest
 from secondlook.scoring.shards import parts
@@ -57,8 +58,19 @@ class Counts:
         )
 
 
+class ScoringSummary(JsonDocument):
+    """The counts of a scored night, and the folder of its predictions."""
+
+    night: str
+    model: str
+    images: int
+    scored: int
+    quarantined: int
+    predictions: str
+
+
 class NightImages:
-    """The images of one night, always listed anew.
+    """The images of one night, listed again each time.
 
     Raises
     ------
@@ -140,7 +152,7 @@ class NightPredictions:
         return Counts(len(images), len(lines), len(refused))
 
     def conclude(self, shards: Iterable[Shard]) -> dict[str, Any]:
-        """Check that each listed image stands exactly once in its part, and write what sums the night up.
+        """Check that each listed image is exactly once in its part, and write what sums the night up.
 
         Parts of an earlier, longer list, which would count images twice, are deleted. Returns the night's
         result and writes it to ``summary.json``, all quarantine lines to ``quarantine.jsonl``.
@@ -150,7 +162,7 @@ class NightPredictions:
         NoImagesError
             There is not a single image.
         ScoringContradictionError
-            Naming the first image that stands nowhere, twice, in another version, or should not stand there.
+            Naming the first image that is missing, there twice, in another version, or should not be there.
         """
         counts, numbers = Counts(), set()
         with tempfile.TemporaryFile() as quarantine:
@@ -163,19 +175,16 @@ class NightPredictions:
             self._delete_stale(numbers)
             quarantine.seek(0)
             self._store.upload(self._layout.quarantine(self.night, self.model), quarantine)
-        result = {
-            "night": self.night,
-            "model": self.model,
-            "images": counts.images,
-            "scored": counts.scored,
-            "quarantined": counts.quarantined,
-            "predictions": self._layout.uri(self._layout.predictions(self.night, self.model)) + "/",
-        }
-        self._store.write(
-            self._layout.predictions_summary(self.night, self.model),
-            (jsonl.canonical(result) + "\n").encode(),
+        summary = ScoringSummary(
+            night=self.night,
+            model=self.model,
+            images=counts.images,
+            scored=counts.scored,
+            quarantined=counts.quarantined,
+            predictions=self._layout.uri(self._layout.predictions(self.night, self.model)) + "/",
         )
-        return result
+        self._store.write(self._layout.predictions_summary(self.night, self.model), summary.to_json())
+        return summary.model_dump()
 
     def _checked(self, number: int, images: list[StoredObject], quarantine: BinaryIO) -> Counts:
         try:
@@ -187,14 +196,14 @@ class NightPredictions:
         for record in (*lines, *refused):
             image = str(record["image"])
             if image in found:
-                raise self._contradiction(self._layout.key_of(image), "stands twice", number)
+                raise self._contradiction(self._layout.key_of(image), "is there twice", number)
             found[image] = str(record["etag"])
         for item in images:
             version = found.pop(self._store.uri(item.key), None)
             if version is None:
                 raise self._contradiction(item.key, "is missing", number)
             if version != item.etag:
-                raise self._contradiction(item.key, "stands there in another version", number)
+                raise self._contradiction(item.key, "is there in another version", number)
         for image in found:
             raise self._contradiction(self._layout.key_of(image), "does not belong", number)
         quarantine.write(jsonl.encode(refused))

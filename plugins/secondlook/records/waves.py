@@ -1,4 +1,4 @@
-"""The rounds of a night's batch transform: which images are asked about, and when to ask again."""
+"""The waves of a night's batch transform: which images go into one, and when another one is of use."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import TransformFolder
 
-# An image is blamed once the model has left it out in so many rounds in which it answered about others.
+# An image is blamed once the model has left it out in so many waves in which it answered about others.
 ENOUGH_REFUSALS = 2
 _IMAGES, _REFUSALS, _CONTROLS = "images", "refusals", "controls"
 
 
 @dataclass(frozen=True)
-class Round:
+class Wave:
     """One manifest of images to transform.
 
     Attributes
@@ -32,13 +32,13 @@ class Round:
     manifest
         Its key.
     images
-        How many images are asked about; the control is not counted.
+        How many images it holds; the control is not counted.
     control
         Name of an image that has been answered about before. Its second answer is not used: it tells whether
         the model answers at all, so that a job that broke off is not taken for one whose model refused the
-        images. None in the first round, before anything was answered.
+        images. None in the first wave, before anything was answered.
     refusals
-        How many earlier rounds the model has refused all these images in.
+        In how many earlier waves the model has refused all these images.
     """
 
     number: int
@@ -48,18 +48,18 @@ class Round:
     refusals: int = 0
 
     def leads_on(self, missing: int, refusals: int) -> bool:
-        """Whether a further round is of use for the images that are still missing.
+        """Whether a further wave is of use for the images that are still missing.
 
         It is if this one brought an output, or was a refusal (then ``refusals`` counts it), and the images
-        were not refused often enough. More images than were asked about cannot be missing for its sake.
+        were not refused often enough. More images than it held cannot be missing for its sake.
         """
         if refusals >= ENOUGH_REFUSALS:
             return False
         return 0 < missing < self.images or (missing == self.images and refusals > self.refusals)
 
 
-class NewRound:
-    """A round that is being put together, image by image.
+class NewWave:
+    """A wave that is being put together, image by image.
 
     :param file: open for writing, at its start.
     :param inputs: address of the folder of all images, ``s3://bucket/folder``.
@@ -74,19 +74,19 @@ class NewRound:
 
     @property
     def images(self) -> int:
-        """How many images it asks about by now."""
+        """How many images it holds by now."""
         return self._manifest.names
 
     def add(self, name: str) -> None:
-        """Ask about an image, too."""
+        """Add an image."""
         self._manifest.add(name)
 
-    def write(self, *, control: str | None = None, refusals: int = 0) -> Round:
-        """Upload the manifest, once it is complete, and return its round.
+    def write(self, *, control: str | None = None, refusals: int = 0) -> Wave:
+        """Upload the manifest, once it is complete, and return its wave.
 
         If another run of the same night was faster, its manifest is the one that counts.
         """
-        made = Round(self._number, self._key, self._manifest.names, control, refusals)
+        made = Wave(self._number, self._key, self._manifest.names, control, refusals)
         if control is not None:
             # Last, so that a job that breaks off half-way hardly ever comes to it.
             self._manifest.add(control)
@@ -100,8 +100,8 @@ class NewRound:
         return made
 
 
-class Rounds:
-    """The rounds' manifests, each written once.
+class Waves:
+    """The waves' manifests, each written once.
 
     :param folder: the night's transform.
     :param inputs: key of the folder of all images; a *name* is what follows it and a slash.
@@ -112,8 +112,8 @@ class Rounds:
         self._folder = folder
         self._inputs = inputs
 
-    def last(self) -> Round | None:
-        """Return the last round that was written."""
+    def last(self) -> Wave | None:
+        """Return the last wave that was written."""
         listed = self._store.list_objects(self._folder.waves())
         number = max((self._folder.wave_number(item.key) for item in listed), default=None)
         if number is None:
@@ -124,12 +124,10 @@ class Rounds:
         control = None
         if said.get(_CONTROLS, "0") != "0":
             control = last_name(self._store.read_end(key, MAX_NAME_BYTES))
-        return Round(number, key, int(said.get(_IMAGES, "0")), control, int(said.get(_REFUSALS, "0")))
+        return Wave(number, key, int(said.get(_IMAGES, "0")), control, int(said.get(_REFUSALS, "0")))
 
     @contextmanager
-    def new(self, number: int) -> Iterator[NewRound]:
-        """Give an empty round; it exists once it is written."""
+    def new(self, number: int) -> Iterator[NewWave]:
+        """Give an empty wave; it exists once it is written."""
         with tempfile.TemporaryFile() as file:
-            yield NewRound(
-                self._store, number, self._folder.wave(number), file, self._store.uri(self._inputs)
-            )
+            yield NewWave(self._store, number, self._folder.wave(number), file, self._store.uri(self._inputs))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from secondlook.hooks.s3 import ObjectMissingError
-from secondlook.layout import behind
+from secondlook.layout import behind, below
 from secondlook.records.transforms import input_name, output_key, output_root
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from secondlook.layout import TransformFolder
 
 
-class RoundOutputs:
+class WaveOutputs:
     """The outputs of all jobs of a night, as far as they were there when this was made.
 
     :param folder: the night's transform.
@@ -28,14 +28,14 @@ class RoundOutputs:
         self._folder = folder
         self._inputs = inputs
         self._first_step = first_step
-        # Folder of a job -> key that its outputs begin with; the earliest round comes first.
+        # Folder of a job -> key that its outputs begin with; the earliest wave comes first.
         self._roots = {
             path: output_root(store, path, inputs, self._is_input)
             for _, path in sorted(self._paths(), key=lambda found: found[0])
         }
 
     def read(self, name: str) -> bytes:
-        """Return the answer about an image; that of the earliest round, if several have one.
+        """Return the answer about an image; that of the earliest wave, if several have one.
 
         Raises
         ------
@@ -58,6 +58,10 @@ class RoundOutputs:
             return next(self._names(root), None) is not None
         return self._store.exists(output_key(root, name))
 
+    def name(self, key: str) -> str:
+        """Return the name of an image, given its key."""
+        return below(self._inputs, key)
+
     def any_name(self) -> str | None:
         """Return the name of an image that a job has answered about; None when there is none."""
         return next((name for root in self._roots.values() for name in self._names(root)), None)
@@ -69,7 +73,7 @@ class RoundOutputs:
                 yield name
 
     def _paths(self) -> Iterator[tuple[int, str]]:
-        """Yield round and output path of each job that has an output, by one listing for each."""
+        """Yield wave and output path of each job that has an output, by one listing for each."""
         outputs, after = self._folder.outputs(), None
         while item := next(self._store.list_objects(f"{outputs}/", after=after), None):
             number, job = self._folder.job_of(item.key)
