@@ -25,8 +25,10 @@ export NO_MKDOCS_2_WARNING := 1
 $(shell for venv in $(VENV) $(DETECTOR_VENV); do [ -L $$venv ] || { \
 	[ "$$(cat $$venv/.ready 2>/dev/null)" = "$(CURDIR)" ] && [ -x $$venv/bin/python ]; } || rm -f $$venv/.ready; done)
 WATCH := $(BIN)/python -m include.setup.watch
+# The files that take longest come first: tests/support/order.py.
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup demo up backfill faults test test-distributed bench large-night docs check lock clean
+.PHONY: help setup demo up backfill faults test unit server airflow browser coverage test-distributed bench large-night docs check lock clean
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1|/p' $(MAKEFILE_LIST) | column -t -s '|'
 
@@ -48,7 +50,21 @@ backfill: setup ## NIGHTS=60 nights by Airflow's backfill, twice, 8 at a time; c
 
 test: setup ## all tests, against real servers on this machine
 	@$(WATCH) "The programs of the tests" bash tests/system_packages.sh
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(PYTEST)
+
+unit: $(VENV)/.ready ## the tests that need Python alone, in a minute
+	$(PYTEST) -m unit
+
+server: ## the tests against servers and other programs of this machine
+airflow: ## the tests against Airflow itself
+browser: ## the tests of the Desk's pages in Chromium
+server airflow browser: setup
+	@$(WATCH) "The programs of the tests" bash tests/system_packages.sh
+	$(PYTEST) -m $@
+
+coverage: setup ## the share of the code that each lane of tests runs
+	@$(WATCH) "The programs of the tests" bash tests/system_packages.sh
+	$(BIN)/python tests/coverage_by_lane.py $(PYTEST)
 
 test-distributed: setup ## nights on CeleryExecutor, Redis and PostgreSQL while workers are killed; table and build/distributed.json
 	@$(WATCH) "The programs of this test" bash tests/system_packages.sh postgresql redis-server

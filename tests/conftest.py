@@ -24,13 +24,11 @@ from hypothesis import settings
 
 from tests.support.aws import ACCOUNT_ID, REGION, ROLE_ARN, AwsCredentials, connection
 from tests.support.environment import isolate
+from tests.support.lanes import starts
 from tests.support.postgres import PostgresServer, postgres_binaries
 from tests.support.servers import ROOT, Server, free_port
-from tests.support.starting import (  # noqa: F401
-    pytest_runtest_logreport,
-    pytest_sessionfinish,
-    pytest_sessionstart,
-)
+
+pytest_plugins = ["tests.support.lane_hooks", "tests.support.order", "tests.support.starting"]
 
 # A busy machine is no fault of the code: no deadline an example, and the same examples each time.
 settings.register_profile("second-look", deadline=None, derandomize=True)
@@ -72,6 +70,7 @@ def aws_credentials(tmp_path_factory: pytest.TempPathFactory) -> AwsCredentials:
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """MiniStack's S3 (and SQS) on a free port; yields its URL."""
     folder = tmp_path_factory.mktemp("s3")
@@ -128,6 +127,7 @@ working_directory = {json.dumps(str(ROOT))}
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def start_sagemaker(
     s3_server: str, aws_credentials: AwsCredentials, algorithms_file: Path
 ) -> Iterator[Callable[..., Server]]:
@@ -166,6 +166,7 @@ def event_queue_url(aws_clients: Callable[..., Any]) -> str:
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def desk_server(
     s3_server: str,
     event_queue_url: str,
@@ -218,6 +219,7 @@ def role_arn() -> str:
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def aws_clients(request: pytest.FixtureRequest, aws_credentials: AwsCredentials) -> Callable[..., Any]:
     """``aws_clients(service, desk=False)`` -> a boto3 client at the server that answers for the service.
 
@@ -277,6 +279,7 @@ def airflow_connections(aws_connection: str, a2i_connection: str) -> dict[str, s
 
 
 @pytest.fixture(scope="module")
+@starts("server")
 def fresh_postgres() -> Iterator[PostgresServer]:
     """A PostgreSQL server as its image starts: owned by `postgres`, with nothing in it."""
     server = PostgresServer(postgres_binaries(), free_port(), owner="postgres")

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.lanes import starts
 from tests.support.servers import Server, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,6 +18,7 @@ BUNDLE = "dags-folder"
 
 
 @pytest.fixture(scope="session")
+@starts("airflow")
 def airflow_database() -> None:
     """Airflow's tables."""
     from airflow.utils.db import initdb
@@ -25,6 +27,7 @@ def airflow_database() -> None:
 
 
 @pytest.fixture(scope="session")
+@starts("airflow")
 def dags() -> dict[str, Any]:
     """All DAGs of the project by id, parsed once."""
     from airflow.dag_processing.dagbag import DagBag
@@ -86,3 +89,9 @@ def airflow_api(airflow_api_server: str, monkeypatch: pytest.MonkeyPatch) -> str
     """The id of a connection to Airflow's own API."""
     monkeypatch.setenv("AIRFLOW_CONN_AIRFLOW_API", airflow_api_server)
     return "airflow_api"
+
+
+@pytest.fixture
+@starts("airflow")
+def airflow_programs() -> None:
+    """What a test requests that starts programs of Airflow itself."""

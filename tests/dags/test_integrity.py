@@ -54,6 +54,7 @@ print(sorted(bag.dags))
 """
 
 
+@pytest.mark.usefixtures("airflow_programs")
 def test_parsing_touches_no_network_no_variable_and_no_settings(tmp_path: Path) -> None:
     environment = {
         **os.environ,

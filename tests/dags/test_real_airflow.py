@@ -14,6 +14,7 @@ import pytest
 from tests.dags.real_airflow import DAG_ID, ENDED, RealAirflow, real_airflow, wait_for
 from tests.faults.deployment import BUCKET, NIGHT, Deployment
 from tests.faults.servers import Servers
+from tests.support.lanes import starts
 
 TOKYO = timezone(timedelta(hours=9))
 pytestmark = pytest.mark.timeout(1200)
@@ -21,6 +22,7 @@ MORE_SETTINGS = 'airflow_conn_id = "airflow_api"\n'
 
 
 @pytest.fixture(scope="module")
+@starts("airflow")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     folder = tmp_path_factory.mktemp("real")
     servers = Servers(folder / "servers")
@@ -36,6 +38,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 
 @pytest.fixture(scope="module")
+@starts("airflow")
 def airflow(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAirflow]:
     with real_airflow(tmp_path_factory.mktemp("airflow"), deployment.environment()) as running:
         yield running

@@ -96,6 +96,7 @@ def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_pa
     assert aws == a2i
 
 
+@pytest.mark.usefixtures("programs")
 def test_another_deployment_goes_over_the_options_of_one_machine(tmp_path):
     deployment = Deployment({"core": {"executor": "CeleryExecutor"}}, {"PLACE": "elsewhere"})
     state = open_state(tmp_path / "state", deployment)

@@ -6,6 +6,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 from include.demo.airflow_programs import airflow_environment
 from include.demo.state import open_state
 
@@ -20,6 +22,7 @@ print(json.dumps([client.API_TIMEOUT, client.API_RETRIES, client.API_RETRY_WAIT_
 """
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_tasks_process_waits_for_a_busy_api_server_and_a_busy_database(tmp_path):
     state = open_state(tmp_path / "a folder's name")
     command, environment = [sys.executable, "-c", ASK], airflow_environment(state)

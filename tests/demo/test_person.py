@@ -22,6 +22,7 @@ from include.demo.state import BUCKET, PERSON, State, open_state
 from include.demo.upload import LAYOUT
 from secondlook.settings import parse_settings
 from tests.support.desk import ACCESS_KEY, SECRET_KEY, Flow, S3Server, Site, flow_request, s3_client, unique
+from tests.support.lanes import starts
 from tests.support.reviewer import PASSWORD, Reviewer
 from tests.support.servers import ROOT, wait_for
 
@@ -40,6 +41,7 @@ def test_a_person_is_asked_for_few_images_and_given_time(schedule):
     assert simulated.review.timeout_seconds == schedule.review_timeout_seconds < 24 * 3600
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(("chosen", "expected"), [((), "simulated"), (("REVIEWERS=me",), "me")])
 @pytest.mark.parametrize("target", ["demo", "up"])
 def test_make_says_who_reviews(target, chosen, expected):
@@ -55,6 +57,7 @@ def test_nobody_else_reviews(capsys):
     assert "choose from" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_browser_can_load_what_the_desk_links_to(tmp_path):
     state = open_state(tmp_path / "state")
     with Supervisor(state.logs) as supervisor:
@@ -68,6 +71,7 @@ def test_a_browser_can_load_what_the_desk_links_to(tmp_path):
 
 
 @pytest.fixture
+@starts("server")
 def desk(tmp_path):
     """A desk with the demo's flow definition, its reviewer and a bucket."""
     s3 = S3Server(tmp_path)

@@ -66,6 +66,7 @@ def test_data_of_a_version_that_is_gone_are_left_alone(tmp_path, monkeypatch):
         open_postgres(state)
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root runs PostgreSQL as somebody else")
 def test_a_folder_that_its_user_may_not_enter_is_named(tmp_path, said, monkeypatch):
     monkeypatch.setattr(postgres, "installed", lambda: {15: Path("/usr/lib/postgresql/15/bin")})
@@ -74,6 +75,7 @@ def test_a_folder_that_its_user_may_not_enter_is_named(tmp_path, said, monkeypat
     assert f"may not enter {state.folder}" in said(state)[1]
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_server_that_was_killed_makes_way_for_the_next(tmp_path):
     """Its file may name a process id that another program has by now, or itself may still run."""
     data = tmp_path / "postgres"

@@ -16,6 +16,8 @@ from include.demo.guard import descendants
 from include.demo.machine import free_ports, is_free
 from include.demo.processes import Program, ServiceFailed, Supervisor
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 ROOT = Path(__file__).resolve().parents[2]
 # A service that starts a child of its own, which ignores SIGTERM, and leaves both process ids in a file.
 STUBBORN = """

@@ -23,6 +23,7 @@ from include.demo.restarts import Deaths, RestartPolicy, how_it_ended
 from include.demo.stack import Stack
 from include.demo.state import open_state
 from tests.demo.place import alive
+from tests.support.lanes import starts
 
 ROOT = Path(__file__).resolve().parents[2]
 QUICK = RestartPolicy(first_seconds=0.05, longest_seconds=0.2, settled_seconds=60, quick_deaths=3)
@@ -60,6 +61,7 @@ def test_an_exit_code_in_words(code, words):
     assert how_it_ended(code) == words
 
 
+@pytest.mark.usefixtures("programs")
 def test_one_that_keeps_dying_is_left_alone_with_the_log_of_its_last_start(tmp_path):
     code = (
         "import pathlib, sys; f = pathlib.Path(sys.argv[1]); n = int(f.read_text()) if f.exists() else 0; "
@@ -85,6 +87,7 @@ def test_one_that_keeps_dying_is_left_alone_with_the_log_of_its_last_start(tmp_p
             supervisor.wait_until("unlucky", lambda: False, 20)
 
 
+@pytest.mark.usefixtures("programs")
 def test_what_it_needs_comes_first(tmp_path):
     there = tmp_path / "there"
     told: list[str] = []
@@ -98,6 +101,7 @@ def test_what_it_needs_comes_first(tmp_path):
         until(lambda: len(told) > 1, supervisor)
 
 
+@pytest.mark.usefixtures("programs")
 def test_without_a_policy_the_first_death_ends_it(tmp_path):
     with Supervisor(tmp_path) as supervisor:
         supervisor.start(program("unlucky", "raise SystemExit(3)"))
@@ -136,6 +140,7 @@ with only_one(Path(folder)) as lock, stoppable():
 
 
 @pytest.fixture
+@starts("server")
 def start(tmp_path):
     """Start the small demo; returns its process and the ids of its service and the service's child."""
     started = []
@@ -190,6 +195,7 @@ def test_the_folder_is_locked_until_the_last_process_of_a_killed_start_has_ended
     timer.join()
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_second_ctrl_c_does_not_wait_for_the_stubborn(tmp_path):
     ready = tmp_path / "ready"
     code = (
@@ -210,6 +216,7 @@ def test_a_second_ctrl_c_does_not_wait_for_the_stubborn(tmp_path):
         signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.usefixtures("programs")
 def test_what_others_write_to_is_stopped_after_them(tmp_path):
     ended = tmp_path / "ended"
     code = (

@@ -16,6 +16,8 @@ from include.demo.deployment import Deployment
 from include.demo.shell import source_command, write_shell_file
 from include.demo.state import open_state
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 SHELLS = [shell for shell in ("bash", "dash", "zsh", "busybox") if shutil.which(shell)]
 
 

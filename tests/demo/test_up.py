@@ -28,6 +28,7 @@ from include.demo.prepare import save_index
 from include.demo.state import PERSON, open_state
 from include.demo.upload import LAYOUT
 from tests.demo.place import MARKS, Place, alive
+from tests.support.lanes import starts
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -37,6 +38,7 @@ KEPT = {"Body": b"kept", "ContentType": "text/x-kept", "Metadata": {"by": "test"
 
 
 @pytest.fixture(scope="module")
+@starts("airflow")
 def folder() -> Iterator[Path]:
     """A state folder with a small archive, whose pictures for the first model are missing."""
     if not installed():

@@ -103,6 +103,7 @@ def test_airflow_takes_the_commands_of_the_first_start():
         assert callable(get_parser().parse_args(line[1:]).func)
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_start_imports_only_the_pools_that_are_missing():
     """Slots that a team has changed are not set back."""
     pools = ROOT / "include/settings/pools.json"
@@ -120,6 +121,7 @@ def test_a_teams_settings_stay_out_of_git_and_the_image():
     assert all("include/deploy/settings.toml" in [line.lstrip("/") for line in lines] for lines in ignored)
 
 
+@pytest.mark.usefixtures("programs")
 def test_every_health_check_asks_what_is_there(services):
     from airflow.cli.cli_parser import get_parser
     from airflow.configuration import conf
@@ -162,6 +164,7 @@ def test_ports_are_bound_to_loopback_unless_told(environment):
     assert bound(environment | {"BIND_ADDRESS": ""})[0].startswith("127.0.0.1:")
 
 
+@pytest.mark.usefixtures("programs")
 def test_every_service_comes_back_and_says_whether_it_is_well(services):
     for name, service in services.items():
         if name == "airflow-init":
@@ -243,6 +246,7 @@ def test_the_environment_file_never_reaches_git_or_the_image():
     assert "include/deploy/.env" in (ROOT / ".dockerignore").read_text().split()
 
 
+@pytest.mark.usefixtures("programs")
 def test_scripts_are_readable_to_their_shell():
     for path in DEPLOY.glob("*.sh"):
         subprocess.run(["bash", "-n", str(path)], check=True)

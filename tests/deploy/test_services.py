@@ -93,6 +93,7 @@ def test_the_review_desk_runs_by_its_command(postgres, services, tmp_path):
         ended(process)
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.skipif(shutil.which("redis-server") is None, reason="needs redis-server")
 def test_redis_runs_by_its_command_and_wants_the_password(services, environment, tmp_path):
     service = services["redis"]

@@ -19,6 +19,7 @@ from include.detector.contract import Channel, Layout, bind_port
 from include.detector.errors import ConfigurationError, TrainingDataError
 from include.formats.detection_record import write_detection_records
 from include.formats.recordio import RecordIOError, frame
+from tests.detector import jobs
 
 
 def channel(tmp_path, name, *, pipe=False) -> Channel:
@@ -66,14 +67,14 @@ def manifest_channel(tmp_path, labels: list[bytes]) -> dict[str, Channel]:
     return {"train": train}
 
 
-def test_all_forms_give_the_same_samples(tmp_path, tools):
-    scenes = [tools.draw_scene(seed) for seed in range(3)]
+def test_all_forms_give_the_same_samples(tmp_path):
+    scenes = [jobs.draw_scene(seed) for seed in range(3)]
     files, piped, manifest = (
         channel(tmp_path, name, pipe=pipe) for name, pipe in (("a", 0), ("b", 1), ("c", 1))
     )
-    (files.directory / "train.rec").write_bytes(tools.record_stream(scenes))
-    piped.first_pipe.write_bytes(tools.record_stream(scenes))
-    manifest.first_pipe.write_bytes(tools.manifest_stream(scenes))
+    (files.directory / "train.rec").write_bytes(jobs.record_stream(scenes))
+    piped.first_pipe.write_bytes(jobs.record_stream(scenes))
+    manifest.first_pipe.write_bytes(jobs.manifest_stream(scenes))
     images, labels = channel(tmp_path, "d"), channel(tmp_path, "d_annotation")
     for index, scene in enumerate(scenes):
         (images.directory / f"{index}.JPG").write_bytes(scene.jpeg)
@@ -87,11 +88,9 @@ def test_all_forms_give_the_same_samples(tmp_path, tools):
             assert [list(row) for row in sample.rows] == [pytest.approx(row, abs=1e-6) for row in rows]
 
 
-def test_an_image_without_objects_is_a_sample(tmp_path, tools):
+def test_an_image_without_objects_is_a_sample(tmp_path):
     manifest = channel(tmp_path, "train", pipe=True)
-    manifest.first_pipe.write_bytes(
-        tools.manifest_stream([tools.draw_scene(1, objects=0), tools.draw_scene(2)])
-    )
+    manifest.first_pipe.write_bytes(jobs.manifest_stream([jobs.draw_scene(1, objects=0), jobs.draw_scene(2)]))
     assert [len(sample.rows) > 0 for sample in read({"train": manifest})] == [False, True]
 
 
@@ -217,17 +216,17 @@ def test_a_label_of_another_kind_is_named(text):
         annotation_boxes(text, "image 4 in the pipe of channel train")
 
 
-def test_mistakes_in_a_channel_are_one_sentence(tmp_path, tools):
-    scenes = [tools.draw_scene(seed, objects=3) for seed in range(2)]
+def test_mistakes_in_a_channel_are_one_sentence(tmp_path):
+    scenes = [jobs.draw_scene(seed, objects=3) for seed in range(2)]
     train = channel(tmp_path, "train", pipe=True)
     channels = {"train": train}
-    stream = tools.manifest_stream(scenes)
+    stream = jobs.manifest_stream(scenes)
     train.first_pipe.write_bytes(stream)
     with pytest.raises(TrainingDataError, match=r"class id that is not one of the labels.* from 0 to 0"):
         read(channels, num_classes=1)
     with pytest.raises(TrainingDataError, match=r"has 3 objects and needs label_width 17, which is 12\.$"):
         read(channels, label_width=12)
-    train.first_pipe.write_bytes(tools.manifest_stream(scenes[:1]) + tools.manifest_stream(scenes[1:])[:-200])
+    train.first_pipe.write_bytes(jobs.manifest_stream(scenes[:1]) + jobs.manifest_stream(scenes[1:])[:-200])
     with pytest.raises(RecordIOError, match="channel train ends inside record"):
         read(channels)
     train.first_pipe.write_bytes(b"")
@@ -237,16 +236,16 @@ def test_mistakes_in_a_channel_are_one_sentence(tmp_path, tools):
         read({"validation": channel(tmp_path, "validation")}, "validation")
 
 
-def test_an_image_without_its_annotation_file_is_named(tmp_path, tools):
+def test_an_image_without_its_annotation_file_is_named(tmp_path):
     images, labels = channel(tmp_path, "train"), channel(tmp_path, "train_annotation")
-    (images.directory / "a.jpg").write_bytes(tools.draw_scene(1).jpeg)
+    (images.directory / "a.jpg").write_bytes(jobs.draw_scene(1).jpeg)
     with pytest.raises(
         TrainingDataError, match=r"^Channel train_annotation holds no a\.json for image a\.jpg\.$"
     ):
         read({"train": images, "train_annotation": labels})
 
 
-def test_files_that_are_no_image_or_label_are_left_out_with_their_number(tmp_path, tools):
+def test_files_that_are_no_image_or_label_are_left_out_with_their_number(tmp_path):
     channels = json_channels(tmp_path, [label((1, 20, 10, 50, 40))] * 2)
     images, labels = (channels[name].directory for name in ("train", "train_annotation"))
     (images / "dir.jpg").mkdir()
@@ -254,7 +253,7 @@ def test_files_that_are_no_image_or_label_are_left_out_with_their_number(tmp_pat
     (images / "._0000.jpg").write_bytes(b"copy")
     (labels / "._0000.json").write_bytes(b"copy")
     for name in ("a.jfif", "b.jpe", "c"):
-        (images / name).write_bytes(tools.draw_scene(1).jpeg)
+        (images / name).write_bytes(jobs.draw_scene(1).jpeg)
         (labels / name).with_suffix(".json").write_bytes(label())
     (images / "notes.txt").write_text("taken on Monday")
     said: list[str] = []
@@ -291,9 +290,9 @@ def test_a_manifest_may_begin_with_a_mark_or_white_space(tmp_path, front):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_a_pipe_of_images_is_a_manifest_whatever_follows_them(tmp_path, tools, encoding):
+def test_a_pipe_of_images_is_a_manifest_whatever_follows_them(tmp_path, encoding):
     train = channel(tmp_path, "train", pipe=True)
-    scene = tools.draw_scene(1)
+    scene = jobs.draw_scene(1)
     with train.first_pipe.open("wb") as file:
         file.write(frame(scene.jpeg))
     with pytest.raises(TrainingDataError, match="ends after image 1, without its annotation; check Attrib"):

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from tests.detector import jobs
+
 
 @pytest.fixture(scope="module")
 def genuine(tmp_path_factory, run_script):
@@ -21,8 +23,8 @@ def test_it_answers_as_its_own_training_graph_does(genuine, run_script):
     assert described["largest_batch_difference"] == 0.0
 
 
-def test_it_is_served(genuine, scenes, tools):
-    running = tools.serve(genuine.parent)
+def test_it_is_served(genuine, scenes):
+    running = jobs.serve(genuine.parent)
     status, answer = running.invoke(scenes[0].jpeg, accept="application/json;annotation=1")
     assert status == 200
     assert answer["image_size"] == [{"width": 160, "height": 120, "depth": 3}]
@@ -30,9 +32,7 @@ def test_it_is_served(genuine, scenes, tools):
     assert running.stop() == 0
 
 
-def test_it_is_continued_under_its_own_symbol_with_frozen_layers_untouched(
-    job, genuine, scenes, tools, run_script
-):
+def test_it_is_continued_under_its_own_symbol_with_frozen_layers_untouched(job, genuine, scenes, run_script):
     job.hyperparameters |= {
         "base_network": "resnet-50",
         "image_shape": "300",
@@ -40,9 +40,9 @@ def test_it_is_continued_under_its_own_symbol_with_frozen_layers_untouched(
         "epochs": "2",
         "freeze_layer_pattern": "^(conv0_|stage1_).*",
     }
-    job.files("train", {"train.rec": tools.record_stream(scenes[:8])})
-    job.files("validation", {"validation.rec": tools.record_stream(scenes[40:])})
-    archive = {"model.tar.gz": tools.model_archive(genuine)}
+    job.files("train", {"train.rec": jobs.record_stream(scenes[:8])})
+    job.files("validation", {"validation.rec": jobs.record_stream(scenes[40:])})
+    archive = {"model.tar.gz": jobs.model_archive(genuine)}
     job.files("model", archive, "application/x-sagemaker-model")
     outcome = job.run()
     assert outcome.exit_code == 0, outcome.output

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from PIL import Image
 
+from tests.detector import jobs
+
 
 def png(jpeg: bytes) -> bytes:
     out = io.BytesIO()
@@ -98,8 +100,8 @@ def test_callers_at_once_get_the_answers_they_would_get_alone(server, scenes):
         assert list(callers.map(server.invoke, bodies)) == alone
 
 
-def test_sigterm_ends_the_server_cleanly_even_under_way(trained, scenes, tools):
-    running = tools.serve(trained.model.parent)
+def test_sigterm_ends_the_server_cleanly_even_under_way(trained, scenes):
+    running = jobs.serve(trained.model.parent)
     with ThreadPoolExecutor(4) as callers:
         answers = [callers.submit(running.invoke, scenes[0].jpeg) for _ in range(8)]
         assert answers[0].result()[0] == 200
@@ -109,19 +111,18 @@ def test_sigterm_ends_the_server_cleanly_even_under_way(trained, scenes, tools):
             answer.exception()  # answered or refused, but none hangs
 
 
-def test_a_model_directory_without_a_model_is_one_sentence(tmp_path, tools):
+@pytest.mark.usefixtures("programs")
+def test_a_model_directory_without_a_model_is_one_sentence(tmp_path):
     (tmp_path / "model").mkdir()
     with pytest.raises(AssertionError, match=r"A model has exactly one \*\.params; 0 were found\."):
-        tools.serve(tmp_path)
+        jobs.serve(tmp_path)
 
 
-def test_each_known_form_of_an_answer_can_be_asked_for_by_the_environment(
-    trained, scenes, tools, monkeypatch
-):
+def test_each_known_form_of_an_answer_can_be_asked_for_by_the_environment(trained, scenes, monkeypatch):
     answers = {}
     for form in ("annotations", "predictions", "prediction"):
         monkeypatch.setenv("SECONDLOOK_DETECTOR_ANSWER_FORM", form)
-        running = tools.serve(trained.model.parent)
+        running = jobs.serve(trained.model.parent)
         _, answers[form] = running.invoke(scenes[0].jpeg, accept="application/json;annotation=1")
         assert running.stop() == 0
     documented = answers["annotations"]
@@ -131,4 +132,4 @@ def test_each_known_form_of_an_answer_can_be_asked_for_by_the_environment(
     assert len(answers["prediction"]["prediction"]) == len(documented["annotations"])
     monkeypatch.setenv("SECONDLOOK_DETECTOR_ANSWER_FORM", "boxes")
     with pytest.raises(AssertionError, match="expected one of annotations, predictions, prediction"):
-        tools.serve(trained.model.parent)
+        jobs.serve(trained.model.parent)

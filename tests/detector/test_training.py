@@ -8,6 +8,8 @@ import signal
 
 import pytest
 
+from tests.detector import jobs
+
 CROSS_ENTROPY = r"#quality_metric: host=\S+, epoch=\S+, batch=\S+ train cross_entropy <loss>=(\S+)"
 SMOOTH_L1 = r"#quality_metric: host=\S+, epoch=\S+, batch=\S+ train smooth_l1 <loss>=(\S+)"
 VALIDATION_MAP = r"#quality_metric: host=\S+, epoch=\S+, validation mAP <score>=\((\S+)\)"
@@ -43,10 +45,10 @@ def test_training_from_named_pipes_learns_and_leaves_the_algorithms_artifact(tra
     assert hyperparameters["nms_topk"] == "400"
 
 
-def test_the_best_map_in_the_log_is_that_of_the_saved_model(job, scenes, tools, run_script, tmp_path):
+def test_the_best_map_in_the_log_is_that_of_the_saved_model(job, scenes, run_script, tmp_path):
     job.hyperparameters |= {"num_training_samples": "48", "epochs": "12", "image_shape": "64"}
-    job.files("train", {"train.rec": tools.record_stream(scenes)})
-    job.files("validation", {"validation.rec": tools.record_stream(scenes[:16])})
+    job.files("train", {"train.rec": jobs.record_stream(scenes)})
+    job.files("validation", {"validation.rec": jobs.record_stream(scenes[:16])})
     outcome = job.run()
     records = job.base / "input/data/validation/validation.rec"
     best = max(outcome.metric(VALIDATION_MAP))
@@ -78,20 +80,18 @@ def test_the_symbol_is_the_algorithms_training_symbol(trained, run_script):
     assert described["largest_batch_difference"] == 0.0
 
 
-def test_the_same_input_gives_the_same_bytes(job, trained, scenes, tools):
+def test_the_same_input_gives_the_same_bytes(job, trained, scenes):
     job.hyperparameters |= {"num_training_samples": "40"}
-    job.pipe("train", tools.manifest_stream(scenes[:40])).pipe(
-        "validation", tools.manifest_stream(scenes[40:])
-    )
+    job.pipe("train", jobs.manifest_stream(scenes[:40])).pipe("validation", jobs.manifest_stream(scenes[40:]))
     assert digest(job.run().model) == digest(trained.model)
 
 
 @pytest.mark.parametrize("unpacked", [False, True], ids=["model.tar.gz", "unpacked files"])
-def test_a_model_is_continued_from_recordio_files(job, trained, scenes, tools, unpacked):
+def test_a_model_is_continued_from_recordio_files(job, trained, scenes, unpacked):
     job.hyperparameters |= {"num_training_samples": "16", "epochs": "1", "learning_rate": "0.001"}
-    job.files("train", {"train.rec": tools.record_stream(scenes[:16])})
-    job.files("validation", {"validation.rec": tools.record_stream(scenes[40:])})
-    archive = {"model.tar.gz": tools.model_archive(trained.model, inside="./")}
+    job.files("train", {"train.rec": jobs.record_stream(scenes[:16])})
+    job.files("validation", {"validation.rec": jobs.record_stream(scenes[40:])})
+    archive = {"model.tar.gz": jobs.model_archive(trained.model, inside="./")}
     files = {path.name: path.read_bytes() for path in trained.model.iterdir()}
     job.files("model", files if unpacked else archive, "application/x-sagemaker-model")
     outcome = job.run()
@@ -118,17 +118,17 @@ def test_a_model_is_continued_from_recordio_files(job, trained, scenes, tools, u
         ),
     ],
 )
-def test_a_model_of_another_kind_is_not_continued(job, trained, scenes, tools, change, sentence):
+def test_a_model_of_another_kind_is_not_continued(job, trained, scenes, change, sentence):
     job.hyperparameters |= {"num_training_samples": "8"} | change
-    job.files("train", {"train.rec": tools.record_stream(scenes[:8])})
-    job.files("validation", {"validation.rec": tools.record_stream(scenes[:8])})
-    job.files("model", {"model.tar.gz": tools.model_archive(trained.model)}, "application/x-sagemaker-model")
+    job.files("train", {"train.rec": jobs.record_stream(scenes[:8])})
+    job.files("validation", {"validation.rec": jobs.record_stream(scenes[:8])})
+    job.files("model", {"model.tar.gz": jobs.model_archive(trained.model)}, "application/x-sagemaker-model")
     outcome = job.run()
     assert (outcome.exit_code, outcome.failure) == (1, sentence)
     assert not outcome.model.exists()
 
 
-def test_image_and_json_files_train_too_and_a_broken_image_is_left_out(job, scenes, tools):
+def test_image_and_json_files_train_too_and_a_broken_image_is_left_out(job, scenes):
     job.hyperparameters |= {"num_training_samples": "17", "epochs": "1", "early_stopping": "True"}
     job.hyperparameters |= {"mini_batch_size": "5", "optimizer": "sgd", "lr_scheduler_step": "1"}
     for channel, chosen in (("train", scenes[:16]), ("validation", scenes[40:])):
@@ -136,7 +136,7 @@ def test_image_and_json_files_train_too_and_a_broken_image_is_left_out(job, scen
         labels = {f"a/{index}.json": scene.label() for index, scene in enumerate(chosen)}
         job.files(f"{channel}_annotation", labels, "application/x-image")
     job.files("train", {"a/x.jpg": scenes[0].jpeg[:900]}, "image/jpeg")
-    job.files("train_annotation", {"a/x.json": tools.draw_scene(1, objects=0).label()}, "application/x-image")
+    job.files("train_annotation", {"a/x.json": jobs.draw_scene(1, objects=0).label()}, "application/x-image")
     outcome = job.run()
     assert outcome.exit_code == 0, outcome.output
     assert (
@@ -165,10 +165,10 @@ def test_image_and_json_files_train_too_and_a_broken_image_is_left_out(job, scen
         ({"label_width": "8"}, "ClientError: record "),
     ],
 )
-def test_a_bad_configuration_is_one_sentence_in_the_failure_file(job, scenes, tools, change, sentence):
+def test_a_bad_configuration_is_one_sentence_in_the_failure_file(job, scenes, change, sentence):
     job.hyperparameters |= {"num_training_samples": "8"} | change
-    job.files("train", {"train.rec": tools.record_stream(scenes[:8])})
-    job.files("validation", {"validation.rec": tools.record_stream(scenes[:8])})
+    job.files("train", {"train.rec": jobs.record_stream(scenes[:8])})
+    job.files("validation", {"validation.rec": jobs.record_stream(scenes[:8])})
     outcome = job.run()
     assert outcome.exit_code == 1
     assert outcome.failure is not None
@@ -176,9 +176,9 @@ def test_a_bad_configuration_is_one_sentence_in_the_failure_file(job, scenes, to
     assert "\n" not in outcome.failure
 
 
-def test_a_stopped_job_saves_the_model_it_has(job, scenes, tools):
+def test_a_stopped_job_saves_the_model_it_has(job, scenes):
     job.hyperparameters |= {"num_training_samples": "16", "epochs": "5000"}
-    job.pipe("train", tools.record_stream(scenes[:16])).pipe("validation", tools.record_stream(scenes[40:]))
+    job.pipe("train", jobs.record_stream(scenes[:16])).pipe("validation", jobs.record_stream(scenes[40:]))
     process = job.start()
     lines = []
     for line in process.stdout:

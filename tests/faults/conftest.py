@@ -9,9 +9,11 @@ import pytest
 
 from tests.faults.deployment import BUCKET, Deployment
 from tests.faults.servers import Servers
+from tests.support.lanes import starts
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def fault_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
     """S3, SageMaker and the Review Desk, for nights only."""
     servers = Servers(tmp_path_factory.mktemp("faults"))

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.usefixtures("programs")
+
 FOLDER = Path(__file__).parent
 TASKS = {
     *("plan", "deploy", "score", "score_archive", "scored", "launch", "await_reviews", "manifest"),

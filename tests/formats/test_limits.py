@@ -6,6 +6,7 @@ import io
 import subprocess
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -26,6 +27,7 @@ print(sorted({"secondlook", "boto3", "airflow", "include.detector", "include.dem
 """
 
 
+@pytest.mark.usefixtures("programs")
 def test_formats_are_read_in_the_environment_of_the_detector_too():
     python = ROOT / "build" / "venv-detector" / "bin" / "python"
     told = subprocess.run(

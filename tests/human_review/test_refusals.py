@@ -186,6 +186,7 @@ def test_a_flow_definition_that_is_not_active(service, scored, context, status, 
         scored.launch().execute(context)
 
 
+@pytest.mark.usefixtures("network")
 def test_a_service_that_cannot_be_reached(monkeypatch):
     monkeypatch.setenv(
         "AIRFLOW_CONN_NOWHERE",

@@ -39,6 +39,7 @@ def all_that_are_left(mine: Ports) -> set[int]:
     return found
 
 
+@pytest.mark.usefixtures("programs")
 def test_servers_side_by_side_share_no_port(hundred, tmp_path):
     file = tmp_path / "ports"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}

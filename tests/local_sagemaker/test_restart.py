@@ -129,6 +129,7 @@ def test_wrong_settings_are_one_sentence(tmp_path, algorithms_file, aws_credenti
     running.stop()
 
 
+@pytest.mark.usefixtures("programs")
 def test_the_command_explains_itself():
     ended = serve("--help")
     assert ended.returncode == 0

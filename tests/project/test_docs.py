@@ -15,6 +15,7 @@ import pytest
 from include.review_desk.aws_api import handlers
 from include.review_desk.web.worker_api import WorkerApi
 from secondlook.settings import Settings
+from tests.support.lanes import starts
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -55,6 +56,7 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
+@starts("server")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built as ``make docs`` builds it."""
     folder = tmp_path_factory.mktemp("docs") / "site"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,6 +39,7 @@ def test_nothing_comes_from_another_repository() -> None:
     assert {hook["language"] for hook in hooks()} == {"system"}
 
 
+@pytest.mark.usefixtures("programs")
 def test_pre_commit_accepts_the_configuration() -> None:
     command = [sys.executable, "-m", "pre_commit", "validate-config", str(CONFIG)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -106,6 +106,7 @@ def test_a_use_with_a_fallback_and_another_one_of_that_name_are_none(source: str
     assert list(uses(source)) == []
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
     ("version", "program"), interpreters().items(), ids=lambda value: value.replace("/", "_")
 )
@@ -113,6 +114,7 @@ def test_every_file_compiles_without_a_warning_and_finds_its_names(version: str,
     assert faults_with(program) == [], f"on Python {version}"
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_missing_name_is_found(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.py"
     wrong.write_text("import os.path\nfrom shutil import no_such\nimport ssl as s\ns.nothing\nx = 1 is 1\n")

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PLUGINS = Path(__file__).parents[2] / "plugins"
 # Names what would have been reached, and reaches nothing.
 WATCHED = """
@@ -63,6 +65,7 @@ def told(program: str) -> list[str]:
     return [line[2:] for line in done.stdout.splitlines() if line.startswith("> ")]
 
 
+@pytest.mark.usefixtures("programs")
 def test_the_sdk_is_asked_late_and_reports_nothing() -> None:
     early, address, refused, said, hosts = told(OURS + REPORTED)
     assert early == "False"
@@ -72,6 +75,7 @@ def test_the_sdk_is_asked_late_and_reports_nothing() -> None:
     assert (said, hosts) == ("done", "[]")
 
 
+@pytest.mark.usefixtures("programs")
 def test_it_would_report_its_use_by_default() -> None:
     said, hosts = told(REPORTED)
     assert said == "done"

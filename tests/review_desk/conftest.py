@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.desk import BUCKET, Flow, S3Server, Site, s3_client
+from tests.support.lanes import starts
 from tests.support.postgres import PostgresServer, postgres_binaries
 from tests.support.servers import free_port
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def desk_s3(tmp_path_factory: pytest.TempPathFactory):
     """S3 with one bucket and one picture, shared by all desks."""
     server = S3Server(tmp_path_factory.mktemp("s3"))
@@ -26,6 +28,7 @@ def desk_s3(tmp_path_factory: pytest.TempPathFactory):
 
 
 @pytest.fixture(scope="session")
+@starts("server")
 def postgres_server():
     """A PostgreSQL server; the tests that need it are skipped where Debian's package is not installed."""
     server = PostgresServer(postgres_binaries(), free_port())
@@ -61,6 +64,7 @@ def postgres_site(
 
 
 @pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+@starts("server")
 def both_sites(request: pytest.FixtureRequest) -> Site:
     """The desk on SQLite, then the one on PostgreSQL."""
     return request.getfixturevalue("site" if request.param == "sqlite" else "postgres_site")

@@ -116,6 +116,7 @@ def test_errors_of_the_database_do_not_quote_what_was_stored(tmp_path: Path):
         open_database("sqlite:////no/such/folder/desk.db")
 
 
+@pytest.mark.usefixtures("programs")
 def test_serve_needs_no_more_than_a_database_and_a_bucket(tmp_path: Path):
     port = free_port()
     command = [
@@ -156,6 +157,7 @@ def test_a_missing_bucket_is_one_sentence_and_other_buckets_are_refused(tmp_path
         site.close()
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [

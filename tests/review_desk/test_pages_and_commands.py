@@ -137,6 +137,7 @@ def test_a_second_server_on_the_same_database_is_refused(site):
     assert "Another Review Desk serves this database" in second.stderr
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize(
     ("content", "part"),
     [(None, "cannot be read"), ("{", "is not JSON"), ("{}", "must be like"), ("[1]", "must be like")],
@@ -151,6 +152,7 @@ def test_credentials_that_cannot_be_used_are_one_sentence(tmp_path, content: str
     assert "Traceback" not in result.stderr
 
 
+@pytest.mark.usefixtures("programs")
 def test_help_says_how_to_start():
     assert "--credentials" in run("serve", "--help").stdout
     text = run("--help").stdout

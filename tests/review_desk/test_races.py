@@ -20,6 +20,7 @@ from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from include.review_desk.worker_templates.rendering import Renderer
 from tests.support.desk import flow_request, unique
+from tests.support.lanes import starts
 from tests.support.reviewer import PASSWORD
 from tests.support.servers import wait_for
 
@@ -55,6 +56,7 @@ class TurnedClock:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+@starts("server")
 def url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path_factory.mktemp('races')}/desk.db"

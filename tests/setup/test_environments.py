@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import ENVIRONMENT, ROOT, UV_VERSION, Machine, lay_python, needs_ensurepip
+from tests.setup.machine import ENVIRONMENT, ROOT, UV_VERSION, Machine, lay_python, needs_ensurepip
 
 NO_UV = ("ensurepip",)
 
@@ -248,6 +248,7 @@ def test_a_machine_without_builds_is_refused(
         program.check_machine()
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("change", ["moved", "without its Python", None])
 def test_make_sets_up_again_what_was_moved_or_lost_its_python(tmp_path: Path, change: str | None) -> None:
     for name in ("Makefile", "requirements.lock"):
@@ -263,6 +264,7 @@ def test_make_sets_up_again_what_was_moved_or_lost_its_python(tmp_path: Path, ch
     assert question.returncode == (1 if change else 0), question.stderr
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_checkout_in_a_folder_that_python_cannot_name_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "a:b"
     folder.mkdir()
@@ -272,6 +274,7 @@ def test_a_checkout_in_a_folder_that_python_cannot_name_is_refused(tmp_path: Pat
     assert "has a colon in it, which PYTHONPATH cannot have: move it to another folder." in done.stderr
 
 
+@pytest.mark.usefixtures("programs")
 @pytest.mark.parametrize("target", ["demo", "up"])
 @pytest.mark.parametrize("from_environment", [False, True])
 def test_make_hands_over_what_the_user_gave_as_typed(

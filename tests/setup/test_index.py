@@ -49,6 +49,7 @@ def test_a_folder_of_wheels_is_enough() -> None:
     assert options({"PIP_FIND_LINKS": "/wheels"}) == []
 
 
+@pytest.mark.usefixtures("programs")
 def test_settings_are_those_that_pip_reports(tmp_path: Path) -> None:
     pip = tmp_path / "pip.py"
     pip.write_text("print(\"global.index-url='https://mirror.example/simple'\\n:env:.cert='/etc/ca.pem'\")")

@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from include.setup.watch import run
+
+pytestmark = pytest.mark.usefixtures("programs")
 
 ROOT = Path(__file__).parents[2]
 

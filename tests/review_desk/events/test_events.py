@@ -9,7 +9,7 @@ import signal
 
 from include.review_desk.events.delivery import KEEP_MS, drop_old
 from include.review_desk.storage import schema
-from tests.review_desk.events.conftest import SECRET
+from tests.review_desk.events.receivers import SECRET
 from tests.support.aws import ACCOUNT_ID, REGION
 from tests.support.desk import BUCKET
 from tests.support.reviewer import box

@@ -10,12 +10,12 @@ from sqlalchemy import select, update
 
 from include.review_desk.people.sessions import hash_token
 from include.review_desk.storage import schema
+from tests.review_desk.people.commands import invite, run
 from tests.support.desk import unique
 from tests.support.reviewer import PASSWORD, Reviewer
 from tests.support.servers import wait_for
 
 from .browser import Browser, field, problem
-from .conftest import invite, run
 
 
 def test_an_invitation_makes_one_account_and_signs_in(both_sites):

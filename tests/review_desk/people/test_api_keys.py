@@ -11,10 +11,9 @@ from botocore.exceptions import ClientError
 from sqlalchemy import select
 
 from include.review_desk.storage import schema
+from tests.review_desk.people.commands import refused_start, row, run
 from tests.support.desk import unique
 from tests.support.servers import ServerProcess, free_port, wait_for
-
-from .conftest import refused_start, row, run
 
 
 def make_key(site, client: str, *options: str, **environment: str) -> dict[str, str]:
@@ -91,6 +90,7 @@ def test_on_postgresql_the_key_file_must_be_named(postgres_site, tmp_path):
         assert run("revoke-key", *database, key["aws_access_key_id"]).returncode == 0
 
 
+@pytest.mark.usefixtures("programs")
 def test_another_desk_key_is_noticed_before_anything_breaks(tmp_path):
     database = ("--database", f"sqlite:///{tmp_path}/desk.db")
     made = run("create-key", *database, "--client", "a")
@@ -105,6 +105,7 @@ def test_another_desk_key_is_noticed_before_anything_breaks(tmp_path):
     assert not (tmp_path / "desk.db.key").exists(), "a lost key is not replaced in silence"
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_desk_without_any_key_says_how_to_make_one(tmp_path):
     port = free_port()
     desk = ServerProcess(

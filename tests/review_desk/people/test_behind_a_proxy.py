@@ -13,6 +13,7 @@ from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.opening import open_database
 from tests.support.aws import REGION
 from tests.support.desk import ACCESS_KEY, SECRET_KEY
+from tests.support.lanes import starts
 from tests.support.reviewer import PASSWORD
 from tests.support.servers import ServerProcess, free_port
 
@@ -22,6 +23,7 @@ PUBLIC = "https://desk.example"
 
 
 @pytest.fixture(scope="module")
+@starts("server")
 def url(tmp_path_factory: pytest.TempPathFactory):
     folder, port = tmp_path_factory.mktemp("proxied"), free_port()
     database_url = f"sqlite:///{folder}/desk.db"

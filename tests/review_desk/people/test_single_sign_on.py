@@ -17,16 +17,18 @@ from include.review_desk.people.accounts import remove_worker
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage import schema
 from include.review_desk.storage.opening import open_database
+from tests.review_desk.people.commands import run
 from tests.support.desk import unique
+from tests.support.lanes import starts
 from tests.support.reviewer import PASSWORD
 from tests.support.servers import ServerProcess, free_port
 
 from .browser import Browser, problem
-from .conftest import run
 from .provider import CLIENT_ID, CLIENT_SECRET, Provider
 
 
 @pytest.fixture(scope="module")
+@starts("server")
 def running_provider():
     provider = Provider()
     provider.start()
@@ -286,6 +288,7 @@ def test_signing_in_leads_nowhere_but_into_the_desk(browser, provider):
     assert sign_in(browser, "//evil.example/").headers["location"] == "/"
 
 
+@pytest.mark.usefixtures("programs")
 def test_a_provider_that_is_away_or_not_what_it_says_leaves_password_sign_in(tmp_path, provider):
     desk = Desk(tmp_path, provider.issuer)
     desk.server.start()

@@ -23,6 +23,7 @@ from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import make_engine
 from include.review_desk.storage.opening import open_database
 from include.review_desk.storage.upgrade import HEAD, alembic_config
+from tests.support.lanes import starts
 
 ROOT = Path(__file__).resolve().parents[3]
 # The dump of a database that a desk of version 1 made: loops completed, not yet written, in work, declined.
@@ -59,6 +60,7 @@ def version_1_file(folder: Path) -> Path:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
+@starts("server")
 def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/desk.db"
@@ -186,6 +188,7 @@ def test_a_database_of_a_newer_desk_is_refused(empty_url):
         open_database(empty_url)
 
 
+@pytest.mark.usefixtures("programs")
 def test_opening_a_database_that_is_up_to_date_does_not_load_alembic(tmp_path):
     url = f"sqlite:///{tmp_path}/desk.db"
     open_database(url).close()

@@ -16,6 +16,7 @@ from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import make_engine
 from include.review_desk.storage.only_server import only_server
 from include.review_desk.storage.opening import open_database
+from tests.support.lanes import starts
 
 ROOT = Path(__file__).resolve().parents[3]
 SECRET = "not-a-secret"
@@ -105,6 +106,7 @@ def test_connections_cut_off_meanwhile_are_replaced(postgres_server, monkeypatch
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
+@starts("server")
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/desk.db"
