@@ -27,7 +27,7 @@ time is trained and judged, whatever the pools allow: the others wait, deferred,
 champion of that moment.
 
 **What it may cost.** `launch` reserves its reviews in the month's budget before it asks anybody; what does
-not fit is deferred to a later night. Ending or clearing `await_reviews` takes no question back.
+not fit is postponed to a later night. Ending or clearing `await_reviews` takes no question back.
 
 **When something fails**, clear the failed task: every task finds what it has done before and goes on from
 there. A night that ends after `manifest` with `train` skipped is a success: there were too few new answers.
@@ -159,6 +159,10 @@ PARAMS: dict[str, Any] = {
 }
 
 NIGHT = "{{ night_of() }}"
+REVIEW = (
+    "{{ settings.review.override(policy=params.review_policy, policy_params=params.policy_params, "
+    "limit=params.review_limit, audit_share=params.audit_share) }}"
+)
 POLICY = "{{ choose(params.review_policy, settings.review.policy) }}"
 # Another policy than the settings' does not take the parameters meant for theirs.
 POLICY_PARAMS = (
@@ -264,20 +268,8 @@ with DAG(
         model="{{ ti.xcom_pull(task_ids='scored')['model'] }}",
         flow_definition_name="{{ settings.flow_definition }}",
         labels="{{ settings.labels }}",
-        review_policy=POLICY,
-        policy_params=POLICY_PARAMS,
+        review=REVIEW,
         choose_again="{{ params.choose_again }}",
-        review_limit="{{ choose(params.review_limit, settings.review.limit) }}",
-        audit_share="{{ choose(params.audit_share, settings.review.audit_share) }}",
-        predraw_score="{{ settings.review.predraw_score }}",
-        round="{{ settings.review.round }}",
-        price_per_review="{{ settings.review.price_per_review }}",
-        currency="{{ settings.review.currency }}",
-        night_money="{{ settings.review.night_money }}",
-        month_limit="{{ settings.review.month_limit }}",
-        month_money="{{ settings.review.month_money }}",
-        deferred_nights="{{ settings.review.deferred_nights }}",
-        loops_per_second="{{ settings.review.loops_per_second }}",
         airflow_conn_id="{{ settings.airflow_conn_id }}",
         a2i_conn_id="{{ settings.a2i_conn_id }}",
         pool=LAUNCH_POOL,

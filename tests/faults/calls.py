@@ -45,7 +45,7 @@ EVERY_ATTEMPT = frozenset({"refused", "reset", "429", "500", "503", "half-read"}
 STALL_SECONDS = 60.0
 _NAMED = re.compile(r"second-look(-[a-z]+)*-[0-9a-f]{12,}(-\d+)?")
 _HASH = re.compile(r"\b[0-9a-f]{12,64}\b")
-_LAUNCHED = re.compile(r'(deferred/|"planned_on": ?")\d{4}-\d\d-\d\d')
+_LAUNCHED = re.compile(r'(postponed/|"selected_on": ?")\d{4}-\d\d-\d\d')
 _OUTPUT = re.compile(r"(reviews/a2i/).*(?=/second-look-)")
 _PAGE_MEMBERS = {
     "ListObjectsV2": "MaxKeys",

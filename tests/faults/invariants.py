@@ -48,7 +48,7 @@ class Invariants:
     def violations(self) -> list[Violation]:
         """Everything that does not hold."""
         checks = (
-            *(self.images, self.loops, self.manifest, self.budget, self.deferred),
+            *(self.images, self.loops, self.manifest, self.budget, self.postponed),
             *(self.training, self.transforms, self.champion, self.endpoint),
         )
         return sorted({violation for check in checks for violation in check()})
@@ -97,13 +97,13 @@ class Invariants:
                 held.update(list(reservation["loops"]))
         yield from _once("the reservation of", _names(self._ledger()), held)
 
-    def deferred(self) -> Iterator[Violation]:
-        """A night that deferred images is marked, once, so that later nights find them."""
+    def postponed(self) -> Iterator[Violation]:
+        """A night that postponed images is marked, once, so that later nights find them."""
         lines = self._lines(self.layout.ledger(NIGHT))
         wanted = {NIGHT} if len(lines) > len(self._ledger()) else set()
         marks = self.deployment.keys(self.layout.postponed_marks() + "/")
         yield from _once(
-            "the mark of deferred images of", wanted, Counter(m.rpartition("/")[2] for m in marks)
+            "the mark of postponed images of", wanted, Counter(m.rpartition("/")[2] for m in marks)
         )
 
     def training(self) -> Iterator[Violation]:

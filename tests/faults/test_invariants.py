@@ -118,7 +118,7 @@ def test_a_leaked_reservation_is_counted(night: Deployment) -> None:
         assert [violation.kind for violation in found] == [DUPLICATE]
 
 
-def test_deferred_images_that_no_later_night_would_find_are_counted(night: Deployment) -> None:
+def test_postponed_images_that_no_later_night_would_find_are_counted(night: Deployment) -> None:
     (key,) = night.keys(night.layout.postponed_marks() + "/")
     night.s3.delete_object(Bucket=BUCKET, Key=key)
     assert [violation.kind for violation in Invariants(night, loops=LOOPS).violations()] == [LOSS]

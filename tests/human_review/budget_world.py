@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from decimal import Decimal
-from unittest import mock
+from types import SimpleNamespace
 
 from greenlet import GreenletExit, getcurrent, greenlet
 
@@ -24,9 +24,8 @@ from secondlook.hooks.human_loops import ActiveFlow, InvalidLoopError
 from secondlook.hooks.s3 import ObjectChangedError, ObjectHead, ObjectMissingError, StoredObject
 from secondlook.layout import Layout
 from secondlook.operators.launch import HumanLoopStartOperator
-from secondlook.records import budgets, document
-from secondlook.review import LedgerLine, MonthBudget, ReviewPlan, ScoredNight
-from secondlook.runtime.links import ReviewLink
+from secondlook.review import Claims, LedgerLine, MonthBudget, NightSelection
+from secondlook.runtime.pace import Timing
 from tests.support.airflow import TaskInstance
 from tests.support.review_project import LABELS, MODEL
 
@@ -37,6 +36,8 @@ MONTHS = ("2026-11", "2026-12")
 PRICE = Decimal("0.08")
 REVIEWERS = 2
 COST = PRICE * REVIEWERS
+# What no launch changes: reading it is no moment at which others may come in between.
+PREDICTIONS = "p/predictions/"
 WRITES = frozenset({"write", "write_if_absent", "compare_and_swap", "delete", "start"})
 
 
@@ -51,8 +52,13 @@ def nothing(*arguments: object, **more: object) -> None:
 class Silence:
     """A log for a thousand examples."""
 
-    def __getattr__(self, name: str):
-        return nothing
+    debug = info = warning = error = staticmethod(nothing)
+
+
+class QuietLaunch(HumanLoopStartOperator):
+    """The operator, without a log."""
+
+    log = Silence()
 
 
 class Run:
@@ -64,9 +70,9 @@ class Run:
         self._fault = ""
         self._next_call = ""
         operator = world.launch(night, **arguments)
-        operator.__dict__["store"] = Stepped(world.objects, self)
-        operator.__dict__["service"] = Stepped(world.desk, self)
-        operator._predictions = lambda model: ScoredNight(world.predictions[night])
+        operator.store = Stepped(world.objects, self)
+        operator.service = Stepped(world.desk, self)
+        operator.timing = Timing(now=world.clock, sleep=nothing, after_lost_swap=nothing)
         self._greenlet = greenlet(self._work)
         world.runs.append(self)
         # Up to its first call, which is made by the first step.
@@ -88,6 +94,8 @@ class Run:
 
     def call(self, function, *arguments, **more):
         """Wait for the turn; called in the run, around each remote call."""
+        if str(arguments[0]).startswith(PREDICTIONS):
+            return function(*arguments, **more)
         self._next_call = function.__name__
         getcurrent().parent.switch()
         if self._fault == "before":
@@ -185,7 +193,7 @@ class Objects:
 class Desk:
     """The review service: starts a loop once, refuses some as invalid until that is corrected."""
 
-    control = None
+    control = SimpleNamespace(meta=SimpleNamespace(endpoint_url="http://desk"))
 
     def __init__(self) -> None:
         self.loops: set[str] = set()
@@ -219,12 +227,21 @@ class World:
         self.predictions = {
             night: [prediction(night, i) for i in range(n)] for night, n in zip(NIGHTS, images, strict=True)
         }
-        self.predictions[AFTERWARDS] = self.predictions[AND_THEN] = []
+        for night, predictions in self.predictions.items():
+            self.score(night, predictions)
+        for night in (AFTERWARDS, AND_THEN):
+            self.score(night)
         self.now = datetime(2026, 11, 30, 23, tzinfo=UTC)
         # Loops that were started while no budget was set; they are not counted.
         self.uncounted: set[str] = set()
         self._checked = (0, 0)
         self._launches: dict[object, HumanLoopStartOperator] = {}
+
+    def score(self, night: str, predictions: Sequence[Prediction] = ()) -> None:
+        """Write a night's predictions as the scoring task does."""
+        self.predictions[night] = list(predictions)
+        records = jsonl.encode_gzip(prediction.to_record() for prediction in predictions)
+        self.objects.write(LAYOUT.prediction_part(night, MODEL, 0), records)
 
     def launch_without_budget(self, night: str, calls: int) -> None:
         """Launch a night while no limit is set, and kill it before a call unless it ended earlier."""
@@ -241,20 +258,25 @@ class World:
         arguments = {**self.limits, **arguments}
         key = (night, *sorted(arguments.items()))
         if key not in self._launches:
-            defaults = {
-                "task_id": "launch",
-                "bucket": LAYOUT.bucket,
-                "prefix": LAYOUT.prefix,
-                "night": night,
-                "model": MODEL,
-                "flow_definition_name": "cells",
-                "labels": LABELS,
+            choose_again = arguments.pop("choose_again", False)
+            review = {
                 "audit_share": 0,
-                "review_policy": "random",
+                "policy": "random",
                 "price_per_review": PRICE,
-                "deferred_nights": 20,
+                "postponed_nights": 20,
+                "loops_per_second": 1000,
             }
-            self._launches[key] = HumanLoopStartOperator(**{**defaults, **arguments})
+            self._launches[key] = QuietLaunch(
+                task_id="launch",
+                bucket=LAYOUT.bucket,
+                prefix=LAYOUT.prefix,
+                night=night,
+                model=MODEL,
+                flow_definition_name="cells",
+                labels=LABELS,
+                review={**review, **arguments},
+                choose_again=choose_again,
+            )
         return copy(self._launches[key])
 
     def clock(self) -> datetime:
@@ -262,35 +284,28 @@ class World:
 
     @contextlib.contextmanager
     def staged(self) -> Iterator[None]:
-        """The world's clock, no pauses, and nothing that has no part in budgets."""
-        with (
-            mock.patch.object(budgets, "utc_now", self.clock),
-            mock.patch.object(document, "pause", nothing),
-            mock.patch.object(ReviewLink, "persist", nothing),
-            mock.patch("secondlook.operators.review_budget.recent_seconds", nothing),
-            mock.patch.object(HumanLoopStartOperator, "log", Silence()),
-        ):
-            try:
-                yield
-            finally:
-                # A failed example leaves runs in the middle of a call. In Python 3.11 one that is in a
-                # cached_property holds a lock of its class, for which the threads of later tests would wait.
-                for run in self.runs:
-                    run.abandon()
+        """Leave no run behind."""
+        try:
+            yield
+        finally:
+            # A failed example leaves runs in the middle of a call. In Python 3.11 one that is in a
+            # cached_property holds a lock of its class, for which the threads of later tests would wait.
+            for run in self.runs:
+                run.abandon()
 
     def month(self, month: str) -> MonthBudget:
         data, _ = self.objects.data.get(LAYOUT.budget(month), (b"", ""))
-        return MonthBudget.from_json(data, source=month) if data else MonthBudget(month)
+        return MonthBudget.from_json(data, source=month) if data else MonthBudget(month=month)
 
     def ledger(self, night: str) -> list[LedgerLine]:
         data, _ = self.objects.data.get(LAYOUT.ledger(night), (b"", ""))
         return [LedgerLine.from_record(record) for record in jsonl.decode(data)]
 
-    def plan(self, night: str) -> ReviewPlan:
-        return ReviewPlan.from_json(self.objects.read(LAYOUT.review_selection(night, 1))[0], source=night)
+    def selection(self, night: str) -> NightSelection:
+        return NightSelection.from_json(self.objects.read(LAYOUT.review_selection(night, 1))[0], source=night)
 
     def marks(self) -> list[str]:
-        """Nights that are marked as having deferred images."""
+        """Nights that are marked as having postponed images."""
         folder = LAYOUT.postponed_marks() + "/"
         return [item.key.rpartition("/")[2] for item in self.objects.list_objects(folder)]
 
@@ -306,7 +321,7 @@ class World:
         self._checked = moment
         reserved = self.reserved()
         assert len(set(reserved)) == len(reserved), "a loop is reserved twice"
-        assert self.desk.loops <= set(reserved) | self.uncounted, "somebody is asked without a reservation"
+        assert self.desk.loops <= set(reserved) | self.uncounted, "a loop started without a reservation"
         for month in MONTHS:
             budget = self.month(month)
             assert budget.images <= self.limits.get("month_limit", 999)
@@ -320,15 +335,14 @@ class World:
         asked = [line.loop for night in self.predictions for line in self.ledger(night) if line.asked]
         assert len(set(asked)) == len(asked), "two nights ask about one image"
         counted = self.desk.loops - self.uncounted
-        assert sorted(self.reserved()) == sorted(counted), "room is reserved that nobody uses"
+        assert sorted(self.reserved()) == sorted(counted), "room is reserved that no loop uses"
         for night in self.predictions:
             lines = self.ledger(night)
             assert len([x for x in lines if x.from_night is None]) == len(self.predictions[night])
-            claims = jsonl.decode_object(
-                self.objects.data.get(LAYOUT.taken_up(night), (b"{}", ""))[0], source="claims"
-            )
-            deferred = {line.loop for line in lines if not line.asked}
-            assert deferred <= set(claims) or night in self.marks(), "a deferred image is not to be found"
+            data, _ = self.objects.data.get(LAYOUT.taken_up(night), (b"{}", ""))
+            claims = Claims.from_json(data, source="claims").claimed
+            postponed = {line.loop for line in lines if not line.asked}
+            assert postponed <= set(claims) or night in self.marks(), "a postponed image is not to be found"
             for loop, by in claims.items():
                 takers = {x.loop for x in self.ledger(by.partition("/")[0]) if x.asked}
                 assert loop in takers, "an image is claimed that its claimant does not ask"
@@ -337,13 +351,13 @@ class World:
         """Launch a night with room for all that waits, and one after it that looks whether anything does."""
         self.now = datetime(2026, 12, 15, 3, tzinfo=UTC)
         for night in (AFTERWARDS, AND_THEN):
-            run = Run(self, night, review_limit=99, month_limit=99, month_money=None, night_money=None)
+            run = Run(self, night, limit=99, month_limit=99, month_money=None, night_money=None)
             run.finish()
             assert run.error is None, run.error
             self.check_end()
         for night in NIGHTS:
             missing = {line.loop for line in self.ledger(night)} - self.desk.loops
-            assert not missing, "a deferred image is asked by nobody"
+            assert not missing, "no night asks about a postponed image"
         assert self.ledger(AND_THEN) == []
         assert self.marks() == [], "a night is marked of which nothing waits"
 

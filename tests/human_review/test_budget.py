@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from secondlook.operators.base import ArgumentError
-from secondlook.operators.launch import OverBudgetError
+from secondlook.records.budgets import OverBudgetError
 from tests.support.airflow import TaskInstance
 from tests.support.review_project import NIGHT
 
@@ -28,50 +28,51 @@ def objects(project):
 def test_a_night_without_a_budget_writes_what_it_always_wrote(ready, context):
     ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(5)])
     scored = objects(ready)
-    result = ready.launch(review_limit=3).execute(context)
+    result = ready.launch(limit=3).execute(context)
 
     launched = objects(ready)
     assert {key: launched[key] for key in scored} == scored
     assert set(launched) - set(scored) == {f"reviews/{NIGHT}/ledger.jsonl", f"reviews/{NIGHT}/launch.json"}
     ledger = ready.lines(ready.layout.ledger(NIGHT))
     assert [list(line) for line in ledger] == [LINE] * 3
-    assert not {"deferred", "taken_up", "month", "cost"} & set(result)
+    budget = (result["postponed"], result["taken_up"], result["month"], result["cost"])
+    assert budget == (0, 0, None, None)
     assert context["ti"].xcoms["forecast"]["text"] == "3 images to review, no answers yet to tell how long."
 
 
 def test_a_budget_with_room_for_all_changes_no_byte_of_the_ledger(ready, context):
     ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(5)])
     key = ready.layout.ledger(NIGHT)
-    ready.launch(review_limit=3).execute(context)
+    ready.launch(limit=3).execute(context)
     without = ready.get(key)
     ready.s3.delete_object(Bucket=ready.bucket, Key=key)
-    result = ready.launch(review_limit=3, month_limit=100, price_per_review="0.012").execute(context)
+    result = ready.launch(limit=3, month_limit=100, price_per_review="0.012").execute(context)
     assert ready.get(key) == without
     assert (result["started"], result["adopted"], result["cost"]) == (0, 3, "0.036")
 
 
 def test_a_second_round_of_a_night_finds_what_the_first_has_left_of_its_money(ready, context):
     ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
-    money = {"review_limit": 4, "price_per_review": "1.00", "night_money": "5.00"}
+    money = {"limit": 4, "price_per_review": "1.00", "night_money": "5.00"}
     assert ready.launch(**money).execute(context)["started"] == 4
     ready.s3.delete_object(Bucket=ready.bucket, Key=ready.layout.ledger(NIGHT))
     result = ready.launch(**money, round=2).execute(context)
-    assert (result["selected"], result["deferred"], result["cost"]) == (1, 3, "1.00")
+    assert (result["selected"], result["postponed"], result["cost"]) == (1, 3, "1.00")
 
 
 def test_a_limit_set_after_a_launch_died_holds_for_the_loops_that_are_missing(ready, context):
     ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
-    ready.launch(review_limit=4).execute(context)
+    ready.launch(limit=4).execute(context)
     ledger = ready.lines(ready.layout.ledger(NIGHT))
     for line in ledger[2:]:
         ready.a2i.stop_human_loop(HumanLoopName=line["loop"])
         ready.a2i.delete_human_loop(HumanLoopName=line["loop"])
 
     with pytest.raises(OverBudgetError, match="1 of the 4 reviews in s3://"):
-        ready.launch(review_limit=4, month_limit=1).execute(context)
+        ready.launch(limit=4, month_limit=1).execute(context)
     assert set(ready.loops()) == {line["loop"] for line in ledger[:3]}
 
-    result = ready.launch(review_limit=4, month_limit=2).execute(context)
+    result = ready.launch(limit=4, month_limit=2).execute(context)
     assert (result["started"], result["adopted"]) == (1, 3)
     budget = json.loads(ready.get(ready.layout.budget(result["month"])))
     assert set(budget["reservations"][f"{NIGHT}/1"]["loops"]) == {line["loop"] for line in ledger[2:]}
@@ -79,26 +80,26 @@ def test_a_limit_set_after_a_launch_died_holds_for_the_loops_that_are_missing(re
 
 def test_a_limit_set_after_a_night_was_launched_writes_nothing_for_it(ready, context):
     ready.score([ready.prediction(f"image-{i}", 0.5, 0.6) for i in range(4)])
-    ready.launch(review_limit=4).execute(context)
+    ready.launch(limit=4).execute(context)
     launched = objects(ready)
-    assert ready.launch(review_limit=4, month_limit=0).execute(context)["adopted"] == 4
+    assert ready.launch(limit=4, month_limit=0).execute(context)["adopted"] == 4
     assert set(objects(ready)) == set(launched)
 
 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ({"price_per_review": "cheap"}, "price_per_review is 'cheap': give a number from 0"),
-        ({"price_per_review": "-0.08"}, "price_per_review is '-0.08': give a number from 0"),
-        ({"month_limit": -1}, "month_limit = -1 is outside the range from 0"),
-        ({"deferred_nights": "all"}, "deferred_nights must be a number, not 'all'"),
-        ({"night_money": "5.00"}, "price_per_review is 0, and a limit in money needs a price: set one"),
+        ({"price_per_review": "cheap"}, "price_per_review = 'cheap': input should be a valid decimal"),
+        ({"price_per_review": "-0.08"}, "price_per_review = '-0.08': input should be greater than or equal"),
+        ({"month_limit": -1}, "month_limit = -1: input should be greater than or equal"),
+        ({"postponed_nights": "all"}, "postponed_nights = 'all': input should be a valid integer"),
+        ({"night_money": "5.00"}, "night_money = '5.00': a limit in money needs review.price_per_review"),
     ],
 )
 def test_a_bad_budget_gets_one_sentence_while_the_dag_is_parsed(project, arguments, sentence):
     with pytest.raises(ArgumentError) as error:
         project.launch(**arguments)
-    assert str(error.value).startswith(f"Task launch: {sentence}")
+    assert str(error.value).startswith(f"Task launch: review cannot be used: {sentence}")
 
 
 def test_two_nights_racing_for_one_month_stay_within_it(ready):
@@ -116,17 +117,17 @@ def test_two_nights_racing_for_one_month_stay_within_it(ready):
 
     ledgers = {night: ready.lines(ready.layout.ledger(night)) for night in NIGHTS}
     asked = [line["loop"] for lines in ledgers.values() for line in lines if "state" not in line]
-    deferred = [line for lines in ledgers.values() for line in lines if line.get("state") == "deferred"]
+    postponed = [line for lines in ledgers.values() for line in lines if line.get("state") == "postponed"]
     assert set(ready.loops()) == set(asked)
-    assert (len(asked), len(deferred)) == (7, 3)
-    assert {line["state_reason"] for line in deferred} == {"over budget"}
+    assert (len(asked), len(postponed)) == (7, 3)
+    assert {line["state_reason"] for line in postponed} == {"over budget"}
     budget = json.loads(ready.get(ready.layout.budget(results[0]["month"])))
     assert (budget["images"], budget["spent"]) == (7, "0.56")
-    assert sum(result["deferred"] for result in results[:2]) == 3
+    assert sum(result["postponed"] for result in results[:2]) == 3
     assert tasks[0].xcoms["forecast"]["text"].startswith(f"{results[0]['selected']} images to review, 0.")
 
 
-def test_a_night_of_today_takes_up_what_an_archive_deferred(ready, context):
+def test_a_night_of_today_takes_up_what_an_archive_postponed(ready, context):
     archive = [f"2019-03-0{day}" for day in range(1, 4)]
     for night in archive:
         ready.score([ready.prediction(f"image-{i}", 0.5, 0.6, night=night) for i in range(2)], night)
@@ -142,10 +143,10 @@ def test_a_night_of_today_takes_up_what_an_archive_deferred(ready, context):
         assert ready.launch(night=night, month_limit=100).execute(context)["started"] == 0
     assert {night: ready.get(ready.layout.ledger(night)) for night in archive} == ledgers
     ready.score([ready.prediction("image", 0.5)])
-    result = ready.launch(month_limit=100, review_limit=4, deferred_nights=1).execute(context)
+    result = ready.launch(month_limit=100, limit=4, postponed_nights=1).execute(context)
     assert (result["selected"], result["taken_up"]) == (4, 3)
     ready.score([ready.prediction("image", 0.5, night=NIGHTS[1])], NIGHTS[1])
-    rest = ready.launch(night=NIGHTS[1], month_limit=100, deferred_nights=1).execute(context)
+    rest = ready.launch(night=NIGHTS[1], month_limit=100, postponed_nights=1).execute(context)
     assert (rest["selected"], rest["taken_up"]) == (3, 2)
     taken = [
         line["loop"] for n in NIGHTS for line in ready.lines(ready.layout.ledger(n)) if "from_night" in line
@@ -155,4 +156,4 @@ def test_a_night_of_today_takes_up_what_an_archive_deferred(ready, context):
     # Found once that nothing waits any more, the archive is not looked at again.
     ready.score([ready.prediction("image", 0.5, night="2026-11-22")], "2026-11-22")
     assert ready.launch(night="2026-11-22", month_limit=100).execute(context)["taken_up"] == 0
-    assert not [key for key in objects(ready) if key.startswith("deferred/")]
+    assert not [key for key in objects(ready) if key.startswith("postponed/")]

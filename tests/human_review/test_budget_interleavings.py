@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.hooks.human_loops import InvalidLoopError
-from secondlook.operators.launch import OverBudgetError
+from secondlook.records.budgets import OverBudgetError
 from tests.human_review.budget_world import AFTERWARDS, COST, LAYOUT, NIGHTS, Killed, Run, World
 
 limits = st.fixed_dictionaries(
-    {"review_limit": st.integers(4, 8), "month_limit": st.integers(0, 9)},
+    {"limit": st.integers(4, 8), "month_limit": st.integers(0, 9)},
     optional={
         "month_money": st.integers(0, 9).map(lambda images: images * COST + Decimal("0.05")),
         "night_money": st.integers(0, 4).map(lambda images: images * COST),
@@ -38,7 +38,7 @@ def decode(byte: int) -> tuple[int, str, str]:
 
 
 def a_night(world: World, number: int) -> str:
-    """Three times out of four one of the next nights that nobody has launched, else any night again."""
+    """Three times out of four one of the next nights that was not launched yet, else any night again."""
     new = [night for night in NIGHTS if not world.objects.exists(LAYOUT.ledger(night))]
     return new[number // 4 % min(2, len(new))] if new and number % 4 else NIGHTS[number % len(NIGHTS)]
 
@@ -110,43 +110,44 @@ def test_the_budget_is_never_exceeded_and_never_leaks(
         started = world.desk.starts
         for night in NIGHTS:
             Run(world, night).finish()
-        assert world.desk.starts == started, "a night run again asks somebody"
-        # Limits are lifted: what had no place, deferred or in a fixed ledger, finds one.
-        world.limits = {"review_limit": 8}
+        assert world.desk.starts == started, "a night run again starts loops"
+        # Limits are lifted: what had no place, postponed or in a fixed ledger, finds one.
+        world.limits = {"limit": 8}
         for night in NIGHTS:
             if not {line.loop for line in world.ledger(night) if line.asked} <= world.desk.loops:
                 Run(world, night).finish()
         world.take_up_the_rest()
 
 
-def test_a_later_night_with_room_takes_up_all_that_was_deferred():
-    world = World([4, 4, 4, 4, 0], {"review_limit": 8, "month_limit": 6}, refuses=False)
+def test_a_later_night_with_room_takes_up_all_that_was_postponed():
+    world = World([4, 4, 4, 4, 0], {"limit": 8, "month_limit": 6}, refuses=False)
     with world.staged():
         for night in NIGHTS:
             Run(world, night).finish()
         assert world.desk.starts == 6
         world.now = datetime(2026, 12, 15, 3, tzinfo=UTC)
         del world.limits["month_limit"]
-        Run(world, AFTERWARDS, review_limit=8).finish()
+        Run(world, AFTERWARDS, limit=8).finish()
         ledger = world.ledger(AFTERWARDS)
         assert [line.from_night for line in ledger] == [NIGHTS[1]] * 2 + [NIGHTS[2]] * 4 + [NIGHTS[3]] * 2
         assert [line.rank for line in ledger] == list(range(1, 9))
-        deferred = [line for night in NIGHTS[1:] for line in world.ledger(night) if not line.asked]
-        assert {line.state_reason for line in deferred} == {"over budget"}
-        as_deferred = [
-            replace(x, state="deferred", state_reason="over budget", from_night=None, rank=y.rank)
-            for x, y in zip(ledger, deferred[:8], strict=True)
+        postponed = [line for night in NIGHTS[1:] for line in world.ledger(night) if not line.asked]
+        assert {line.state_reason for line in postponed} == {"over budget"}
+        as_postponed = [
+            replace(x, state="postponed", state_reason="over budget", from_night=None, rank=y.rank)
+            for x, y in zip(ledger, postponed[:8], strict=True)
         ]
-        assert as_deferred == deferred[:8]
-        assert world.plan(AFTERWARDS).month == "2026-12"
+        assert as_postponed == postponed[:8]
+        assert world.selection(AFTERWARDS).month == "2026-12"
         world.check_end()
 
 
-def test_what_an_archive_deferred_is_taken_up_by_a_night_that_is_launched_later():
+def test_what_an_archive_postponed_is_taken_up_by_a_night_that_is_launched_later():
     """The nights are years older than the one with room; what counts is when they were launched."""
-    world = World([4, 4, 4, 4, 0], {"review_limit": 8, "month_limit": 2}, refuses=False)
+    world = World([4, 4, 4, 4, 0], {"limit": 8, "month_limit": 2}, refuses=False)
     tonight, tomorrow, too_late = "2030-01-09", "2030-01-10", "2030-01-20"
-    world.predictions |= {night: [] for night in (tonight, tomorrow, too_late)}
+    for night in (tonight, tomorrow, too_late):
+        world.score(night)
     with world.staged():
         for night in NIGHTS[:4]:
             Run(world, night).finish()
@@ -160,21 +161,21 @@ def test_what_an_archive_deferred_is_taken_up_by_a_night_that_is_launched_later(
 
         # They were launched on 30 November.
         world.now = datetime(2026, 12, 10, tzinfo=UTC)
-        Run(world, tonight, deferred_nights=9).finish()
+        Run(world, tonight, postponed_nights=9).finish()
         assert world.ledger(tonight) == []
-        Run(world, tomorrow, deferred_nights=10).finish()
+        Run(world, tomorrow, postponed_nights=10).finish()
         taken = [NIGHTS[0]] * 2 + [NIGHTS[1]] * 4 + [NIGHTS[2]] * 2
         assert [line.from_night for line in world.ledger(tomorrow)] == taken
         assert (world.desk.starts, world.month("2026-12").images) == (10, 8)
         # Two nights have nothing left that waits: the next one sees that once, and they are not read again.
         assert set(world.marks()) == set(NIGHTS[:4])
-        Run(world, too_late, review_limit=3, deferred_nights=10).finish()
+        Run(world, too_late, limit=3, postponed_nights=10).finish()
         assert [line.from_night for line in world.ledger(too_late)] == [NIGHTS[2]] * 2 + [NIGHTS[3]]
         assert world.marks() == list(NIGHTS[2:4])
 
 
 def test_a_night_takes_up_nothing_of_a_night_after_it():
-    world = World([0, 4, 0, 0, 0], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    world = World([0, 4, 0, 0, 0], {"limit": 8, "month_limit": 0}, refuses=False)
     with world.staged():
         Run(world, NIGHTS[1]).finish()
         Run(world, NIGHTS[0], month_limit=9).finish()
@@ -183,8 +184,8 @@ def test_a_night_takes_up_nothing_of_a_night_after_it():
         assert len(world.ledger(NIGHTS[2])) == 4
 
 
-def test_a_night_chosen_anew_finds_what_it_has_taken_up():
-    world = World([2, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 0}, refuses=False)
+def test_a_night_selected_again_finds_what_it_has_taken_up():
+    world = World([2, 0, 0, 0, 0], {"limit": 8, "month_limit": 0}, refuses=False)
     with world.staged():
         Run(world, NIGHTS[0]).finish()
         world.limits["month_limit"] = 9
@@ -201,7 +202,7 @@ def test_a_night_chosen_anew_finds_what_it_has_taken_up():
 
 
 def test_what_a_night_claims_and_gives_back_is_found_by_another():
-    world = World([0, 0, 2, 0, 2], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    world = World([0, 0, 2, 0, 2], {"limit": 8, "month_limit": 0}, refuses=False)
     with world.staged():
         Run(world, NIGHTS[2]).finish()
         world.limits["month_limit"] = 3
@@ -216,10 +217,10 @@ def test_what_a_night_claims_and_gives_back_is_found_by_another():
 
 
 def test_a_death_at_any_call_leaves_nothing_that_no_later_night_finds():
-    """Each of three nights dies once at the same call: one defers, one takes up, one finds it done."""
+    """Each of three nights dies once at the same call: one postpones, one takes up, one finds it done."""
     for fault in ("before", "after"):
         for call in range(30):
-            world = World([3, 0, 0, 0, 0], {"review_limit": 8}, refuses=False)
+            world = World([3, 0, 0, 0, 0], {"limit": 8}, refuses=False)
             with world.staged():
                 for night, limit in zip(NIGHTS[:3], (1, 2, 9), strict=True):
                     run = Run(world, night, month_limit=limit)
@@ -234,17 +235,17 @@ def test_a_death_at_any_call_leaves_nothing_that_no_later_night_finds():
 
 
 def test_what_two_months_want_to_take_up_is_asked_by_one_of_them():
-    world = World([0, 0, 2, 0, 0], {"review_limit": 8, "month_limit": 0}, refuses=False)
+    world = World([0, 0, 2, 0, 0], {"limit": 8, "month_limit": 0}, refuses=False)
     with world.staged():
         Run(world, NIGHTS[2]).finish()
-        # One night plans to take both up in November, sees December come, and goes on.
+        # One night selects both in November, sees December come, and goes on.
         early = Run(world, NIGHTS[3], month_limit=2)
         while not world.objects.exists(LAYOUT.review_selection(NIGHTS[3], 1)):
             early.step()
         world.now = datetime(2026, 12, 1, tzinfo=UTC)
         Run(world, NIGHTS[4], month_limit=1).finish()
         early.finish()
-        assert [line.from_night for line in world.plan(NIGHTS[3]).lines] == [NIGHTS[2]] * 2
+        assert [line.from_night for line in world.selection(NIGHTS[3]).lines] == [NIGHTS[2]] * 2
         asked = [sum(line.asked for line in world.ledger(night)) for night in NIGHTS]
     assert asked == [0, 0, 0, 1, 1]
     world.limits["month_limit"] = 2
@@ -252,7 +253,7 @@ def test_what_two_months_want_to_take_up_is_asked_by_one_of_them():
 
 
 def test_a_loop_that_the_service_refuses_gives_its_place_to_another_night():
-    world = World([4, 4, 0, 0, 0], {"review_limit": 8, "month_limit": 5}, refuses=True)
+    world = World([4, 4, 0, 0, 0], {"limit": 8, "month_limit": 5}, refuses=True)
     with world.staged():
         first = Run(world, NIGHTS[0])
         first.finish()
@@ -274,7 +275,7 @@ def test_a_loop_that_the_service_refuses_gives_its_place_to_another_night():
 
 
 def test_a_limit_set_in_the_middle_of_a_launch_holds_for_what_is_still_to_be_asked():
-    world = World([4, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 1}, refuses=False)
+    world = World([4, 0, 0, 0, 0], {"limit": 8, "month_limit": 1}, refuses=False)
     with world.staged():
         world.launch_without_budget(NIGHTS[0], calls=12)
         assert len(world.uncounted) == 2
@@ -294,9 +295,7 @@ def test_a_limit_set_in_the_middle_of_a_launch_holds_for_what_is_still_to_be_ask
 
 def test_limits_in_number_and_money_hold_at_once():
     """A month of 1.00 has room for six images at 0.16, a night of 0.35 for two."""
-    world = World(
-        [4, 4, 4, 4, 0], {"review_limit": 8, "month_money": "1.00", "night_money": "0.35"}, refuses=False
-    )
+    world = World([4, 4, 4, 4, 0], {"limit": 8, "month_money": "1.00", "night_money": "0.35"}, refuses=False)
     with world.staged():
         for night in NIGHTS:
             Run(world, night).finish()
@@ -307,13 +306,13 @@ def test_limits_in_number_and_money_hold_at_once():
 
 
 def test_a_damaged_budget_stops_the_launch_with_a_sentence():
-    world = World([1, 0, 0, 0, 0], {"review_limit": 8, "month_limit": 6}, refuses=False)
-    world.objects.write(LAYOUT.budget("2026-11"), b'{"month": "2026-11"}')
+    world = World([1, 0, 0, 0, 0], {"limit": 8, "month_limit": 6}, refuses=False)
+    world.objects.write(LAYOUT.budget("2026-11"), b'{"month": 11}')
     with world.staged():
         run = Run(world, NIGHTS[0])
         run.finish()
     assert isinstance(run.error, SecondLookError)
-    assert "p/budgets/2026-11.json cannot be read" in str(run.error)
+    assert "p/budgets/2026-11.json cannot be used" in str(run.error)
     assert world.desk.loops == set()
 
 
@@ -327,8 +326,8 @@ def test_a_damaged_budget_stops_the_launch_with_a_sentence():
 )
 @given(
     images=st.integers(2, 6),
-    first=st.fixed_dictionaries({"review_limit": st.integers(0, 6), "month_limit": st.integers(0, 6)}),
-    again=st.fixed_dictionaries({"review_limit": st.integers(6, 8), "month_limit": st.integers(6, 9)}),
+    first=st.fixed_dictionaries({"limit": st.integers(0, 6), "month_limit": st.integers(0, 6)}),
+    again=st.fixed_dictionaries({"limit": st.integers(6, 8), "month_limit": st.integers(6, 9)}),
     schedule=st.binary(max_size=30),
 )
 def test_a_night_that_is_chosen_again_keeps_to_its_budget_wherever_it_dies(images, first, again, schedule):

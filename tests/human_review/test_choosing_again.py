@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from secondlook.operators.base import ArgumentError
+from secondlook.launching.ledger import RoundChangedError
 from secondlook.records.reviews import LedgerMissingError
 from tests.human_review.test_launch import a_night
 from tests.support.airflow import TaskInstance
@@ -25,16 +25,16 @@ def run(project, **arguments):
 
 def test_a_run_that_may_ask_nobody_leaves_the_night_open(ready, context, reviewer, wait_until, capsys):
     ready.score(a_night(ready))
-    result, forecast = run(ready, review_limit=0, month_limit=10)
+    result, forecast = run(ready, limit=0, month_limit=10)
     assert (result["selected"], result["ledger"], forecast) == (0, None, None)
     assert "because review_limit is 0" in capsys.readouterr().out
-    assert not [key for key in keys(ready) if "ledger" in key or "plan-" in key or "budgets/" in key]
+    assert not [key for key in keys(ready) if "ledger" in key or "selection-" in key or "budgets/" in key]
     # The rest of that night has nothing to wait for and nothing to write down.
     assert ready.await_reviews().execute(context)["completed"] == 0
     assert ready.manifest().execute(context)["lines"] == 0
 
     # The same night with a limit asks.
-    result, _ = run(ready, review_limit=6, month_limit=10)
+    result, _ = run(ready, limit=6, month_limit=10)
     assert (result["selected"], result["started"]) == (6, 6)
     assert len(ready.loops()) == 6
     reviewer.answer_all(predrawn)
@@ -44,7 +44,7 @@ def test_a_run_that_may_ask_nobody_leaves_the_night_open(ready, context, reviewe
     assert made["lines"] + made["rejected"] == 6
 
     # And a run without one takes nothing back.
-    result, forecast = run(ready, review_limit=0, month_limit=10)
+    result, forecast = run(ready, limit=0, month_limit=10)
     assert (result["selected"], result["adopted"]) == (6, 6)
     assert forecast == "0 images to review, 6 asked before."
 
@@ -56,12 +56,12 @@ def test_a_night_that_was_never_launched_is_still_waited_for_with_a_sentence(rea
 
 def test_a_run_by_other_settings_says_which_and_how_to_choose_again(ready, capsys):
     ready.score(a_night(ready))
-    run(ready, review_limit=4, policy_params={"floor": 0.1})
+    run(ready, limit=4, policy_params={"floor": 0.1})
     capsys.readouterr()
-    assert run(ready, review_limit=4, policy_params={"floor": 0.1})[0]["adopted"] == 4
+    assert run(ready, limit=4, policy_params={"floor": 0.1})[0]["adopted"] == 4
     assert "no effect" not in capsys.readouterr().out
 
-    result, _ = run(ready, review_policy="random", review_limit=9, audit_share=0.5)
+    result, _ = run(ready, policy="random", limit=9, audit_share=0.5)
     assert (result["selected"], result["started"]) == (4, 0)
     said = capsys.readouterr().out
     assert (
@@ -72,30 +72,30 @@ def test_a_run_by_other_settings_says_which_and_how_to_choose_again(ready, capsy
 
     # Images that came after the choice are no longer passed over in silence.
     ready.score([*a_night(ready), ready.prediction("late", 0.5, 0.5, 0.5)])
-    run(ready, review_limit=4, policy_params={"floor": 0.1})
+    run(ready, limit=4, policy_params={"floor": 0.1})
     assert "12 scored images, not 13" in capsys.readouterr().out
 
 
-def test_a_plan_that_a_dead_launch_left_is_followed_and_told(ready, capsys):
+def test_a_selection_that_a_dead_launch_left_is_followed_and_told(ready, capsys):
     ready.score(a_night(ready))
-    run(ready, review_limit=3, month_limit=50)
+    run(ready, limit=3, month_limit=50)
     ready.s3.delete_object(Bucket=ready.bucket, Key=ready.layout.ledger(NIGHT))
     capsys.readouterr()
-    assert run(ready, review_limit=8, month_limit=50)[0]["selected"] == 3
+    assert run(ready, limit=8, month_limit=50)[0]["selected"] == 3
     assert "by review_limit 3, not 8" in capsys.readouterr().out
     # The ledger knows whose choice it is.
-    assert run(ready, review_limit=3, month_limit=50)[0]["selected"] == 3
+    assert run(ready, limit=3, month_limit=50)[0]["selected"] == 3
     assert "no effect" not in capsys.readouterr().out
-    assert run(ready, review_limit=8, month_limit=50, choose_again=True)[0]["selected"] == 8
+    assert run(ready, limit=8, month_limit=50, choose_again=True)[0]["selected"] == 8
 
 
 def test_choosing_again_adds_up_to_the_limit_and_asks_about_nothing_twice(ready, capsys):
     ready.score(a_night(ready))
-    run(ready, review_policy="top_score", policy_params={"threshold": 1}, review_limit=4, audit_share=0.0)
+    run(ready, policy="top_score", policy_params={"threshold": 1}, limit=4, audit_share=0.0)
     first = ready.lines(ready.layout.ledger(NIGHT))
     assert len(first) == 4
 
-    again = {"review_limit": 7, "audit_share": 0.34, "choose_again": True}
+    again = {"limit": 7, "audit_share": 0.34, "choose_again": True}
     result, forecast = run(ready, **again)
     ledger = ready.lines(ready.layout.ledger(NIGHT))
     assert (result["selected"], result["started"], result["adopted"]) == (7, 3, 4)
@@ -115,25 +115,25 @@ def test_choosing_again_adds_up_to_the_limit_and_asks_about_nothing_twice(ready,
     assert "no effect" not in capsys.readouterr().out
 
     # Fewer than are asked takes nothing back.
-    assert run(ready, **{**again, "review_limit": 5})[0]["selected"] == 7
+    assert run(ready, **{**again, "limit": 5})[0]["selected"] == 7
 
 
 def test_images_that_came_later_can_be_chosen_by_the_same_settings(ready):
     ready.score(a_night(ready)[:6])
-    settings = {"review_policy": "top_score", "policy_params": {"threshold": 1}, "audit_share": 0.0}
-    assert run(ready, review_limit=10, **settings)[0]["selected"] == 6
+    settings = {"policy": "top_score", "policy_params": {"threshold": 1}, "audit_share": 0.0}
+    assert run(ready, limit=10, **settings)[0]["selected"] == 6
     ready.score(a_night(ready))
-    assert run(ready, review_limit=10, **settings)[0]["selected"] == 6
-    result, _ = run(ready, review_limit=10, **settings, choose_again=True)
+    assert run(ready, limit=10, **settings)[0]["selected"] == 6
+    result, _ = run(ready, limit=10, **settings, choose_again=True)
     assert (result["selected"], result["started"]) == (10, 4)
 
 
 def test_the_wait_goes_on_for_the_first_reviews_too(ready, context, reviewer, wait_until):
     ready.score(a_night(ready))
-    run(ready, review_limit=2)
+    run(ready, limit=2)
     launched = ready.s3.head_object(Bucket=ready.bucket, Key=ready.layout.ledger(NIGHT))["Metadata"]
     reviewer.answer_all(predrawn)
-    run(ready, review_limit=5, choose_again=True)
+    run(ready, limit=5, choose_again=True)
     now = ready.s3.head_object(Bucket=ready.bucket, Key=ready.layout.ledger(NIGHT))["Metadata"]
     assert now["launched-at"] == launched["launched-at"]
     assert reviewer.answer_all(predrawn) == 3
@@ -145,11 +145,11 @@ def test_the_wait_goes_on_for_the_first_reviews_too(ready, context, reviewer, wa
 
 def test_what_had_no_room_in_the_budget_is_asked_by_choosing_again(ready):
     ready.score(a_night(ready))
-    money = {"review_limit": 6, "price_per_review": "0.10"}
-    assert run(ready, **money, month_limit=2)[0]["deferred"] == 4
+    money = {"limit": 6, "price_per_review": "0.10"}
+    assert run(ready, **money, month_limit=2)[0]["postponed"] == 4
     # Without the word a larger budget is for other nights.
     assert run(ready, **money, month_limit=5)[0]["started"] == 0
-    result, _ = run(ready, review_limit=7, price_per_review="0.10", month_limit=5, choose_again=True)
+    result, _ = run(ready, limit=7, price_per_review="0.10", month_limit=5, choose_again=True)
     assert (result["selected"], result["started"]) == (5, 3)
     budget = json.loads(ready.get(ready.layout.budget(result["month"])))
     ledger = ready.lines(ready.layout.ledger(NIGHT))
@@ -157,24 +157,24 @@ def test_what_had_no_room_in_the_budget_is_asked_by_choosing_again(ready):
     assert (budget["images"], set(ready.loops())) == (5, asked)
     # What still has no room waits for a later night, which takes none that is asked by now.
     ready.score([ready.prediction("new", 0.5, night=LATER)], LATER)
-    later, _ = run(ready, night=LATER, review_limit=9, price_per_review="0.10", month_limit=99)
+    later, _ = run(ready, night=LATER, limit=9, price_per_review="0.10", month_limit=99)
     waiting = {line["loop"] for line in ledger} - asked
     taken = [line for line in ready.lines(ready.layout.ledger(LATER)) if "from_night" in line]
     assert {line["loop"] for line in taken} == waiting
     assert later["taken_up"] == len(waiting) >= 2
     # And what a later night has taken up is not asked by this one any more.
-    again, _ = run(ready, review_limit=12, price_per_review="0.10", month_limit=99, choose_again=True)
+    again, _ = run(ready, limit=12, price_per_review="0.10", month_limit=99, choose_again=True)
     assert again["selected"] == 12 - len(waiting)
     assert len(ready.loops()) == 12 + 1
 
 
 def test_two_runs_that_choose_again_at_once_come_to_one_ledger(ready):
     ready.score(a_night(ready))
-    run(ready, review_limit=2, month_limit=50)
+    run(ready, limit=2, month_limit=50)
     with ThreadPoolExecutor(2) as runs:
         launches = [
-            ready.launch(review_policy="random", review_limit=6, month_limit=50, seed=seed, choose_again=True)
-            for seed in (1, 2)
+            ready.launch(policy=policy, limit=6, month_limit=50, choose_again=True)
+            for policy in ("random", "uncertainty_sum")
         ]
         results = list(
             runs.map(lambda launch: launch.execute({"ti": TaskInstance("manual__1", "launch")}), launches)
@@ -188,9 +188,9 @@ def test_two_runs_that_choose_again_at_once_come_to_one_ledger(ready):
 
 def test_a_round_is_not_changed_by_choosing_again(ready):
     ready.score(a_night(ready))
-    run(ready, review_limit=2)
-    with pytest.raises(ArgumentError, match="choose_again adds to a review round, and round 2 is another"):
-        run(ready, review_limit=5, round=2, choose_again=True)
+    run(ready, limit=2)
+    with pytest.raises(RoundChangedError, match=f"a review round of {NIGHT}, and round 2 is another"):
+        run(ready, limit=5, round=2, choose_again=True)
 
 
 def keys(project) -> list[str]:

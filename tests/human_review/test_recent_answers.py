@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from secondlook.hooks.s3 import ObjectStore
 from secondlook.records.recent_answers import recent_seconds
 from secondlook.review.output import CROWD_ELEMENT
 from tests.support.reviewer import predrawn
@@ -24,9 +25,14 @@ def answer(project, asked: datetime, seconds: float, loop: str = "loop") -> None
 
 
 @pytest.fixture
-def speed(project):
+def store(project) -> ObjectStore:
+    return ObjectStore(project.bucket, "aws_default")
+
+
+@pytest.fixture
+def speed(project, store):
     output = project.layout.uri(project.layout.a2i_output())
-    return lambda: recent_seconds(output, project.flow, "aws_default", None)
+    return lambda: recent_seconds(store, output, project.flow)
 
 
 def test_the_answers_of_this_week_count_however_long_ago_they_were_asked_for(project, speed):
@@ -41,9 +47,9 @@ def test_the_answers_of_this_week_count_however_long_ago_they_were_asked_for(pro
     assert speed() == 12.0
 
 
-def test_what_cannot_be_read_is_not_known(project, speed):
-    assert recent_seconds("", project.flow, "aws_default", None) is None
-    assert recent_seconds("s3://no-such-bucket-anywhere/x", project.flow, "aws_default", None) is None
+def test_what_cannot_be_read_is_not_known(project, speed, store):
+    assert recent_seconds(store, "", project.flow) is None
+    assert recent_seconds(store, "s3://no-such-bucket-anywhere/x", project.flow) is None
     key = f"{project.layout.a2i_output()}/{project.flow}/{datetime.now(UTC):%Y/%m/%d/%H/%M/%S}/x/output.json"
     project.put(key, b"{")
     assert speed() is None

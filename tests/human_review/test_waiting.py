@@ -168,7 +168,7 @@ async def test_a_restarted_triggerer_goes_on_waiting(ready, context, reviewer):
 async def test_more_loops_than_one_page_lists(ready, context):
     loops = launched(ready, context, count=0)
     ready.score([ready.prediction(f"image-{i}", 0.5) for i in range(101)], OTHER_NIGHT, per_part=50)
-    ready.launch(night=OTHER_NIGHT, review_limit=101).execute(context)
+    ready.launch(night=OTHER_NIGHT, limit=101).execute(context)
     deferred = deferral(ready.await_reviews(night=OTHER_NIGHT), context)
     ready.stop_all()
     assert loops == []

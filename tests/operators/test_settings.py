@@ -89,7 +89,7 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"review": {"month_money": 9}}, "review.month_money = 9: a limit in money needs"),
         ({"review": {"night_money": 9}}, "needs review.price_per_review: set what a review costs."),
         ({"review": {"currency": "dollars"}}, "review.currency = 'dollars' is not a currency: write"),
-        ({"review": {"deferred_nights": -1}}, "review.deferred_nights = -1: input should be greater"),
+        ({"review": {"postponed_nights": -1}}, "review.postponed_nights = -1: input should be greater"),
         ({"prefix": "../other"}, "prefix = '../other': the prefix '../other' has a part '.' or '..'; name"),
         ({"prefix": "a/./b"}, "has a part '.' or '..'"),
         ({"prefix": "night's images"}, "cannot be used, because it becomes the tag of every resource"),

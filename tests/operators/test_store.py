@@ -5,9 +5,9 @@ from __future__ import annotations
 import http.client
 import io
 import json
-import logging
 import threading
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -18,7 +18,9 @@ from secondlook.hooks import s3 as store_module
 from secondlook.hooks.s3 import CONFLICT_ATTEMPTS, ObjectChangedError, ObjectStore, StoreError
 from secondlook.layout import Layout
 from secondlook.records.budgets import ReviewBudget
-from secondlook.review import Terms
+from secondlook.review import NightSelector
+from secondlook.runtime.pace import Timing
+from secondlook.settings import ReviewSettings
 
 # What Amazon S3 says (API reference, PutObject, "ConditionalRequestConflict").
 CONFLICT = (
@@ -137,12 +139,14 @@ def test_an_object_that_is_there_after_a_conflict_is_told(store: ObjectStore, bu
     assert store.read("key")[0] == b"old"
 
 
-def test_a_plan_that_met_another_request_is_written_before_it_is_followed(
+def test_a_selection_that_met_another_request_is_written_before_it_is_followed(
     store: ObjectStore, busy: BusyS3, bucket: str
 ) -> None:
     busy.conflicts = 1
+    review = ReviewSettings(month_limit=5, postponed_nights=0)
     budget = ReviewBudget(
-        store, Layout(bucket, "p"), "2026-11-22", 1, deferred_nights=0, log=logging.getLogger()
+        store, Layout(bucket, "p"), "2026-11-22", review, image_cost=Decimal, timing=Timing()
     )
-    plan = budget.make_plan([], 5, Terms(month_limit=5), lambda line, night: True)
-    assert budget.read_plan() == plan
+    settings = NightSelector("2026-11-22", "m-1", "flow", ["RBC"], review).settings(images=0)
+    selection = budget.select([], 5, lambda line, night: True, settings)
+    assert budget.read_selection() == selection

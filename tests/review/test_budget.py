@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
 
-from secondlook.failures.exceptions import BudgetError
-from secondlook.review import MonthBudget, ReviewPlan, Terms, money, month_of
+from secondlook.failures.exceptions import BudgetError, RecordError
+from secondlook.review import Limits, MonthBudget, NightSelection, PricedLimits, money, month_of
 from tests.support.ledgers import make_ledger_line, make_prediction
 
 NIGHT, OTHER = "2026-11-20/1", "2026-11-21/1"
@@ -38,75 +39,114 @@ def test_what_is_no_money_gets_a_sentence(value: object) -> None:
 
 def test_the_month_is_that_of_utc() -> None:
     assert month_of(datetime(2026, 11, 30, 23, 59, tzinfo=UTC)) == "2026-11"
-    with pytest.raises(BudgetError, match="'2026-13' is not a calendar month; write it as YYYY-MM"):
-        MonthBudget("2026-13")
+    with pytest.raises(RecordError, match="its member 'month' is '2026-13'"):
+        MonthBudget.from_json(b'{"month": "2026-13"}', source="s3://b/k")
+
+
+def a_month(*arguments: object) -> MonthBudget:
+    """November with a first reservation."""
+    return MonthBudget(month="2026-11").reserve(*arguments)
+
+
+FREE = Decimal("0.00")
+UNLIMITED = Limits().priced(FREE)
+
+
+def most(images: int) -> PricedLimits:
+    return Limits(month_limit=images).priced(FREE)
 
 
 @pytest.mark.parametrize(
-    ("terms", "granted"),
+    ("limits", "image_cost", "granted"),
     [
-        (Terms(month_limit=4), 4),
-        (Terms(Decimal("0.16"), month_money=Decimal("0.50")), 3),
-        (Terms(Decimal("0.16"), night_money=Decimal("0.32")), 2),
-        (Terms(Decimal("0.16"), 5, Decimal("9.00"), Decimal("0.31")), 1),
-        (Terms(month_limit=0), 0),
-        (Terms(Decimal("0.16")), 6),
+        (Limits(month_limit=4), FREE, 4),
+        (Limits(month_money=Decimal("0.50")), Decimal("0.16"), 3),
+        (Limits(night_money=Decimal("0.32")), Decimal("0.16"), 2),
+        (Limits(5, Decimal("9.00"), Decimal("0.31")), Decimal("0.16"), 1),
+        (Limits(month_limit=0), FREE, 0),
+        (Limits(), Decimal("0.16"), 6),
     ],
 )
-def test_the_best_ranked_get_what_the_tightest_limit_leaves(terms: Terms, granted: int) -> None:
-    budget = MonthBudget("2026-11").reserve(NIGHT, "plan", LOOPS, terms)
+def test_the_best_ranked_get_what_the_tightest_limit_leaves(
+    limits: Limits, image_cost: Decimal, granted: int
+) -> None:
+    budget = a_month(NIGHT, "selection", LOOPS, limits.priced(image_cost))
     assert list(budget.reservations[NIGHT].loops) == LOOPS[:granted]
-    # Asked again by a retry, it is the same; and a limit raised meanwhile changes no settled night.
-    assert budget.reserve(NIGHT, "plan", LOOPS, Terms()) == budget
+    # A retry comes to the same; and a limit raised meanwhile changes no decided night.
+    assert budget.reserve(NIGHT, "selection", LOOPS, UNLIMITED) == budget
+    raised = budget.reserve(NIGHT, "selection", LOOPS, UNLIMITED, again=True)
+    assert list(raised.reservations[NIGHT].loops) == LOOPS
+
+
+@pytest.mark.parametrize(
+    "limits", [Limits(month_money=Decimal("0.50")), Limits(3, night_money=Decimal("0.32"))]
+)
+def test_a_limit_in_money_without_a_price_is_refused(limits: Limits) -> None:
+    with pytest.raises(BudgetError, match=r"needs the price of a review: set review\.price_per_review"):
+        limits.priced(FREE)
 
 
 def test_the_rounds_of_a_night_share_its_money() -> None:
-    terms = Terms(Decimal("1.00"), night_money=Decimal("3.50"))
-    first = MonthBudget("2026-11").reserve("2026-11-20/1", "plan", LOOPS[:2], terms)
-    both = first.reserve("2026-11-20/2", "other plan", ["again-1", "again-2"], terms)
+    priced = Limits(night_money=Decimal("3.50")).priced(Decimal("1.00"))
+    first = a_month("2026-11-20/1", "selection", LOOPS[:2], priced)
+    both = first.reserve("2026-11-20/2", "other selection", ["again-1", "again-2"], priced)
     assert list(both.reservations["2026-11-20/2"].loops) == ["again-1"]
-    assert both.room("2026-11-20/1", terms) == both.room("2026-11-20/3", terms) == 0
-    assert both.room(OTHER, terms) == 3
+    assert both.room("2026-11-20/1", priced) == both.room("2026-11-20/3", priced) == 0
+    assert both.room(OTHER, priced) == 3
 
 
 def test_a_lowered_limit_takes_nothing_back_and_leaves_no_room() -> None:
-    budget = MonthBudget("2026-11").reserve(NIGHT, "plan", LOOPS, Terms(month_limit=6))
-    lowered = budget.reserve(OTHER, "plan", ["loop-9"], Terms(month_limit=3))
+    lowered = a_month(NIGHT, "selection", LOOPS, most(6)).reserve(OTHER, "selection", ["loop-9"], most(3))
     assert (lowered.images, lowered.reservations[OTHER].loops) == (6, {})
-    assert lowered.room(OTHER, Terms(month_limit=3)) == 0
+    assert lowered.room(OTHER, most(3)) == 0
 
 
 def test_what_is_released_is_free_for_others_and_comes_back_if_there_is_room() -> None:
-    terms = Terms(month_limit=6)
-    budget = MonthBudget("2026-11").reserve(NIGHT, "plan", LOOPS, terms).release(NIGHT, LOOPS[:2])
+    budget = a_month(NIGHT, "selection", LOOPS, most(6)).release(NIGHT, LOOPS[:2])
     assert budget.release(NIGHT, LOOPS[:2]) == budget.release(OTHER, LOOPS) == budget
-    assert budget.room(OTHER, terms) == 2
-    taken = budget.reserve(OTHER, "plan", ["loop-9"], terms)
-    again = taken.reserve(NIGHT, "plan", LOOPS, terms)
+    assert budget.room(OTHER, most(6)) == 2
+    taken = budget.reserve(OTHER, "selection", ["loop-9"], most(6))
+    again = taken.reserve(NIGHT, "selection", LOOPS, most(6))
     assert (again.images, LOOPS[0] in again.reservations[NIGHT].loops) == (6, True)
     assert again.reservations[NIGHT].released == {LOOPS[1]}
 
 
 def test_the_document_is_read_back_and_written_the_same() -> None:
-    terms = Terms(Decimal("0.072"), 5, Decimal("9.00"))
-    budget = MonthBudget("2026-11").reserve(NIGHT, "plan", LOOPS, terms).release(NIGHT, LOOPS[:1])
+    priced = Limits(5, Decimal("9.00")).priced(Decimal("0.072"))
+    budget = a_month(NIGHT, "selection", LOOPS, priced).release(NIGHT, LOOPS[:1])
     data = budget.to_json()
-    assert b'"spent": "0.288"' in data or b'"spent":"0.288"' in data
-    assert MonthBudget.from_json(data, source="s3://b/k").to_json() == data
+    assert json.loads(data) == {
+        "month": "2026-11",
+        "images": 4,
+        "spent": "0.288",
+        "limits": {"month_limit": 5, "month_money": "9.00", "night_money": None},
+        "reservations": {
+            NIGHT: {
+                "selection": "selection",
+                "loops": dict.fromkeys(LOOPS[1:5], "0.072"),
+                "released": [LOOPS[0]],
+            }
+        },
+    }
+    assert MonthBudget.from_json(data, source="s3://b/k") == budget
 
 
 def test_damaged_documents_are_named() -> None:
-    with pytest.raises(BudgetError, match=r"The budget s3://b/k cannot be read .*: restore an earlier"):
-        MonthBudget.from_json(b'{"month": "2026-11"}', source="s3://b/k")
-    with pytest.raises(BudgetError, match=r"The plan s3://b/k cannot be read .*: restore it"):
-        ReviewPlan.from_json(b'{"month": "2026-11"}', source="s3://b/k")
+    with pytest.raises(RecordError, match=r"s3://b/k cannot be used: it has no member 'month'; restore an"):
+        MonthBudget.from_json(b"{}", source="s3://b/k")
+    with pytest.raises(RecordError, match=r"s3://b/k cannot be used: it has no member 'selected_on'"):
+        NightSelection.from_json(b"{}", source="s3://b/k")
 
 
-def test_a_plan_survives_its_file_and_is_known_by_what_it_asks() -> None:
+def test_a_selection_survives_its_file_and_is_known_by_its_loops() -> None:
     lines = tuple(make_ledger_line(make_prediction(name, 0.5)) for name in ("a.jpg", "b.jpg"))
-    december = date(2026, 12, 1)
-    plan = ReviewPlan(date(2026, 11, 22), lines)
-    assert ReviewPlan.from_json(plan.to_json(), source="plan") == plan
-    assert plan.digest != ReviewPlan(december, lines).digest != ReviewPlan(december, lines[:1]).digest
-    asked, deferred = plan.settle({lines[0].loop})
-    assert (asked, deferred.state, deferred.state_reason) == (lines[0], "deferred", "over budget")
+    november, december = date(2026, 11, 22), date(2026, 12, 1)
+    selection = NightSelection(selected_on=november, lines=lines)
+    assert NightSelection.from_json(selection.to_json(), source="selection") == selection
+    digests = {
+        NightSelection(selected_on=day, lines=some).digest
+        for day, some in ((november, lines), (december, lines), (december, lines[:1]))
+    }
+    assert len(digests) == 3
+    asked, postponed = selection.ledger({lines[0].loop})
+    assert (asked, postponed.state, postponed.state_reason) == (lines[0], "postponed", "over budget")

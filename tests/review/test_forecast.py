@@ -23,9 +23,9 @@ def output(*seconds: float) -> bytes:
     ("forecast", "text"),
     [
         (
-            Forecast(100, 2, Decimal("0.16"), "USD", 45.0, deferred=20),
+            Forecast(100, 2, Decimal("0.16"), "USD", 45.0, postponed=20),
             "100 images to review by 2 people each, 16.00 USD, 2 h 30 min of work at 45 s an answer, "
-            "20 deferred over budget",
+            "20 postponed over budget",
         ),
         (
             Forecast(3, 1, Decimal("0.036"), "EUR", 8.4),
@@ -33,7 +33,7 @@ def output(*seconds: float) -> bytes:
         ),
         (Forecast(3, 1, Decimal(0), "USD", 0.44), "3 images to review, 1 min of work at 0.4 s an answer"),
         (Forecast(3, 1, Decimal(0), "USD"), "3 images to review, no answers yet to tell how long"),
-        (Forecast(0, 1, Decimal(0), "USD", deferred=4), "0 images to review, 4 deferred over budget"),
+        (Forecast(0, 1, Decimal(0), "USD", postponed=4), "0 images to review, 4 postponed over budget"),
         (
             Forecast(2, 1, Decimal("0.08"), "USD", 30.0, asked_before=16),
             "2 images to review, 0.16 USD, 1 min of work at 30 s an answer, 16 asked before",
@@ -45,21 +45,21 @@ def test_it_says_how_many_how_much_and_how_long(forecast: Forecast, text: str) -
 
 
 def test_its_record_has_the_numbers_too() -> None:
-    assert Forecast(100, 2, Decimal("0.16"), "USD", 45.0, deferred=20).to_record() == {
+    assert Forecast(100, 2, Decimal("0.16"), "USD", 45.0, postponed=20).to_record() == {
         "images": 100,
         "answers": 200,
         "cost": "16.00",
         "currency": "USD",
         "seconds": 9000,
-        "deferred": 20,
+        "postponed": 20,
         "asked_before": 0,
         "text": "100 images to review by 2 people each, 16.00 USD, 2 h 30 min of work at 45 s an answer, "
-        "20 deferred over budget.",
+        "20 postponed over budget.",
     }
 
 
 def test_the_teams_speed_is_the_median_of_its_answers() -> None:
-    # Somebody who went for lunch does not count for hours.
+    # A reviewer who went for lunch does not count for hours.
     assert typical_seconds([output(10, 14), output(3600), output(12), output(16)]) == 14
     assert typical_seconds([None, b"{", b"{}", output(10)]) == 10
     assert typical_seconds([]) is None

@@ -1,4 +1,4 @@
-"""The ledger: what is asked is fixed before anybody is asked."""
+"""The ledger: what people are asked is fixed before the first loop starts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.failures.exceptions import LabelError, RecordError, ReviewInputError
-from secondlook.review import LedgerLine, Outcome, predrawn_boxes
-from secondlook.review.ledger import PredrawnBox, input_content
+from secondlook.review import LedgerLine, Outcome, PredrawnBox, input_content, predrawn_boxes
 from tests.support.ledgers import LABELS, NIGHT, make_ledger_line, make_prediction
 
 
@@ -43,14 +42,14 @@ def test_a_line_without_a_budget_has_the_bytes_it_always_had(line):
     assert jsonl.encode([line.to_record()]) == written.encode()
 
 
-def test_a_deferred_line_says_so_and_why_and_one_taken_up_from_where(line):
-    deferred = dataclasses.replace(line, state="deferred", state_reason="over budget")
+def test_a_postponed_line_says_so_and_why_and_one_taken_up_from_where(line):
+    postponed = dataclasses.replace(line, state="postponed", state_reason="over budget")
     taken_up = dataclasses.replace(line, from_night="2026-11-20")
-    told = {"state": "deferred", "state_reason": "over budget"}
-    assert deferred.to_record() == line.to_record() | told
+    told = {"state": "postponed", "state_reason": "over budget"}
+    assert postponed.to_record() == line.to_record() | told
     assert taken_up.to_record() == line.to_record() | {"from_night": "2026-11-20"}
-    assert (line.asked, deferred.asked, taken_up.asked) == (True, False, True)
-    for changed in (deferred, taken_up):
+    assert (line.asked, postponed.asked, taken_up.asked) == (True, False, True)
+    for changed in (postponed, taken_up):
         assert LedgerLine.from_record(changed.to_record()) == changed
 
 

@@ -6,7 +6,7 @@ import hashlib
 
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.review import LedgerLine
-from secondlook.review.selection import Selection
+from secondlook.review.selection import SelectedImage
 
 LABELS = ("RBC", "WBC", "Platelets")
 NIGHT = "2026-11-22"
@@ -29,7 +29,7 @@ def make_prediction(
 def make_ledger_line(prediction: Prediction | None = None) -> LedgerLine:
     """The ledger line of one selected image."""
     prediction = prediction or make_prediction("a.jpg", 0.9, 0.4)
-    selection = Selection(prediction, "policy", 0.33, 1)
+    selection = SelectedImage(prediction, "policy", 0.33, 1)
     return LedgerLine.from_selection(
         selection, flow="flow-1", policy="uncertainty_sum", labels=LABELS, night=NIGHT
     )

@@ -15,6 +15,7 @@ from secondlook.operators.launch import HumanLoopStartOperator
 from secondlook.operators.manifest import AugmentedManifestOperator
 from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
 from secondlook.sensors.human_loops import HumanLoopSensor
+from secondlook.settings import ReviewSettings
 from tests.support.project import Project
 from tests.support.reviewer import HEIGHT_PX, WIDTH_PX
 
@@ -58,7 +59,11 @@ class ReviewProject(Project):
         return ReviewWorkflowRemoveOperator(task_id="remove", **{**self.place, **arguments})
 
     def launch(self, **arguments: Any) -> HumanLoopStartOperator:
-        defaults = {"task_id": "launch", "night": NIGHT, "model": MODEL, "labels": LABELS}
+        """The task ``launch``; arguments that name review settings are keys of its section ``review``."""
+        review = {"loops_per_second": 1000.0} | {
+            name: arguments.pop(name) for name in ReviewSettings.model_fields if name in arguments
+        }
+        defaults = {"task_id": "launch", "night": NIGHT, "model": MODEL, "labels": LABELS, "review": review}
         return HumanLoopStartOperator(**{**defaults, **self.place, **arguments})
 
     def await_reviews(self, **arguments: Any) -> HumanLoopSensor:

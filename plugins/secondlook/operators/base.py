@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -39,7 +40,7 @@ def is_template(value: Any) -> bool:
         return any(is_template(item) for item in value.values())
     if isinstance(value, list | tuple):
         return any(is_template(item) for item in value)
-    return not isinstance(value, str | int | float | bool | bytes | type(None))
+    return not isinstance(value, str | int | float | Decimal | bool | bytes | type(None))
 
 
 class SecondLookOperator(BaseOperator):

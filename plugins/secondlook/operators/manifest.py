@@ -13,7 +13,7 @@ from secondlook.layout import split_s3_uri
 from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator, is_template
 from secondlook.records.reviews import ReviewRecords
-from secondlook.review import Rejection, settle
+from secondlook.review import Rejection, convert_loop
 from secondlook.training import ManifestLine, write_manifest
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ class AugmentedManifestOperator(SecondLookOperator):
         """
         self._check_arguments()
         records = ReviewRecords(self.store, self.layout, self.night)
-        ledger, outcomes = records.ledger(), records.outcomes()
+        ledger, outcomes = records.asked(), records.outcomes()
         if outcomes is None:
             raise OutcomesMissingError(
                 f"{self.store.uri(records.outcomes_key)} does not exist: run the task that awaits the "
@@ -79,11 +79,11 @@ class AugmentedManifestOperator(SecondLookOperator):
         with ThreadPoolExecutor(READERS) as readers:
             bodies = list(readers.map(self._reader(endings), endings))
         notes: Counter[str] = Counter()
-        settled = [
-            settle(line, ending, body, self.labels, line.from_night or self.night, counts=notes)
+        converted = [
+            convert_loop(line, ending, body, self.labels, line.from_night or self.night, counts=notes)
             for line, ending, body in zip(ledger, endings, bodies, strict=True)
         ]
-        return self._write(settled, notes)
+        return self._write(converted, notes)
 
     def _check_arguments(self) -> None:
         self.check_text("night", self.night, NIGHT)
@@ -120,9 +120,9 @@ class AugmentedManifestOperator(SecondLookOperator):
             self.log.warning("The answer of the human loop %s cannot be read: %s", ending.loop, error)
             return None
 
-    def _write(self, settled: list[ManifestLine | Rejection], notes: Counter[str]) -> dict[str, Any]:
-        lines = [item for item in settled if isinstance(item, ManifestLine)]
-        rejections = [item for item in settled if isinstance(item, Rejection)]
+    def _write(self, converted: list[ManifestLine | Rejection], notes: Counter[str]) -> dict[str, Any]:
+        lines = [item for item in converted if isinstance(item, ManifestLine)]
+        rejections = [item for item in converted if isinstance(item, Rejection)]
         codes = Counter(rejection.code for rejection in rejections)
         key = self.layout.reviewed_manifest(self.night)
         result = {

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import BotoCoreError
 
 from secondlook.failures.exceptions import S3UriError
-from secondlook.hooks.s3 import ObjectStore, StoreError
+from secondlook.hooks.s3 import StoreError
 from secondlook.layout import split_s3_uri
 from secondlook.review import typical_seconds
 
 if TYPE_CHECKING:
-    from secondlook.hooks.s3 import StoredObject
+    from secondlook.hooks.s3 import ObjectStore, StoredObject
 
 # Answers given longer ago say little about today.
 RECENT = timedelta(days=7)
@@ -26,27 +26,27 @@ READERS = 8
 _DOCUMENT = "/output.json"
 
 
-def recent_seconds(output: str, flow: str, aws_conn_id: str, region_name: str | None) -> float | None:
+def recent_seconds(store: ObjectStore, output: str, flow: str) -> float | None:
     """Return the median time of the answers given in the last seven days, for an archive's nights as well.
 
     It serves a forecast only: what cannot be read does not count, and None means that nothing is known.
 
     Parameters
     ----------
+    store
+        Any bucket of the connection that can read the answers.
     output
         ``S3OutputPath`` of the flow definition.
     flow
         Its name.
-    aws_conn_id, region_name
-        Airflow connection for S3, and its Region.
     """
     try:
         bucket, folder = split_s3_uri(output)
-        store = ObjectStore(bucket, aws_conn_id, region_name)
-        documents = _recent(store, "/".join(part for part in (folder.rstrip("/"), flow) if part))
+        answers = store.of_bucket(bucket)
+        documents = _recent(answers, "/".join(part for part in (folder.rstrip("/"), flow) if part))
     except (S3UriError, StoreError, BotoCoreError):
         return None
-    return typical_seconds(_read(store, [item.key for item in documents]))
+    return typical_seconds(_read(answers, [item.key for item in documents]))
 
 
 def _recent(store: ObjectStore, folder: str) -> list[StoredObject]:

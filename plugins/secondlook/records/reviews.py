@@ -10,7 +10,8 @@ from secondlook import jsonl
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.hooks.s3 import ObjectMissingError
 from secondlook.layout import check_night
-from secondlook.review import LedgerLine, Outcome, ReviewChoice
+from secondlook.records.document import Document
+from secondlook.review import LaunchSummary, LedgerLine, Outcome, SelectionSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -18,32 +19,32 @@ if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
 
-# Metadata of the ledger object: when it was written, and with which settings its lines were chosen (last).
+# Metadata of the ledger object: when it was written, and with which settings its lines were selected (last).
 # Within its bytes they would make two equal nights differ.
 _LAUNCHED_AT = "launched-at"
 _CHOSEN_BY = "chosen-by"
 
 
 class LedgerMissingError(SecondLookError):
-    """The night has no ledger: nobody was asked yet."""
+    """The night has no ledger: its reviews were not launched yet."""
 
 
 @dataclass(frozen=True)
 class WrittenLedger:
-    """A ledger as it lies in S3; ``chosen_by`` is None where that is not known."""
+    """A ledger as it lies in S3, with its metadata."""
 
     lines: list[LedgerLine]
     etag: str
     metadata: dict[str, str]
 
     @property
-    def chosen_by(self) -> ReviewChoice | None:
-        """What its lines were chosen by, the latest if by several runs."""
-        return ReviewChoice.from_text(self.metadata.get(_CHOSEN_BY, ""))
+    def chosen_by(self) -> SelectionSettings | None:
+        """What its lines were selected by, the latest if by several runs; None where that is not known."""
+        return SelectionSettings.from_text(self.metadata.get(_CHOSEN_BY, ""))
 
 
 class ReviewRecords:
-    """Ledger and outcomes of one night.
+    """Ledger, outcomes and launch summary of one night.
 
     Raises
     ------
@@ -56,13 +57,14 @@ class ReviewRecords:
         self.night = check_night(night)
         self.ledger_key = layout.ledger(night)
         self.outcomes_key = layout.outcomes(night)
-        self.summary_key = layout.launch_summary(night)
+        self.ledger_uri = store.uri(self.ledger_key)
+        self._summary_key = layout.launch_summary(night)
 
     def has_ledger(self) -> bool:
-        """Say whether the night's images were chosen already."""
+        """Say whether the night's images were selected already."""
         return self._store.exists(self.ledger_key)
 
-    def write_ledger(self, lines: Sequence[LedgerLine], chosen_by: ReviewChoice) -> None:
+    def write_ledger(self, lines: Sequence[LedgerLine], chosen_by: SelectionSettings) -> None:
         """Write the ledger, once.
 
         Raises
@@ -74,7 +76,7 @@ class ReviewRecords:
         self._store.write_if_absent(self.ledger_key, _encode(lines), metadata=metadata)
 
     def extend_ledger(
-        self, written: WrittenLedger, lines: Sequence[LedgerLine], chosen_by: ReviewChoice
+        self, written: WrittenLedger, lines: Sequence[LedgerLine], chosen_by: SelectionSettings
     ) -> None:
         """Write a ledger in place of the one that was read; its reviews are waited for from the first on.
 
@@ -93,26 +95,27 @@ class ReviewRecords:
         metadata = head.metadata if head and head.etag == etag else {}
         return WrittenLedger([LedgerLine.from_record(record) for record in records], etag, dict(metadata))
 
-    def ledger(self) -> list[LedgerLine]:
-        """Return what was asked, best-ranked first, for those who wait for it; deferred lines are left out.
+    def asked(self) -> list[LedgerLine]:
+        """Return the lines that people are asked about, best-ranked first; postponed ones are left out.
 
-        A night whose latest launch was allowed no review, and so wrote no ledger, asks nobody. Raises like
-        :meth:`lines`.
+        There are none for a night whose latest launch was allowed no review, and so wrote no ledger. Raises
+        like :meth:`lines`.
         """
         try:
             return [line for line in self.lines() if line.asked]
         except LedgerMissingError:
-            if self._asks_nobody():
+            summary = self._summary().read()
+            if summary is not None and summary.ledger is None:
                 return []
             raise
 
     def lines(self) -> list[LedgerLine]:
-        """Return all lines of the ledger, those that were deferred too.
+        """Return all lines of the ledger, the postponed ones too.
 
         Raises
         ------
         LedgerMissingError
-            The task that starts the reviews has not run.
+            The task that launches the reviews has not run.
         """
         records, _ = self._read()
         return [LedgerLine.from_record(record) for record in records]
@@ -126,16 +129,16 @@ class ReviewRecords:
                 f"reviews of {self.night} first."
             ) from error
 
-    def _asks_nobody(self) -> bool:
-        """Whether the latest launch wrote no ledger on purpose, as it was allowed no review."""
-        try:
-            summary, _ = self._store.read_json(self.summary_key)
-        except ObjectMissingError:
-            return False
-        return isinstance(summary, dict) and "ledger" in summary and summary["ledger"] is None
+    def write_summary(self, summary: LaunchSummary) -> LaunchSummary:
+        """Write the counts of the latest launch, and return them."""
+        self._store.write(self._summary_key, summary.to_json())
+        return summary
+
+    def _summary(self) -> Document[LaunchSummary]:
+        return Document(self._store, self._summary_key, LaunchSummary)
 
     def launched_at(self) -> datetime | None:
-        """Return when the ledger was written; None when it was restored by hand, without its metadata."""
+        """Return when the ledger was written; None when a person restored it without its metadata."""
         head = self._store.head(self.ledger_key)
         launched = head.metadata.get(_LAUNCHED_AT) if head else None
         return datetime.fromisoformat(launched) if launched else None

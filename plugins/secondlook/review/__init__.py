@@ -1,15 +1,19 @@
-"""Human review: whom to ask, what was asked, what the answers say."""
+"""Human review: which images people see, what they were asked, what their answers say."""
 
 from __future__ import annotations
 
-from secondlook.review.budget import MonthBudget, Terms, money, month_of
-from secondlook.review.choice import ReviewChoice
+from secondlook.review.budget import MonthBudget, month_of
+from secondlook.review.claims import Claims
 from secondlook.review.consensus import Consensus, ConsensusBox, LabelledBox, consolidate
-from secondlook.review.conversion import Rejection, convert, settle
+from secondlook.review.conversion import Rejection, convert_answers, convert_loop
 from secondlook.review.forecast import Forecast, typical_seconds
-from secondlook.review.ledger import LedgerLine, Outcome, PredrawnBox, input_content, predrawn_boxes
+from secondlook.review.launch_summary import LaunchSummary
+from secondlook.review.ledger import LedgerLine
+from secondlook.review.limits import Limits, PricedLimits, money
+from secondlook.review.loop_input import PredrawnBox, input_content, predrawn_boxes
+from secondlook.review.night_selection import NightSelection, take_up
+from secondlook.review.outcomes import Ending, Outcome
 from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
-from secondlook.review.plan import ReviewPlan, claim, take_up, unclaim
 from secondlook.review.policies import (
     EmptyAwarePolicy,
     RandomPolicy,
@@ -19,34 +23,41 @@ from secondlook.review.policies import (
     resolve_policy,
 )
 from secondlook.review.scored_night import ScoredNight
-from secondlook.review.selection import Selection, select
+from secondlook.review.selection import SelectedImage, select
+from secondlook.review.selection_settings import SelectionSettings
+from secondlook.review.selector import NightSelector
 
 __all__ = [
     "Answer",
+    "Claims",
     "Consensus",
     "ConsensusBox",
     "DrawnBox",
     "EmptyAwarePolicy",
+    "Ending",
     "Forecast",
     "LabelledBox",
+    "LaunchSummary",
     "LedgerLine",
+    "Limits",
     "MonthBudget",
+    "NightSelection",
+    "NightSelector",
     "Outcome",
     "PredrawnBox",
+    "PricedLimits",
     "RandomPolicy",
     "Rejection",
-    "ReviewChoice",
     "ReviewOutput",
-    "ReviewPlan",
     "ReviewPolicy",
     "ScoredNight",
-    "Selection",
-    "Terms",
+    "SelectedImage",
+    "SelectionSettings",
     "TopScorePolicy",
     "UncertaintySumPolicy",
-    "claim",
     "consolidate",
-    "convert",
+    "convert_answers",
+    "convert_loop",
     "input_content",
     "money",
     "month_of",
@@ -54,8 +65,6 @@ __all__ = [
     "predrawn_boxes",
     "resolve_policy",
     "select",
-    "settle",
     "take_up",
     "typical_seconds",
-    "unclaim",
 ]

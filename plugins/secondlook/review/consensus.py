@@ -11,7 +11,7 @@ CVPR 2017.
 from __future__ import annotations
 
 import statistics
-from collections import defaultdict
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,8 @@ from secondlook.failures.exceptions import ReviewOutputError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 CLUSTER_IOU = 0.4
 # The mean is the better estimate of an edge up to three boxes, the median resists outliers from four on.
@@ -46,7 +48,7 @@ class ConsensusBox:
     label, box
         The winning label; the mean (from four boxes on the median) of the edges.
     support
-        Share of the reviewers' weight behind the box, above 0.5 and at most 1.
+        Share of the reviewers behind the box, above 0.5 and at most 1.
     spread
         Mean IoU of the reviewers' boxes with the consensus: 1 when all drew the same.
     """
@@ -70,7 +72,7 @@ class Consensus:
     empty_answers
         Number of answers without any box.
     minority
-        Objects that somebody drew and no majority supported, or whose label was tied.
+        Objects that a reviewer drew and no majority supported, or whose label was tied.
     """
 
     boxes: tuple[ConsensusBox, ...]
@@ -81,41 +83,25 @@ class Consensus:
 
 @dataclass(slots=True)
 class _Cluster:
-    members: list[tuple[LabelledBox, float]]
+    """Boxes of different reviewers that mean one object."""
 
-    def mean(self) -> tuple[float, ...]:
-        edges = np.array([member.box.as_tuple() for member, _ in self.members])
-        return tuple(edges.mean(axis=0).tolist())
+    members: list[LabelledBox]
 
-    def weight(self) -> float:
-        return sum(weight for _, weight in self.members)
+    def edges(self) -> NDArray[np.float64]:
+        return np.array([member.box.as_tuple() for member in self.members])
 
     def label(self) -> str | None:
-        """Return the label with most weight, None when two have the same."""
-        votes: dict[str, float] = defaultdict(float)
-        for member, weight in self.members:
-            votes[member.label] += weight
-        best = max(votes.values())
-        winners = [label for label, vote in votes.items() if vote >= best - 1e-9]
-        return winners[0] if len(winners) == 1 else None
+        """Return the label with most votes, None when two have the same."""
+        (label, most), *others = Counter(member.label for member in self.members).most_common(2)
+        return None if others and others[0][1] == most else label
 
     def consensus_box(self) -> Box:
-        edges = list(zip(*(member.box.as_tuple() for member, _ in self.members), strict=True))
-        weights = [weight for _, weight in self.members]
-        if len(self.members) < _MEDIAN_FROM:
-            estimate = [float(np.average(values, weights=weights)) for values in edges]
-        else:
-            estimate = [_weighted_median(values, weights) for values in edges]
-        box = Box(*estimate)
+        estimate = np.mean if len(self.members) < _MEDIAN_FROM else np.median
+        box = Box(*estimate(self.edges(), axis=0).tolist())
         return box.rounded(_EDGE_DIGITS) or box
 
 
-def consolidate(
-    answers: Sequence[Sequence[LabelledBox]],
-    *,
-    iou_threshold: float = CLUSTER_IOU,
-    weights: Sequence[float] | None = None,
-) -> Consensus:
+def consolidate(answers: Sequence[Sequence[LabelledBox]], *, iou_threshold: float = CLUSTER_IOU) -> Consensus:
     """Find the boxes that more than half of the reviewers support, whatever the order of the answers.
 
     A reviewer gives at most one box to an object; objects are found regardless of label, and the label is
@@ -127,26 +113,19 @@ def consolidate(
         Each reviewer's boxes; an empty answer is a vote for "nothing there".
     iou_threshold
         Overlap with the mean box from which on two boxes mean the same object.
-    weights
-        Trust in each reviewer, above 0; all equal by default.
 
     Raises
     ------
     ReviewOutputError
-        When there is no answer, or the weights do not fit.
+        When there is no answer.
     """
     if not answers:
         raise ReviewOutputError("There is no answer to find a consensus in; wait for the reviewers.")
-    trust = [1.0] * len(answers) if weights is None else list(weights)
-    if len(trust) != len(answers) or min(trust) <= 0:
-        raise ReviewOutputError(f"{len(answers)} answers need as many weights above 0, not {trust}.")
-    # The file lists answers by time of submission, which must not matter.
-    ordered = sorted(zip((sorted(answer) for answer in answers), trust, strict=True))
     clusters: list[_Cluster] = []
-    for boxes, weight in ordered:
-        _join(clusters, boxes, weight, iou_threshold)
-    total = sum(trust)
-    kept = [box for cluster in clusters if (box := _agreed(cluster, total)) is not None]
+    # The file lists answers by time of submission, which must not matter.
+    for boxes in sorted(sorted(answer) for answer in answers):
+        _join(clusters, boxes, iou_threshold)
+    kept = [box for cluster in clusters if (box := _agreed(cluster, len(answers))) is not None]
     return Consensus(
         boxes=tuple(sorted(kept, key=lambda box: (box.box, box.label))),
         reviewers=len(answers),
@@ -155,17 +134,15 @@ def consolidate(
     )
 
 
-def _join(
-    clusters: list[_Cluster], boxes: Sequence[LabelledBox], weight: float, iou_threshold: float
-) -> None:
+def _join(clusters: list[_Cluster], boxes: Sequence[LabelledBox], iou_threshold: float) -> None:
     """Add one reviewer's boxes, each to the cluster it overlaps most, or to a new one."""
     free_boxes, free_clusters = set(range(len(boxes))), set(range(len(clusters)))
     for _, _, box, cluster in _pairs(clusters, boxes, iou_threshold):
         if box in free_boxes and cluster in free_clusters:
             free_boxes.remove(box)
             free_clusters.remove(cluster)
-            clusters[cluster].members.append((boxes[box], weight))
-    clusters.extend(_Cluster([(boxes[index], weight)]) for index in sorted(free_boxes))
+            clusters[cluster].members.append(boxes[box])
+    clusters.extend(_Cluster([boxes[index]]) for index in sorted(free_boxes))
 
 
 def _pairs(
@@ -174,7 +151,7 @@ def _pairs(
     """Return the overlapping (box, cluster) pairs, the closest first, the same label before another."""
     if not clusters or not boxes:
         return []
-    means = np.array([cluster.mean() for cluster in clusters])
+    means = np.array([cluster.edges().mean(axis=0) for cluster in clusters])
     overlaps = iou_matrix(boxes_array([member.box for member in boxes]), means)
     labels = [cluster.label() for cluster in clusters]
     return sorted(
@@ -183,22 +160,10 @@ def _pairs(
     )
 
 
-def _agreed(cluster: _Cluster, total_weight: float) -> ConsensusBox | None:
-    support = cluster.weight() / total_weight
+def _agreed(cluster: _Cluster, reviewers: int) -> ConsensusBox | None:
     label = cluster.label()
-    # A hair above one half, so that rounding of weights does not break a tie.
-    if support <= 0.5 + 1e-9 or label is None:
+    if 2 * len(cluster.members) <= reviewers or label is None:
         return None
     box = cluster.consensus_box()
-    spread = statistics.fmean(member.box.iou(box) for member, _ in cluster.members)
-    return ConsensusBox(label, box, min(support, 1.0), spread)
-
-
-def _weighted_median(values: Sequence[float], weights: Sequence[float]) -> float:
-    """Return the value with half of the weight on either side, the middle of two when they share it."""
-    order = np.argsort(values, kind="stable")
-    sorted_values = np.asarray(values)[order]
-    share = np.cumsum(np.asarray(weights)[order]) / np.sum(weights)
-    low = int(np.searchsorted(share, 0.5 - 1e-9))
-    high = int(np.searchsorted(share, 0.5 + 1e-9))
-    return float((sorted_values[low] + sorted_values[min(high, len(values) - 1)]) / 2)
+    spread = statistics.fmean(member.box.iou(box) for member in cluster.members)
+    return ConsensusBox(label, box, len(cluster.members) / reviewers, spread)

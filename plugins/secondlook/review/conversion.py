@@ -15,7 +15,8 @@ from secondlook.training.manifest import Annotation, ManifestLine
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secondlook.review.ledger import LedgerLine, Outcome
+    from secondlook.review.ledger import LedgerLine
+    from secondlook.review.outcomes import Outcome
 
 # A label is whatever the browser sent; a rejection stays readable.
 _QUOTED_LABELS = 3
@@ -39,7 +40,7 @@ class Rejection:
         return asdict(self)
 
 
-def settle(
+def convert_loop(
     line: LedgerLine,
     outcome: Outcome | None,
     body: bytes | None,
@@ -55,7 +56,7 @@ def settle(
     line
         What was asked.
     outcome
-        How the loop ended; None when nobody waited for it.
+        How the loop ended; None when that is not recorded.
     body
         The bytes of its output document; None when there is none.
     labels
@@ -82,10 +83,10 @@ def settle(
         output = parse_output(body)
     except ReviewOutputError as error:
         return _rejected(line, "unreadable-output", str(error))
-    return convert(line, output, labels, night, counts=counts)
+    return convert_answers(line, output, labels, night, counts=counts)
 
 
-def convert(
+def convert_answers(
     line: LedgerLine,
     output: ReviewOutput,
     labels: Sequence[str],
@@ -232,7 +233,7 @@ def _listed(faults: dict[str, int]) -> str:
 
 def _ending(outcome: Outcome) -> str:
     if outcome.outcome == "expired":
-        return "Nobody answered before the task's lifetime ended; ask again in a new round."
+        return "No reviewer answered before the task's lifetime ended; ask again in a new round."
     if outcome.outcome == "stopped":
         return f"The loop was {outcome.status.lower()} before anybody answered."
     detail = ": ".join(part for part in (outcome.failure_code, outcome.failure_reason) if part)

@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import ReviewOutputError
-from secondlook.review.budget import money
+from secondlook.review.limits import money
 from secondlook.review.output import parse_output
 
 if TYPE_CHECKING:
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The reviews about to be asked for.
+    """The reviews that are about to start.
 
     ``reviewers`` answer each image; ``image_cost`` is money for all of them, ``seconds_per_answer`` the
     median of recent answers, None when none is known. ``asked_before`` are images of the night whose reviews
-    were started by an earlier run: they are in none of the other numbers.
+    an earlier run has started: they are in none of the other numbers.
     """
 
     images: int
@@ -29,7 +29,7 @@ class Forecast:
     image_cost: Decimal
     currency: str
     seconds_per_answer: float | None = None
-    deferred: int = 0
+    postponed: int = 0
     asked_before: int = 0
 
     @property
@@ -56,8 +56,8 @@ class Forecast:
             parts.append(self._work())
         if self.asked_before:
             parts.append(f"{self.asked_before} asked before")
-        if self.deferred:
-            parts.append(f"{self.deferred} deferred over budget")
+        if self.postponed:
+            parts.append(f"{self.postponed} postponed over budget")
         return ", ".join(parts)
 
     def _work(self) -> str:
@@ -75,7 +75,7 @@ class Forecast:
             "cost": str(self.cost),
             "currency": self.currency,
             "seconds": self.seconds,
-            "deferred": self.deferred,
+            "postponed": self.postponed,
             "asked_before": self.asked_before,
             "text": f"{self}.",
         }

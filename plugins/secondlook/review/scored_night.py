@@ -31,6 +31,6 @@ class ScoredNight:
             yield prediction
 
     def read_to_the_end(self) -> None:
-        """Count what nobody has asked for."""
+        """Count what was not read."""
         for _ in self:
             pass

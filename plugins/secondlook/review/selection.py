@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from secondlook.failures.exceptions import ReviewPolicyError
 from secondlook.names import digest
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from secondlook.detection import Prediction
+    from secondlook.review.ledger import Reason
 
-Reason = Literal["policy", "audit"]
 Ranked: TypeAlias = "tuple[Prediction, float]"
 # So that a small ranking is not sorted again at every other image.
 _SPARE = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class SelectedImage:
     """One image to review: why, with what priority (0 when the policy did not want it), rank from 1."""
 
     prediction: Prediction
@@ -38,7 +38,7 @@ def select(
     audit_share: float,
     seed: int,
     night: str,
-) -> list[Selection]:
+) -> list[SelectedImage]:
     """Choose at most ``limit`` images, best-ranked first, audits last.
 
     The choice depends on the images, not on their order: equal priorities are decided by a hash of seed,
@@ -91,7 +91,7 @@ def select(
     chosen: list[tuple[Ranked, Reason]] = [(pair, "policy") for pair in picked]
     chosen += [(pair, "audit") for pair in audited[:audit_slots]]
     return [
-        Selection(prediction, reason, priority, rank)
+        SelectedImage(prediction, reason, priority, rank)
         for rank, ((prediction, priority), reason) in enumerate(chosen, start=1)
     ]
 

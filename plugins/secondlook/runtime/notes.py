@@ -13,6 +13,8 @@ from airflow.sdk import BaseHook
 if TYPE_CHECKING:
     import httpx
 
+    from secondlook.runtime.task_log import Log
+
 TIMEOUT_SECONDS = 10.0
 TRIES = 3
 MOST_CHARACTERS = 1000
@@ -21,6 +23,46 @@ MOST_CHARACTERS = 1000
 
 class NoteError(Exception):
     """A note could not be written; the message is a clause that says why."""
+
+
+class TaskNote:
+    """What a task has to tell people: collected while it runs, and written as the note of its instance.
+
+    A note that cannot be written is told in the log and stops nothing.
+
+    Parameters
+    ----------
+    conn_id
+        Airflow connection to the API server; None or empty: the task gets no note.
+    log
+        The task's log.
+    """
+
+    def __init__(self, conn_id: str | None, log: Log) -> None:
+        self._conn_id = conn_id
+        self._log = log
+        self._sentences: list[str] = []
+
+    def add(self, sentence: str) -> None:
+        """Keep a sentence for the note."""
+        self._sentences.append(sentence)
+
+    def warn(self, sentence: str) -> None:
+        """Warn in the log, and keep the sentence for the note."""
+        self._log.warning(sentence)
+        self.add(sentence)
+
+    def write(self, ti: Any) -> None:
+        """Write all sentences as the note of a task instance."""
+        text = " ".join(self._sentences)
+        if not self._conn_id:
+            return
+        try:
+            write_note(self._conn_id, ti, text)
+        except NoteError as error:
+            self._log.warning(
+                "The task's note could not be written: %s. It would have been: %s", *(error, text)
+            )
 
 
 def write_note(conn_id: str, ti: Any, text: str) -> None:

@@ -1,12 +1,38 @@
-"""A steady rate for calls to a service that throttles."""
+"""How a task keeps time: its clock and its waits, and a steady rate of calls to a service that throttles."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def utc_now() -> datetime:
+    """Return the time, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Clock and waits of a task; a test puts its own in their place.
+
+    Attributes
+    ----------
+    now
+        Returns the time, in UTC.
+    sleep
+        Waits the given number of seconds.
+    after_lost_swap
+        See :class:`secondlook.records.document.Document`, ``wait``.
+    """
+
+    now: Callable[[], datetime] = utc_now
+    sleep: Callable[[float], None] = time.sleep
+    after_lost_swap: Callable[[int], None] | None = None
 
 
 class Pace:

@@ -1,8 +1,19 @@
-"""How Airflow's UI shows the log of a task."""
+"""The log of a task, and how Airflow's UI shows it."""
 
 from __future__ import annotations
 
 import logging
+from typing import Protocol
+
+
+class Log(Protocol):
+    """What a task logs with; arguments are formatted lazily."""
+
+    def info(self, event: str, *args: object) -> object:
+        """Tell what happens."""
+
+    def warning(self, event: str, *args: object) -> object:
+        """Tell what a person should look at."""
 
 
 def leave_log_group() -> None:

@@ -30,8 +30,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.review import LedgerLine
-    from secondlook.review.ledger import Ending
+    from secondlook.review import Ending, LedgerLine
 
 # The launching worker's clock and the service's may differ; a loop older than that is asked for by name.
 CLOCK_MARGIN = timedelta(minutes=15)
@@ -95,7 +94,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once; return the counts if all has ended, defer otherwise."""
         self._check_arguments()
-        ledger = self.records.ledger()
+        ledger = self.records.asked()
         if not ledger:
             self.log.info("Night %s asked nobody; nothing to wait for.", self.night)
             return self._write([])
@@ -120,7 +119,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         if event["status"] == ERROR_EVENT:
             kind = HumanReviewError if event.get("passing") else ReviewSetupError
             raise kind(f"Night {self.night}: {event['message']}")
-        return self._collect(self.records.ledger())
+        return self._collect(self.records.asked())
 
     def resume_execution(
         self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context
@@ -198,7 +197,7 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         return {"night": self.night, "outcomes": address, **{name: counts[name] for name in ENDINGS}}
 
     def _still_open(self) -> str:
-        names = [line.loop for line in self.records.ledger()]
+        names = [line.loop for line in self.records.asked()]
         flow_arn = self.service.flow_arn(self.flow_definition_name)
         board = self.service.survey(names, flow_arn, self._created_after())
         return (

@@ -92,7 +92,7 @@ class ReviewSettings(Section):
     month_money: Decimal | None = Field(
         default=None, ge=0, decimal_places=3, description="most money for a calendar month's reviews"
     )
-    deferred_nights: int = Field(
+    postponed_nights: int = Field(
         default=31,
         ge=0,
         le=366,

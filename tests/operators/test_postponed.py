@@ -1,4 +1,4 @@
-"""A month that has no room for all: what is deferred is asked by a later night and learned with it."""
+"""A month that has no room for all: what is postponed is asked by a later night and learned with it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIRST, LATER = "2026-11-20", "2026-11-21"
 
 
 class Team:
-    """The review side of a deployment: a flow definition on a real Review Desk, and somebody who answers."""
+    """The review side of a deployment: a flow definition on a real Review Desk, and a person who answers."""
 
     def __init__(self, project: Any, reviewer: Reviewer, team: str, context: dict[str, Any]) -> None:
         self._project = project
@@ -40,8 +40,8 @@ class Team:
     def launch(self, night: str, model: str, context: dict[str, Any], **limits: Any) -> dict[str, Any]:
         """Choose, reserve and start, at most six images."""
         defaults = {"task_id": "launch", "night": night, "model": model, "labels": list(LABELS)}
-        budget = {"review_limit": 6, "price_per_review": "0.08", **limits}
-        return HumanLoopStartOperator(**{**defaults, **self._place, **budget}).execute(context)
+        review = {"limit": 6, "price_per_review": "0.08", **limits}
+        return HumanLoopStartOperator(**{**defaults, **self._place, "review": review}).execute(context)
 
     def answer(self, night: str, context: dict[str, Any], wait_until: Callable[..., Any]) -> dict[str, Any]:
         """Let the reviewer draw every box right, wait for the loops and write the manifest."""
@@ -75,7 +75,7 @@ def team(
 
 
 @pytest.mark.timeout(600)
-def test_what_was_deferred_is_taken_up_answered_and_learned_with_the_later_night(
+def test_what_was_postponed_is_taken_up_answered_and_learned_with_the_later_night(
     ready: Any, context: dict[str, Any], team: Team, wait_until: Callable[..., Any]
 ) -> None:
     layout = ready.layout
@@ -86,10 +86,10 @@ def test_what_was_deferred_is_taken_up_answered_and_learned_with_the_later_night
 
     # The month has money for four of the first night's six.
     first = team.launch(FIRST, model, context, month_money="0.35")
-    assert (first["selected"], first["deferred"], first["cost"]) == (4, 2, "0.32")
-    assert context["ti"].xcoms["forecast"]["deferred"] == 2
-    deferred = [line for line in team.ledger(FIRST) if "state" in line]
-    assert [(line["rank"], line["state"]) for line in deferred] == [(5, "deferred"), (6, "deferred")]
+    assert (first["selected"], first["postponed"], first["cost"]) == (4, 2, "0.32")
+    assert context["ti"].xcoms["forecast"]["postponed"] == 2
+    postponed = [line for line in team.ledger(FIRST) if "state" in line]
+    assert [(line["rank"], line["state"]) for line in postponed] == [(5, "postponed"), (6, "postponed")]
     assert team.answer(FIRST, context, wait_until)["lines"] == 4
 
     # The first night's answers are learned before the later night asks.
@@ -100,14 +100,14 @@ def test_what_was_deferred_is_taken_up_answered_and_learned_with_the_later_night
 
     # The budget is raised: the later night asks about its own two and about the two that waited.
     later = team.launch(LATER, model, context, month_money="1.00")
-    assert (later["selected"], later["taken_up"], later["deferred"], later["cost"]) == (4, 2, 0, "0.32")
+    assert (later["selected"], later["taken_up"], later["postponed"], later["cost"]) == (4, 2, 0, "0.32")
     forecast = context["ti"].xcoms["forecast"]
     assert (forecast["images"], forecast["cost"]) == (4, "0.32")
     # The team's speed is known now, from the first night's answers.
     assert forecast["seconds"] is not None
     ledger = team.ledger(LATER)
     assert [line.get("from_night") for line in ledger] == [None, None, FIRST, FIRST]
-    assert [line["loop"] for line in ledger[2:]] == [line["loop"] for line in deferred]
+    assert [line["loop"] for line in ledger[2:]] == [line["loop"] for line in postponed]
     assert team.answer(LATER, context, wait_until)["lines"] == 4
     reviewed = {line["source-ref"] for line in ready.lines(layout.reviewed_manifest(LATER))}
     assert reviewed == {line["image"] for line in ledger}
@@ -124,7 +124,7 @@ def test_what_was_deferred_is_taken_up_answered_and_learned_with_the_later_night
     }
     assert reviewed <= read
 
-    # Nobody was asked twice, and the month paid for eight.
+    # No image was sent out twice, and the month paid for eight.
     budget = json.loads(ready.get(layout.budget(later["month"])))
     assert (budget["images"], budget["spent"]) == (8, "0.64")
     assert team.launch(FIRST, model, context)["started"] == team.launch(LATER, model, context)["started"] == 0
