@@ -15,7 +15,7 @@ from include.review_desk.errors import InvalidRequest, MissingResource, NameInUs
 from include.review_desk.loops import templates
 from include.review_desk.storage import schema
 from include.review_desk.strict_json import JsonFault, parse_json
-from include.review_desk.worker_templates.hindrances import find_hindrances
+from include.review_desk.worker_templates.obstacles import find_obstacles
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -116,8 +116,8 @@ def render(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     try:
         task_input = parse_json(params["Task"]["Input"])
         html = desk.renderer.render(content, task_input)
-        hindrances = find_hindrances(html, desk.config.image_origins)
-        errors = [{"Code": WOULD_BE_REFUSED, "Message": sentence} for sentence in hindrances]
+        obstacles = find_obstacles(html, desk.config.image_origins)
+        errors = [{"Code": WOULD_BE_REFUSED, "Message": sentence} for sentence in obstacles]
         return {"RenderedContent": html, "Errors": errors}
     except JsonFault as fault:
         error = {"Code": "InvalidParameters", "Message": f"Task.Input is not valid JSON: {fault}."}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 logger = logging.getLogger(__name__)
 
@@ -78,14 +82,8 @@ class S3Store:
         StoreUnavailable
             It does not exist (``404``), access is refused (``403``), or S3 cannot be reached.
         """
-        try:
+        with _s3_errors():
             self._client.head_bucket(Bucket=bucket)
-        except ClientError as error:
-            raise StoreUnavailable(
-                str(error.response.get("Error", {}).get("Code", "Unknown")), away=False
-            ) from error
-        except BotoCoreError as error:
-            raise StoreUnavailable(type(error).__name__, away=True) from error
 
     def put_json(self, bucket: str, key: str, body: bytes) -> None:
         """Write one JSON document.
@@ -95,11 +93,17 @@ class S3Store:
         StoreUnavailable
             S3 cannot be reached or refuses.
         """
-        try:
+        with _s3_errors():
             self._client.put_object(Bucket=bucket, Key=key, Body=body, ContentType="application/json")
-        except ClientError as error:
-            raise StoreUnavailable(
-                str(error.response.get("Error", {}).get("Code", "Unknown")), away=False
-            ) from error
-        except BotoCoreError as error:
-            raise StoreUnavailable(type(error).__name__, away=True) from error
+
+
+@contextlib.contextmanager
+def _s3_errors() -> Iterator[None]:
+    """Turn boto3's errors into StoreUnavailable."""
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", "Unknown"))
+        raise StoreUnavailable(code, away=False) from error
+    except BotoCoreError as error:
+        raise StoreUnavailable(type(error).__name__, away=True) from error

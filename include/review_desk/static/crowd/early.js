@@ -1,5 +1,5 @@
 // Runs before the template: records what was refused, what did not load and which scripts failed, for notices.js and
-// hindrances.js to report.
+// obstacles.js to report.
 (() => {
   const MOST = 50;
   // Chrome and Firefox report a late layout as an error, and a stopped player as a rejection. Both are harmless.

@@ -2,7 +2,7 @@
 
 import { commonSheet, make, sheet } from "./base.js";
 import * as fields from "./fields.js";
-import { early, failure, firstHindrance } from "./hindrances.js";
+import { early, failure, firstObstacle } from "./obstacles.js";
 
 const styles = sheet(`
   :host { display: flex; flex-direction: column; min-height: 100vh; min-height: 100dvh; }
@@ -119,12 +119,12 @@ export class CrowdForm extends HTMLElement {
   }
 
   /** The first reason why nothing can be submitted, whatever is entered. */
-  get hindrance() {
-    return firstHindrance(this, this.#overruled);
+  get obstacle() {
+    return firstObstacle(this, this.#overruled);
   }
 
   #complete() {
-    const fault = this.hindrance ?? fields.firstProblem(this);
+    const fault = this.obstacle ?? fields.firstProblem(this);
     if (fault === null) return true;
     this.#refuse(fault.message);
     this.#anyway.hidden = !fault.overrulable;

@@ -161,7 +161,7 @@ export class FullInstructions extends Furniture {
 
 /**
  * Any other crowd element: a plain notice, what it is about, and its content. Where it may be part of the answer
- * nothing can be submitted (hindrances.js): the answer would be incomplete.
+ * nothing can be submitted (obstacles.js): the answer would be incomplete.
  */
 export class UnknownElement extends CrowdElement {
   build(shadow) {

@@ -8,7 +8,7 @@ import { CrowdForm } from "./form.js";
 import * as elements from "./elements.js";
 import * as fields from "./fields.js";
 import { shortcutOf } from "./keys.js";
-import { early, missingObject } from "./hindrances.js";
+import { early, missingObject } from "./obstacles.js";
 import { notice, tellLinkFaults, watchRefusals } from "./notices.js";
 import * as portal from "./portal.js";
 
@@ -152,9 +152,9 @@ async function tellWhenShown() {
     if (attempt === attempts) portal.tell("problem", { message: error.message });
     return;
   }
-  const hindrance = form instanceof CrowdForm ? form.hindrance : null;
-  if (hindrance && attempt === attempts) {
-    portal.tell("problem", { message: hindrance.message, final: hindrance.final === true });
+  const obstacle = form instanceof CrowdForm ? form.obstacle : null;
+  if (obstacle && attempt === attempts) {
+    portal.tell("problem", { message: obstacle.message, final: obstacle.final === true });
   }
 }
 

@@ -1,6 +1,6 @@
 """What would keep people from submitting a rendered worker template, found before a loop starts.
 
-The page itself refuses these answers (static/crowd/hindrances.js), since something would be missing from them
+The page itself refuses these answers (static/crowd/obstacles.js), since something would be missing from them
 unnoticed. Faults that only show in a browser, such as a script that throws, cannot be found here.
 """
 
@@ -27,7 +27,7 @@ _AWS_SCRIPT = re.compile(
 _SCRIPT_TYPES = re.compile(r"|module|.*javascript.*", re.IGNORECASE)
 
 
-def find_hindrances(html: str, image_origins: Sequence[str] = ()) -> list[str]:
+def find_obstacles(html: str, image_origins: Sequence[str] = ()) -> list[str]:
     """Why an answer to this page would be refused, one sentence each, at most MOST.
 
     ``image_origins`` are those that pictures, sound and video may come from; ``https://*.host`` covers the

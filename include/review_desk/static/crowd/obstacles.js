@@ -2,7 +2,7 @@
  * Why an answer must not be submitted: something would be missing from it, and no one would notice.
  *
  * Elements whose values are not collected, scripts that were refused or failed, and objects under review that did
- * not load. The instructions are not checked. A hindrance is a sentence for the person, who can always decline the task.
+ * not load. The instructions are not checked. An obstacle is a sentence for the person, who can always decline the task.
  */
 
 import { kindOf } from "./kinds.js";
@@ -13,7 +13,7 @@ const ENTRY = 'input:not([type="hidden"], [type="submit"], [type="reset"], [type
 const NO_SOURCE = 3;
 
 /**
- * @typedef {{message: string, element?: HTMLElement, overrulable?: boolean, final?: boolean}} Hindrance
+ * @typedef {{message: string, element?: HTMLElement, overrulable?: boolean, final?: boolean}} Obstacle
  * overrulable: only the person can tell whether it matters; final: loading the page again changes nothing
  */
 
@@ -25,9 +25,9 @@ export function early() {
 /**
  * @param {HTMLElement} form
  * @param {number} overruled so many of the failures of scripts the person knows of and goes on all the same
- * @returns {?Hindrance} the first
+ * @returns {?Obstacle} the first
  */
-export function firstHindrance(form, overruled = 0) {
+export function firstObstacle(form, overruled = 0) {
   return uncollected(form) ?? refusedScript() ?? thrownAtLoad() ?? missingObject() ?? thrownLater(overruled);
 }
 
@@ -79,15 +79,15 @@ function isOurs(address) {
 
 function refusedScript() {
   const script = [...early().failed].find((element) => element instanceof HTMLScriptElement);
-  if (script) return scriptHindrance(hostOf(script.src));
+  if (script) return scriptObstacle(hostOf(script.src));
   const refusal = early().refused.find(({ directive }) => /^(script|connect)-src/.test(directive));
   if (!refusal) return null;
-  if (refusal.directive.startsWith("script")) return scriptHindrance(hostOf(refusal.address));
+  if (refusal.directive.startsWith("script")) return scriptObstacle(hostOf(refusal.address));
   const host = hostOf(refusal.address);
   return { message: `A script of this task could not load something${host && ` from ${host}`}, so your answer may be incomplete: decline this task.` };
 }
 
-function scriptHindrance(host) {
+function scriptObstacle(host) {
   return { message: `A script${host && ` from ${host}`} did not load, so your answer may be incomplete: decline this task.` };
 }
 
@@ -113,7 +113,7 @@ function thrownLater(overruled) {
   return { message: `${why}: check that nothing is missing before you submit, or decline this task.`, overrulable: true };
 }
 
-/** @returns {?Hindrance} something to judge that is not to be seen */
+/** @returns {?Obstacle} something to judge that is not to be seen */
 export function missingObject() {
   for (const element of document.querySelectorAll(OBJECTS)) {
     if (element.closest(INSTRUCTIONS)) continue;

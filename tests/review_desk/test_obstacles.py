@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from include.review_desk.worker_templates.hindrances import MOST, find_hindrances
+from include.review_desk.worker_templates.obstacles import MOST, find_obstacles
 from tests.support.desk import TEMPLATE
 
 S3 = ("https://*.amazonaws.com",)
@@ -29,7 +29,7 @@ S3 = ("https://*.amazonaws.com",)
     ],
 )
 def test_a_page_that_can_be_answered_needs_no_word(page: str):
-    assert find_hindrances(page, S3) == []
+    assert find_obstacles(page, S3) == []
 
 
 @pytest.mark.parametrize(
@@ -55,10 +55,10 @@ def test_a_page_that_can_be_answered_needs_no_word(page: str):
     ],
 )
 def test_what_would_be_refused_is_one_sentence(page: str, beginning: str):
-    [sentence] = find_hindrances(page, S3)
+    [sentence] = find_obstacles(page, S3)
     assert sentence.startswith(beginning)
 
 
 def test_a_sentence_is_said_once_and_there_are_not_too_many():
-    assert len(find_hindrances("<crowd-input>" * 100, S3)) == 1
-    assert len(find_hindrances("".join(f"<crowd-x{index}>" for index in range(100)), S3)) == MOST
+    assert len(find_obstacles("<crowd-input>" * 100, S3)) == 1
+    assert len(find_obstacles("".join(f"<crowd-x{index}>" for index in range(100)), S3)) == MOST
