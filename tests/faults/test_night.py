@@ -35,7 +35,8 @@ def endless_training(deployment: Deployment) -> tuple[Path, dict[str, Any]]:
     """A file, and arguments of ``train`` that make its job last as long as the file exists."""
     held = deployment.folder / "held"
     held.touch()
-    return held, {"hyperparameters": {"epochs": 1, "mini_batch_size": 2, "wait_while": str(held)}}
+    hyperparameters = {"epochs": 1, "mini_batch_size": 2, "wait_while": str(held)}
+    return held, {"training": f"{{{{ settings.training.override(hyperparameters={hyperparameters}) }}}}"}
 
 
 def _is_waiting(night: Night, task_id: str) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -13,14 +15,14 @@ from secondlook import jsonl
 from secondlook.failures.exceptions import TrainingDataError
 from secondlook.hooks.s3 import SHA256, ObjectMissingError, ObjectStore
 from secondlook.records.content import with_content
-from secondlook.records.evaluation import HoldoutChangedError, HoldoutLeakError
-from secondlook.records.models import read_card
+from secondlook.records.evaluation import Evaluation, HoldoutChangedError, HoldoutLeakError
 from secondlook.records.training_data import UnknownImageError, trained_images
 from secondlook.training import NamedImage
+from tests.operators.waits import context_of
 from tests.support.airflow import TaskInstance
 from tests.support.aws import STUB_IMAGE
 from tests.support.model_project import NIGHT
-from tests.support.shapes import annotation_xml, draw
+from tests.support.shapes import LABELS, annotation_xml, draw
 
 ENCRYPTED = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": "alias/images"}
 
@@ -201,7 +203,8 @@ def test_a_holdout_image_that_was_replaced_is_not_judged_with(ready: Any, contex
     key = ready.layout.key_of(ready.lines(ready.layout.holdout_manifest("v2"))[1]["source-ref"])
     # Uploaded again it is the same image, under another ETag.
     put_in_parts(ready, key, ready.get(key))
-    judged._refuse_replaced(judged._holdout()[0])
+    log = logging.getLogger()
+    Evaluation(ObjectStore(ready.bucket), ready.layout, "v2", LABELS, log).refuse_unfair([])
     put_in_parts(ready, key, draw(3000).data)
     with pytest.raises(HoldoutChangedError, match=rf"1 images of the holdout v2 were replaced .*{key}"):
         judged.execute(context)
@@ -235,7 +238,7 @@ def test_an_image_replaced_after_its_review_is_not_learned(ready: Any, context: 
     for seed in range(3004, 3012):
         ready.put(f"{ready.layout.images(NIGHT)}/shape{seed}.jpg", draw(seed + 500).data)
     with pytest.raises(TrainingDataError, match=r"9 of \d+ images to train on were replaced after they"):
-        ready.train(control_arm=True).plan_jobs(read_card(ready.train().store, ready.layout, card["parent"]))
+        ready.train(control_arm=True).execute(context_of("another run"))
 
 
 def test_a_holdout_line_that_cannot_judge_still_keeps_its_image_from_training(
@@ -348,6 +351,11 @@ def test_copies_in_a_voc_folder_count_once_and_never_on_both_sides(
     assert len(set(known)) == len(known) == 28
 
 
+def first_job(project: Any) -> str:
+    """Train the first model, and return its id: the name of the job."""
+    return str(project.bootstrap(image_uri=STUB_IMAGE).execute(context_of(uuid4().hex))["model"])
+
+
 def test_the_first_training_is_named_by_what_the_packed_files_hold(
     project: Any, context: dict[str, Any]
 ) -> None:
@@ -357,13 +365,13 @@ def test_the_first_training_is_named_by_what_the_packed_files_hold(
     packed = project.get(key)
     head = project.s3.head_object(Bucket=project.bucket, Key=key)
     assert head["Metadata"][SHA256] == hashlib.sha256(packed).hexdigest()
-    name = project.bootstrap()._job().name
+    name = first_job(project)
     # Packed again into an encrypted bucket, or uploaded by hand: another ETag, the same training.
     put_in_parts(project, key, packed)
     assert etag(project, key) != head["ETag"].strip('"')
-    assert project.bootstrap()._job().name == name
+    assert first_job(project) == name
     project.put(key, packed + packed)
-    assert project.bootstrap()._job().name != name
+    assert first_job(project) != name
 
 
 def test_the_same_answers_give_the_same_job_though_the_images_were_uploaded_again(
@@ -371,7 +379,6 @@ def test_the_same_answers_give_the_same_job_though_the_images_were_uploaded_agai
 ) -> None:
     ready.train_with_stub()
     ready.answer_night(range(3000, 3012))
-    parent = ready.read(ready.layout.champion())["model"]
     names = []
     for version in ("first", "second"):
         lines = ready.lines(ready.layout.reviewed_manifest(NIGHT))
@@ -379,6 +386,6 @@ def test_the_same_answers_give_the_same_job_though_the_images_were_uploaded_agai
             data = ready.get(ready.layout.key_of(line["source-ref"]))
             line |= {"etag": version, "sha256": hashlib.sha256(data).hexdigest()}
         ready.put(ready.layout.reviewed_manifest(NIGHT), jsonl.encode(lines))
-        card = read_card(ready.train().store, ready.layout, parent)
-        names.append([plan.name for plan in ready.train(control_arm=True).plan_jobs(card)])
+        trained = ready.train(control_arm=True).execute(context_of(version))
+        names.append([trained["model"], trained["control"]["model"]])
     assert names[0] == names[1]

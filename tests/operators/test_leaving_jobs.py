@@ -24,7 +24,7 @@ from secondlook.jobs.users import JobsNotLeftError, JobUsers, leave_jobs
 from secondlook.layout import Layout
 from secondlook.records.holdout import transform_manifest
 from secondlook.records.training_data import TrainingDataReader
-from secondlook.triggers.sagemaker import SageMakerJobsTrigger
+from secondlook.triggers.jobs import JobsTrigger
 from tests.operators.waits import Watch, context_of, deferred, event_of
 from tests.support.aws import STUB_IMAGE
 from tests.support.shapes import LABELS
@@ -55,7 +55,7 @@ async def test_a_stop_that_sagemaker_never_heard_of_is_asked_for_again(slow: Any
     (name,) = trigger.names
     # The process dies between the record and the call.
     users = JobUsers(ObjectStore(slow.bucket), slow.layout, "training")
-    user = User(trigger.in_use["task"], trigger.in_use["visit"])
+    user = User(trigger.shared["task"], trigger.shared["visit"])
     assert users.leave(name, user, stop=True).stop
     assert (watch.stops, watch.status(name)) == (0, "InProgress")
     second = deferred(slow.train(deferrable=True), night)
@@ -80,7 +80,7 @@ async def test_a_network_error_in_one_stop_does_not_spare_the_next_job(
     slow: Any, wait_until: Callable[..., Any]
 ) -> None:
     watch = Watch(slow)
-    first = deferred(slow.train(deferrable=True), context_of("monday")).in_use
+    first = deferred(slow.train(deferrable=True), context_of("monday")).shared
     request = slow.read(slow.layout.recipe(first["names"][0]))["request"]
     one, two = first["names"][0], f"{first['names'][0]}-other"
     SageMaker().start_training({**request, "TrainingJobName": two})
@@ -141,14 +141,12 @@ async def test_transform_jobs_are_stopped_alike(ready: Any, wait_until: Callable
     for task in ("monday", "tuesday"):
         assert users.enter(name, User(task, "1"))
         triggers.append(
-            SageMakerJobsTrigger(
-                kind="transform",
+            JobsTrigger(
                 names=[name],
-                in_use={"names": [name], "task": task, "visit": "1"},
+                shared={"kind": "transform", "names": [name], "task": task, "visit": "1"},
                 bucket=ready.bucket,
                 prefix=ready.prefix,
                 deadline=0.0,
-                progress={},
             )
         )
     await triggers[0].on_kill()

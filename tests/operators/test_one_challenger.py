@@ -82,7 +82,7 @@ async def test_a_second_night_waits_for_the_verdict_and_then_learns_from_both(
 
     judge(ready, trained, promote=False)
     event = await event_of(waiting)
-    assert event["status"] == "settled"
+    assert event["status"] == "over"
     model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
     assert jobs(ready) == {trained, model}
     manifests = ready.read(ready.layout.card(model))["data"]["manifests"]
@@ -134,15 +134,18 @@ def test_a_challenger_that_could_not_be_trained_stands_in_nobodys_way(
 
 
 def test_a_run_killed_before_its_job_started_starts_that_job_and_no_other(
-    ready: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ready: Any, context: dict[str, Any]
 ) -> None:
     ready.train_with_stub()
     ready.answer_night(range(3000, 3012))
     killed = ready.train()
-    with monkeypatch.context() as patched:
-        patched.setattr(killed, "run_jobs", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            killed.execute(context)
+
+    def die(request: dict[str, Any]) -> None:
+        raise KeyboardInterrupt
+
+    killed.sagemaker.start_training = die
+    with pytest.raises(KeyboardInterrupt):
+        killed.execute(context)
     assert jobs(ready) == set()
     planned = ready.read(ready.layout.open_challenger())["jobs"]
     ready.answer_night(range(3012, 3024), LATER)
@@ -156,11 +159,11 @@ def test_a_run_killed_before_its_job_started_starts_that_job_and_no_other(
 
 async def test_nobody_waits_for_ever(ready: Any, trained: str, capsys: pytest.CaptureFixture[str]) -> None:
     second = new_run()
-    waiting = deferral(ready.train(night=LATER, deferrable=True, candidate_timeout_seconds=0.3), second)
+    waiting = deferral(ready.train(night=LATER, deferrable=True, challenger_timeout_seconds=0), second)
     event = await event_of(waiting)
     assert event["status"] == "timeout"
     model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
-    assert "is still not decided after" in capsys.readouterr().out
+    assert "is still not decided: night" in capsys.readouterr().out
     assert jobs(ready) == {trained, model}
     # From now on the others wait for this one.
     assert ready.read(ready.layout.open_challenger())["jobs"] == [model]
@@ -172,17 +175,16 @@ def test_a_lost_race_for_the_record_plans_anew(
     ready.train_with_stub()
     ready.answer_night(range(3000, 3012))
     slow = ready.train(deferrable=True)
-    plan_jobs = slow.plan_jobs
+    write = slow.store.write
     winner: list[str] = []
 
-    def overtaken(parent: Any) -> Any:
-        plans = plan_jobs(parent)
+    def overtaken(*arguments: Any, **more: Any) -> Any:
         if not winner:
             ready.answer_night(range(3012, 3024), LATER)
             winner.append(ready.train(night=LATER).execute(new_run())["model"])
-        return plans
+        return write(*arguments, **more)
 
-    monkeypatch.setattr(slow, "plan_jobs", overtaken)
+    monkeypatch.setattr(slow.store, "write", overtaken)
     # It read before the other one wrote; with all answers it would train the very same.
     assert slow.execute(context)["model"] == winner[0]
     assert jobs(ready) == set(winner)

@@ -17,7 +17,7 @@ from botocore.config import Config
 
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
-from secondlook.jobs.failure import JobFailedError
+from secondlook.jobs.failure import JobFailedError, job_failed
 from tests.operators.test_deploy import damaged, of_stub
 
 CONNECTION = "AIRFLOW_CONN_AWS_DEFAULT"
@@ -165,7 +165,9 @@ def operator_job(operator: Any, status: str, reason: str) -> JobFailedError:
     """What the operator raises about a job that SageMaker reports like this."""
     from secondlook.hooks.sagemaker_jobs import JobState
 
-    return operator.job_failed("training", JobState("second-look-job", status, reason))
+    return job_failed(
+        operator.sagemaker, "training", JobState("second-look-job", status, reason), operator.log
+    )
 
 
 def test_a_service_that_is_away_is_tried_again_later_and_later(
@@ -214,18 +216,17 @@ def test_a_policy_of_the_dags_own_is_kept(project: Any) -> None:
 async def test_a_triggerer_waits_out_a_service_in_trouble_and_ends_on_a_refusal(
     project: Any, monkeypatch: pytest.MonkeyPatch, one_call: None, aws_credentials: Any
 ) -> None:
-    from secondlook.triggers.sagemaker import SageMakerJobsTrigger
+    from secondlook.triggers.jobs import JobsTrigger
 
-    def trigger(seconds: float) -> SageMakerJobsTrigger:
+    def trigger(seconds: float) -> JobsTrigger:
         deadline = datetime.datetime.now(datetime.UTC).timestamp() + seconds
-        return SageMakerJobsTrigger(
-            kind="training",
+        return JobsTrigger(
             names=["x"],
-            in_use={"names": ["x"], "task": "a task", "visit": "1"},
+            shared={"kind": "training", "names": ["x"], "task": "a task", "visit": "1"},
             bucket=project.bucket,
             prefix=project.prefix,
             deadline=deadline,
-            progress={"waiting_for": "the training job x"},
+            state={"job": "x"},
             poll_interval_seconds=0.05,
         )
 
@@ -237,13 +238,15 @@ async def test_a_triggerer_waits_out_a_service_in_trouble_and_ends_on_a_refusal(
     monkeypatch.setenv(CONNECTION, here.replace(aws_credentials.access_key_id, "AKIANOBODY"))
     (event,) = [event.payload async for event in trigger(60).run()]
     operator = project.bootstrap(retries=3)
-    decision = decide(operator, failure(operator.resume, {}, event))
+    decision = decide(operator, failure(operator.execute_complete, {}, event))
     assert decision.action is RetryAction.FAIL
-    assert decision.reason.startswith("Waiting for the training job x in the triggerer failed: AWS refused")
+    assert decision.reason.startswith(
+        "Waiting for the training job x in the triggerer failed: Cannot look up"
+    )
     # A connection without a region: there is no client at all.
     monkeypatch.setenv(CONNECTION, '{"conn_type": "aws"}')
     (event,) = [event.payload async for event in trigger(60).run()]
-    assert decide(operator, failure(operator.resume, {}, event)).action is RetryAction.FAIL
+    assert decide(operator, failure(operator.execute_complete, {}, event)).action is RetryAction.FAIL
     # A job that somebody has deleted is the operator's matter.
     monkeypatch.setenv(CONNECTION, here)
-    assert [event.payload["status"] async for event in trigger(60).run()] == ["settled"]
+    assert [event.payload["status"] async for event in trigger(60).run()] == ["over"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -120,11 +121,10 @@ async def test_a_process_that_was_killed_leaves_no_entry_behind(slow: Any) -> No
     assert watch.stops == 1
 
 
-def test_killed_in_the_worker_it_stops_its_job_and_starts_no_other(
-    slow: Any, wait_until: Callable[..., Any]
-) -> None:
-    watch, errors = Watch(slow), []
+def test_killed_in_the_worker_it_stops_its_job_and_starts_no_other(slow: Any) -> None:
+    watch, errors, waiting = Watch(slow), [], threading.Event()
     operator = slow.train(control_arm=True)
+    operator.pause = lambda seconds: waiting.set() or time.sleep(seconds)
 
     def execute() -> None:
         try:
@@ -134,7 +134,7 @@ def test_killed_in_the_worker_it_stops_its_job_and_starts_no_other(
 
     worker = threading.Thread(target=execute)
     worker.start()
-    wait_until(lambda: watch.starts == 1 and operator._in_use and "waited_for" in operator._in_use)
+    assert waiting.wait(timeout=60)
     operator.on_kill()
     worker.join(timeout=60)
     assert "This task was ended" in str(errors[0])
@@ -158,14 +158,17 @@ def test_killed_while_the_job_is_being_started_it_stops_it_all_the_same(slow: An
 
 async def test_a_wait_that_took_too_long_stops_the_job(slow: Any, wait_until: Callable[..., Any]) -> None:
     watch, night = Watch(slow), context_of("monday")
-    trigger = deferred(slow.train(deferrable=True, timeout_seconds=1), night)
-    with pytest.raises(WaitTimeoutError, match="has not ended: it is stopped, nobody else waits") as caught:
-        slow.train(timeout_seconds=1).execute_complete(night, event=await event_of(trigger))
+    trigger = deferred(slow.train(deferrable=True), night)
+    trigger.deadline = time.time()
+    with pytest.raises(WaitTimeoutError, match="has not ended: it is stopped, no other run waits") as caught:
+        slow.train().execute_complete(night, event=await event_of(trigger))
     assert not caught.value.passing
     wait_until(lambda: watch.status(trigger.names[0]) == "Stopped")
     # The same without a triggerer.
+    operator, days = slow.train(), count()
+    operator.clock = lambda: next(days) * 86400.0
     with pytest.raises(WaitTimeoutError, match=r"-2 has not ended: it is stopped"):
-        slow.train(timeout_seconds=1).execute(night)
+        operator.execute(night)
     assert (watch.stops, watch.starts) == (2, 2)
 
 
@@ -175,8 +178,9 @@ async def test_a_job_that_ended_while_no_triggerer_ran_is_no_time_out(
     ready.train_with_stub()
     ready.answer_night(range(3000, 3012))
     watch, night = Watch(ready), context_of("monday")
-    trigger = deferred(ready.train(deferrable=True, timeout_seconds=1), night)
-    wait_until(lambda: watch.status(trigger.names[0]) == "Completed" and time.time() > trigger.deadline)
+    trigger = deferred(ready.train(deferrable=True), night)
+    trigger.deadline = time.time()
+    wait_until(lambda: watch.status(trigger.names[0]) == "Completed")
     result = ready.train().execute_complete(night, event=await event_of(trigger))
     assert (result["model"], watch.stops) == (trigger.names[0], 0)
 
@@ -184,7 +188,8 @@ async def test_a_job_that_ended_while_no_triggerer_ran_is_no_time_out(
 async def test_a_wait_that_took_too_long_leaves_the_job_to_the_others(slow: Any) -> None:
     watch, monday = Watch(slow), context_of("monday")
     other = deferred(slow.train(deferrable=True), context_of("tuesday"))
-    trigger = deferred(slow.train(deferrable=True, timeout_seconds=1), monday)
+    trigger = deferred(slow.train(deferrable=True), monday)
+    trigger.deadline = time.time()
     with pytest.raises(WaitTimeoutError, match="has not ended: it goes on") as caught:
         slow.train().execute_complete(monday, event=await event_of(trigger))
     assert caught.value.passing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Callable
+import time
 from typing import Any
 
 import pytest
@@ -37,7 +37,7 @@ def test_too_few_answers_end_the_night_in_peace(ready: Any, context: dict[str, A
     with pytest.raises(AirflowSkipException, match=r"There are 5 answers .* training starts at 8"):
         ready.train().execute(context)
     with pytest.raises(AirflowSkipException, match="switched off"):
-        ready.train(enabled=False).execute(context)
+        ready.train(skip="Training is switched off for this run.").execute(context)
 
 
 def test_the_same_answers_are_learned_once(ready: Any, context: dict[str, Any]) -> None:
@@ -95,9 +95,7 @@ async def test_clearing_a_deferred_training_stops_its_job(ready: Any, context: d
         ready.train().execute_complete(context, event=events[0])
 
 
-def test_killing_a_waiting_training_stops_its_job(
-    ready: Any, context: dict[str, Any], wait_until: Callable[..., Any]
-) -> None:
+def test_killing_a_waiting_training_stops_its_job(ready: Any, context: dict[str, Any]) -> None:
     ready.train_with_stub(sleep_seconds="60")
     ready.answer_night(range(3000, 3012))
     operator = ready.train()
@@ -110,8 +108,10 @@ def test_killing_a_waiting_training_stops_its_job(
             errors.append(error)
 
     worker = threading.Thread(target=execute)
+    waiting = threading.Event()
+    operator.pause = lambda seconds: waiting.set() or time.sleep(seconds)
     worker.start()
-    wait_until(lambda: operator._in_use and "waited_for" in operator._in_use)
+    assert waiting.wait(timeout=60)
     operator.on_kill()
     worker.join(timeout=60)
     assert "This task was ended" in str(errors[0])
@@ -124,7 +124,7 @@ def test_a_retry_waits_for_the_running_job_although_more_answers_came(
     ready.answer_night(range(3000, 3012))
     with pytest.raises(TaskDeferred) as deferred:
         ready.train(deferrable=True).execute(context)
-    name = deferred.value.trigger.progress["jobs"][0]
+    name = deferred.value.trigger.names[0]
     ready.answer_night(range(3012, 3024), "2026-11-21")
     assert ready.train().execute(context)["model"] == name
 
@@ -141,15 +141,18 @@ def test_hyperparameters_are_checked_before_any_job_is_made(ready: Any, context:
     ready.answer_night(range(3000, 3012))
     jobs = ready.calls("CreateTrainingJob")
     for given, sentence in (
-        ({"epochs": 10.0}, r"^Task train: hyperparameters\.epochs = 10\.0: .*; write 10\.$"),
-        ({"epoch": 3}, r"^Task train: hyperparameters\.epoch is no .*: did you mean epochs\?$"),
+        ({"epochs": 10.0}, r"^Task train: training\.hyperparameters\.epochs = 10\.0: .*; write 10\.$"),
+        ({"epoch": 3}, r"^Task train: training\.hyperparameters\.epoch is no .*: did you mean epochs\?$"),
         ({"num_classes": "2"}, r"hyperparameters\.num_classes is the number of labels and cannot be set"),
     ):
         with pytest.raises(HyperparameterError, match=sentence) as caught:
             ready.train(hyperparameters=given).execute(context)
         assert not fault_of(caught.value).passing
-    with pytest.raises(ArgumentError, match="hyperparameters must be a mapping, not 'epochs=3'"):
-        ready.train(hyperparameters="epochs=3").execute(context)
+    with pytest.raises(
+        ArgumentError,
+        match="training cannot be used: hyperparameters = 'epochs=3': input should be a valid dict",
+    ):
+        ready.train(hyperparameters="epochs=3")
     # A night's training validates with the bootstrap's 13 images and a share of its own.
     with pytest.raises(TrainingDataError, match=r"There are 13 validation images .* batch of 20: .* mini_"):
         ready.train(min_new_answers=1, validation_share=0, hyperparameters={"mini_batch_size": 20}).execute(
@@ -206,7 +209,7 @@ def test_promotion_is_compare_and_swap(ready: Any, context: dict[str, Any]) -> N
     first = ready.train().execute(context)["model"]
     ready.answer_night(range(3012, 3024), "2026-11-21")
     # A night that waits no longer for the first one's verdict.
-    second = ready.train(candidate_timeout_seconds=0).execute({"ti": TaskInstance()})["model"]
+    second = ready.train(challenger_timeout_seconds=0).execute({"ti": TaskInstance()})["model"]
     assert first != second
     assert ready.promote(first).execute(context) == {"champion": first, "version": 2}
     # A retry finds the pointer as it wants it.

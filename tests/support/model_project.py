@@ -23,7 +23,7 @@ from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.score_archive import ArchiveScoreOperator
 from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
-from secondlook.settings import EvaluationSettings, Section, ServingSettings
+from secondlook.settings import EvaluationSettings, Section, ServingSettings, TrainingSettings
 from secondlook.training import Annotation, ManifestLine, write_manifest
 from tests.support.aws import DETECTOR_IMAGE, STUB_IMAGE
 from tests.support.project import Project
@@ -72,7 +72,6 @@ class ModelProject(Project):
             **self.place,
             "execution_role_arn": self.role_arn,
             "poll_interval_seconds": 0.1,
-            "timeout_seconds": 120,
             "deferrable": False,
         }
 
@@ -81,13 +80,11 @@ class ModelProject(Project):
         return PackVocOperator(**{**defaults, **self.place, **more})
 
     def bootstrap(self, **more: Any) -> SageMakerBootstrapTrainingOperator:
-        defaults = {
-            "task_id": "train",
-            "labels": list(LABELS),
-            "image_uri": DETECTOR_IMAGE,
-            "hyperparameters": HYPERPARAMETERS,
-        }
-        return SageMakerBootstrapTrainingOperator(**{**defaults, **self.jobs, **more})
+        defaults = {"task_id": "train", "labels": list(LABELS), "image_uri": DETECTOR_IMAGE, **self.waiting}
+        arguments = {**defaults, "hyperparameters": HYPERPARAMETERS, **more}
+        first = {"hyperparameters": arguments.pop("hyperparameters")}
+        arguments = with_section("training", TrainingSettings, arguments)
+        return SageMakerBootstrapTrainingOperator(bootstrap=first, **arguments)
 
     def publish(self, **more: Any) -> ChampionPublishOperator:
         return ChampionPublishOperator(task_id="publish", **{**self.place, **more})
@@ -120,7 +117,8 @@ class ModelProject(Project):
             "min_new_answers": 8,
             "hyperparameters": {"epochs": 2, "learning_rate": 0.0015},
         }
-        return SageMakerIncrementalTrainingOperator(**{**defaults, **self.jobs, **more})
+        arguments = with_section("training", TrainingSettings, {**defaults, **self.waiting, **more})
+        return SageMakerIncrementalTrainingOperator(**arguments)
 
     def evaluate(self, challenger: str, **more: Any) -> DetectorEvaluationOperator:
         defaults = {"task_id": "evaluate", "holdout_version": "v1", "min_images": 10, **self.waiting}

@@ -2,141 +2,112 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from secondlook import jsonl, names
-from secondlook.failures.exceptions import SecondLookError
-from secondlook.operators.training_job import NAME_PREFIX, TrainingOperator
+from secondlook import names
+from secondlook.operators.waiting import WaitingOperator
+from secondlook.runtime.links import TrainingJobLink
 from secondlook.runtime.sdk import object_detection_image
+from secondlook.runtime.task_state import keep_state, kept_state
+from secondlook.settings import BootstrapSettings, TrainingSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
-    from secondlook.hooks.requests import TrainingSpec
-    from secondlook.operators.training_job import JobPlan
-    from secondlook.training import ManifestLine, ModelCard
+    from secondlook.jobs.training import TrainingJobs
+    from secondlook.runtime.task_state import Wait
+    from secondlook.training.recipe import TrainingRecipe
 
 
-CHANNELS = ("train", "validation")
+@dataclass(frozen=True)
+class BootstrapState:
+    """The training job."""
+
+    job: str
 
 
-class NotPackedError(SecondLookError):
-    """The RecordIO files of the first training are not there."""
-
-
-class SageMakerBootstrapTrainingOperator(TrainingOperator):
+class SageMakerBootstrapTrainingOperator(WaitingOperator[BootstrapState]):
     """Train from scratch on the packed VOC folder (RecordIO, File mode).
 
     Returns ``{"model", "artifact", "card", "new", "replayed", "control": None}``, the form that incremental
     training has.
 
     :param labels: label names, index = class id (templated).
+    :param execution_role_arn: role that the job runs under (templated).
+    :param training: where it runs and how long to wait: a section or its keys (templated).
+    :param bootstrap: the hyperparameters: a section or its keys (templated).
     :param image_uri: training and inference image; None takes Amazon's Object Detection image of the Region
         (templated).
     """
 
-    template_fields = (*TrainingOperator.template_fields, "labels", "image_uri")
+    template_fields = (
+        *WaitingOperator.template_fields,
+        *("labels", "execution_role_arn", "training", "bootstrap", "image_uri"),
+    )
+    operator_extra_links = (TrainingJobLink(),)
+    ui_color = "#e4dcf2"
+    state_class = BootstrapState
 
     def __init__(
-        self, *, labels: list[str] | tuple[str, ...] | str, image_uri: str | None = None, **kwargs: Any
+        self,
+        *,
+        labels: list[str] | tuple[str, ...] | str,
+        execution_role_arn: str,
+        training: TrainingSettings | Mapping[str, Any] | str,
+        bootstrap: BootstrapSettings | Mapping[str, Any] | str,
+        image_uri: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.labels = labels
+        self.execution_role_arn = execution_role_arn
+        self.training = self.check_section("training", training, TrainingSettings)
+        self.bootstrap = self.check_section("bootstrap", bootstrap, BootstrapSettings)
         self.image_uri = image_uri
+        self.check_text("execution_role_arn", execution_role_arn, names.ROLE_ARN)
         if isinstance(labels, list | tuple) and not labels:
             raise self.wrong("labels", "must name at least one label")
 
-    def execute(self, context: Context) -> Any:
-        """Plan the job, or take up that of an earlier try."""
-        progress = self.unfinished(context)
-        if progress is not None:
-            return self.advance(context, progress)
-        plan = self._job()
-        self.write_plan(plan)
-        return self.run_jobs(context, [plan.name])
+    def begin(self, context: Context) -> BootstrapState:
+        """Write down what the job is to do, or take up that of an earlier try."""
+        jobs, kept = self._jobs(), kept_state(context, BootstrapState)
+        if kept is not None and jobs.still_running([kept.job]):
+            return kept
+        recipe = self._recipe()
+        state = BootstrapState(jobs.free_name(recipe))
+        jobs.write(state.job, recipe)
+        keep_state(context, state)
+        return state
 
-    def result(self, progress: dict[str, Any]) -> dict[str, Any]:
-        """Return addresses and counts."""
-        from secondlook.records.models import read_card
+    def advance(self, context: Context, state: BootstrapState) -> Wait[BootstrapState] | dict[str, Any]:
+        """Bring the job to its end."""
+        jobs = self._jobs()
+        if jobs.bring_to_end([state.job]) is None:
+            return jobs.result([state.job])
+        TrainingJobLink.persist(context, self, client=self.sagemaker.client, name=state.job)
+        return self.wait_for_jobs([state.job], state, self._settings())
 
-        card = read_card(self.store, self.layout, progress["jobs"][0])
-        return {
-            "model": card.model,
-            "artifact": card.artifact,
-            "card": self.layout.uri(self.layout.card(card.model)),
-            "new": card.data.new_images,
-            "replayed": card.data.replayed_images,
-            "control": None,
-        }
+    def _settings(self) -> TrainingSettings:
+        return self.check_section("training", self.training, TrainingSettings)
 
-    def _job(self) -> JobPlan:
-        from secondlook.training import ModelCard, TrainingData
-        from secondlook.training.hyperparameters import check_hyperparameters
+    def _jobs(self) -> TrainingJobs:
+        from secondlook.jobs.training import TrainingJobs
+
+        place = (self.store, self.layout, self.sagemaker, self.shared, self.log)
+        return TrainingJobs(*place, self._settings(), self.execution_role_arn)
+
+    def _recipe(self) -> TrainingRecipe:
+        from secondlook.records.packed import read_packed
+        from secondlook.training.hyperparameters import checked_hyperparameters
+        from secondlook.training.recipe import first_recipe
 
         image = self.image_uri or object_detection_image(self.sagemaker.region)
-        train, validation, content = self._packed()
+        bootstrap = self.check_section("bootstrap", self.bootstrap, BootstrapSettings)
+        key = f"Task {self.task_id}: bootstrap.hyperparameters"
+        given = checked_hyperparameters(bootstrap.hyperparameters, key=key, image=image)
         labels = tuple(self.labels)
-        given = self.checked_hyperparameters(image)
-        hyperparameters = check_hyperparameters(
-            given, train, None, len(labels), validation=validation, image=image
-        )
-        base_name = names.training_job_name(
-            NAME_PREFIX, image, jsonl.canonical(hyperparameters), *content,
-            *(self.execution_role_arn, self.instance_type, self.layout.uri(self.layout.models())),
-        )  # fmt: skip
-
-        def card(name: str) -> ModelCard:
-            return ModelCard(
-                model=name,
-                artifact="",
-                image=image,
-                parent=None,
-                created_by="bootstrap",
-                hyperparameters=hyperparameters,
-                data=TrainingData(
-                    train_images=len(train),
-                    new_images=0,
-                    replayed_images=0,
-                    train_manifest=self.layout.uri(self.layout.training_manifest(name, "train")),
-                    validation_manifest=self.layout.uri(self.layout.training_manifest(name, "validation")),
-                ),
-                labels=labels,
-            )
-
-        # Packing again changes the bootstrap's manifests, and not what this model has learned.
-        learned = {name: self.store.read(self.layout.bootstrap_manifest(name)).data for name in CHANNELS}
-        return self.plan(base_name, lambda _: self._spec(image, hyperparameters), card, learned)
-
-    def _spec(self, image: str, hyperparameters: dict[str, str]) -> TrainingSpec:
-        from secondlook.hooks.requests import Channel, TrainingSpec
-
-        return TrainingSpec(
-            image=image,
-            role_arn=self.execution_role_arn,
-            hyperparameters=hyperparameters,
-            channels=tuple(
-                Channel(name, "recordio", self.layout.uri(self.layout.bootstrap_recordio(name)))
-                for name in CHANNELS
-            ),
-            output_uri=self.layout.uri(self.layout.models()),
-            instance_type=self.instance_type,
-            volume_size_gb=int(self.volume_size_gb),
-            max_runtime_seconds=int(self.max_runtime_seconds),
-        )
-
-    def _packed(self) -> tuple[tuple[ManifestLine, ...], tuple[ManifestLine, ...], list[str]]:
-        """Return the lines to train and to validate with, and the SHA-256 of both RecordIO files."""
-        from secondlook.hooks.s3 import SHA256
-        from secondlook.records.training_data import TrainingDataReader
-
-        contents = []
-        for name in CHANNELS:
-            key = self.layout.bootstrap_recordio(name)
-            head = self.store.head(key)
-            if head is None:
-                raise NotPackedError(f"{self.store.uri(key)} does not exist: run the task pack first.")
-            # Files that were packed elsewhere do not tell it.
-            contents.append(head.metadata.get(SHA256) or self.store.sha256(key))
-        reader = TrainingDataReader(self.store, self.layout, tuple(self.labels), self.log)
-        train = reader.manifest(self.layout.bootstrap_manifest("train")).lines
-        return train, reader.bootstrap_validation(), contents
+        packed = read_packed(self.store, self.layout, labels, self.log)
+        return first_recipe(image, labels, packed.lines, packed.manifests, packed.contents, given)

@@ -103,8 +103,7 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
                 result = {"endpoint": name, "endpoint_config": config}
                 return {**result, "model": model.model, "artifact": model.artifact}
             state = state.after(self.sagemaker, name, model.model, config, endpoint, self.log)
-        poll, limit = serving.poll_interval_seconds, serving.timeout_seconds
-        return self.wait(EndpointTrigger, state, poll, limit, endpoint_name=name)
+        return self.wait(EndpointTrigger, state, serving, endpoint_name=name)
 
     def _target(self) -> ServableModel:
         from secondlook.records.models import read_champion

@@ -108,7 +108,7 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
                 self.sagemaker.start_transform(self._spec(model, section), state.jobs[model])
                 self.log.info("Model %s answers for the holdout in the job %s.", model, state.jobs[model])
             TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
-            return self.wait_for_jobs(running, state, section.poll_interval_seconds, section.timeout_seconds)
+            return self.wait_for_jobs(running, state, section)
         evaluation = self._evaluation(self._card(self.challenger))
         for model, job in found.items():
             if job is not None and not job.succeeded:

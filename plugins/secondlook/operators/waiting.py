@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.requests import JobKind
     from secondlook.jobs.shared import SharedJobs
+    from secondlook.runtime.task_state import Waits
     from secondlook.triggers.polling import PollingTrigger
 
 S = TypeVar("S")
@@ -100,20 +101,28 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         return self._shared
 
     def wait(
-        self, trigger: type[PollingTrigger], state: S, poll: float, limit: float, **more: Any
+        self,
+        trigger: type[PollingTrigger],
+        state: S,
+        settings: Waits,
+        *,
+        seconds: float | None = None,
+        **more: Any,
     ) -> Wait[S]:
-        """Return a wait for at most ``limit`` seconds, with ``poll`` seconds between two looks."""
+        """Return a wait as the settings have it, or for that many seconds."""
         more |= {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
-        more |= {"deadline": self.clock() + limit, "poll_interval_seconds": poll}
+        limit = settings.timeout_seconds if seconds is None else seconds
+        more |= {"deadline": self.clock() + limit}
+        more |= {"poll_interval_seconds": settings.poll_interval_seconds}
         return Wait(trigger(**more), state)
 
-    def wait_for_jobs(self, names: list[str], state: S, poll: float, limit: float) -> Wait[S]:
+    def wait_for_jobs(self, names: list[str], state: S, settings: Waits) -> Wait[S]:
         """Return a wait for jobs that the task has joined. See :meth:`wait`."""
         from secondlook.triggers.jobs import JobsTrigger
 
-        place = {"bucket": str(self.bucket), "prefix": str(self.prefix or "")}
+        place: dict[str, Any] = {"bucket": str(self.bucket), "prefix": str(self.prefix or "")}
         shared = self.shared.to_record()
-        return self.wait(JobsTrigger, state, poll, limit, names=names, shared=shared, **place)
+        return self.wait(JobsTrigger, state, settings, names=names, shared=shared, **place)
 
     def _visit(self, context: Context, event: dict[str, Any]) -> None:
         """Begin to use jobs, or go on using those that the event of a wait names."""

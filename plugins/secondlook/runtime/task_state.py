@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from pydantic import TypeAdapter
 
@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 S = TypeVar("S")
 _KEY = "state"
+
+
+class Waits(Protocol):
+    """How long and how often to look: a section of the settings."""
+
+    @property
+    def poll_interval_seconds(self) -> float:
+        """Time between two looks."""
+
+    @property
+    def timeout_seconds(self) -> float:
+        """Longest wait."""
 
 
 @dataclass(frozen=True)

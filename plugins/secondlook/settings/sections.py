@@ -164,13 +164,16 @@ class TrainingSettings(Section):
     instance_type: InstanceType = Field(default="ml.g4dn.xlarge", description="of the training job")
     volume_size_gb: int = Field(default=50, ge=1, description="disk of the training instance")
     max_runtime_seconds: int = Field(
-        default=4 * 3600, ge=1, description="SageMaker stops a training job after this time"
+        default=4 * 3600,
+        ge=1,
+        le=28 * 86400,
+        description="SageMaker stops a training job after this time",
     )
     poll_interval_seconds: float = Field(default=30.0, gt=0, description="between two looks of the triggerer")
     min_new_answers: int = Field(
         default=50, ge=1, description="with fewer new answers nothing is trained and the answers wait"
     )
-    candidate_timeout_seconds: int = Field(
+    challenger_timeout_seconds: int = Field(
         default=6 * 3600, ge=0, description="longest wait for another night's challenger"
     )
     replay_ratio: float = Field(default=1.0, ge=0, description="old images per new answer")
@@ -180,6 +183,11 @@ class TrainingSettings(Section):
     hyperparameters: dict[str, Any] = Field(
         default_factory=dict, description="those that differ from the parent model's"
     )
+
+    @property
+    def timeout_seconds(self) -> int:
+        """Longest wait for a job: SageMaker itself stops it, and the hour more is for starting it."""
+        return self.max_runtime_seconds + 3600
 
 
 class BootstrapSettings(Section):
