@@ -280,9 +280,7 @@ with DAG(
         task_id="await_reviews",
         night=NIGHT,
         flow_definition_name="{{ settings.flow_definition }}",
-        poll_interval_seconds="{{ settings.review.poll_interval_seconds }}",
-        event_queue_url="{{ settings.review.event_queue_url }}",
-        timeout="{{ settings.review.timeout_seconds }}",
+        review="{{ settings.review }}",
         a2i_conn_id="{{ settings.a2i_conn_id }}",
         **PLACE,
     )

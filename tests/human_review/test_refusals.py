@@ -6,6 +6,7 @@ import datetime
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from botocore.config import Config
 from include.aws_protocol import AwsApplication, ServiceError
 from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
 from secondlook.triggers.human_loops import HumanLoopsTrigger
+from secondlook.triggers.polling import FAILED, OVER
 from tests.support.review_project import NIGHT
 from tests.support.servers import free_port
 
@@ -217,7 +219,9 @@ def test_a_connection_without_a_region(scored, monkeypatch, context):
 def waiting(project):
     return HumanLoopsTrigger(
         bucket=project.bucket,
-        ledger_key=project.layout.ledger(NIGHT),
+        prefix=project.prefix,
+        night=NIGHT,
+        deadline=time.time() + 60,
         flow_definition_arn=FLOW_ARN + project.flow,
         poll_interval_seconds=0.05,
     )
@@ -235,7 +239,7 @@ async def test_waiting_outlives_a_service_in_trouble(service, scored, context, m
         dict.fromkeys(service.started, "Completed"),
     ]
     events = [event.payload async for event in waiting(scored).run()]
-    assert events == [{"status": "ended", "ended": 3}]
+    assert [event["status"] for event in events] == [OVER]
 
 
 async def test_a_status_of_tomorrow_is_waited_for_with_a_warning(service, scored, context, capsys):
@@ -245,7 +249,7 @@ async def test_a_status_of_tomorrow_is_waited_for_with_a_warning(service, scored
         dict.fromkeys(service.started, "Stopped"),
     ]
     events = [event.payload async for event in waiting(scored).run()]
-    assert events == [{"status": "ended", "ended": 3}]
+    assert [event["status"] for event in events] == [OVER]
     assert capsys.readouterr().out.count("unknown status 'Paused'") == 1
 
 
@@ -253,6 +257,6 @@ async def test_a_refusal_that_stays_ends_the_wait(service, scored, context):
     scored.launch().execute(context)
     service.listings = [ServiceError("AccessDeniedException", "not authorized to list", 403)]
     (event,) = [event.payload async for event in waiting(scored).run()]
-    assert (event["status"], event["passing"]) == ("error", False)
+    assert (event["status"], event["passing"]) == (FAILED, False)
     with pytest.raises(ReviewSetupError, match=r"AccessDeniedException: not authorized to list"):
         scored.await_reviews().execute_complete(context, event)

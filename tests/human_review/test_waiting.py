@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
 from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
-from secondlook.hooks.human_loops import HumanReviewError, LoopBoard, ReviewSetupError
+from secondlook.hooks.human_loops import HumanReviewError, ReviewSetupError
 from secondlook.operators.base import ArgumentError
 from secondlook.records.reviews import LedgerMissingError
+from secondlook.review.human_loops import LoopBoard
+from secondlook.triggers.polling import FAILED, OVER
 from tests.support.review_project import LABELS, NIGHT
 from tests.support.reviewer import predrawn
 
@@ -45,9 +48,9 @@ async def fired(trigger) -> dict[str, Any]:
 
 def test_the_sensor_waits_in_the_triggerer_until_all_have_answered(ready, context, reviewer):
     loops = launched(ready, context)
-    sensor = ready.await_reviews(timeout=90)
+    sensor = ready.await_reviews(timeout_seconds=90)
     deferred = deferral(sensor, context)
-    assert deferred.timeout.total_seconds() == 90
+    assert deferred.trigger.deadline == pytest.approx(time.time() + 90, abs=10)
     assert deferred.method_name == "execute_complete"
     assert len(json.dumps(deferred.trigger.serialize())) < 1000
 
@@ -57,7 +60,7 @@ def test_the_sensor_waits_in_the_triggerer_until_all_have_answered(ready, contex
         return await waiting
 
     event = asyncio.run(wait_while_people_answer())
-    assert event == {"status": "ended", "ended": 3}
+    assert event["status"] == OVER
 
     result = ready.await_reviews().execute_complete(context, event)
     assert result == {
@@ -120,7 +123,7 @@ async def test_failed_stopped_and_deleted_loops_end_the_wait(ready, context):
     ready.a2i.delete_human_loop(HumanLoopName=deleted)
     ready.a2i.stop_human_loop(HumanLoopName=last)
 
-    assert (await fired(revived(deferred)))["status"] == "ended"
+    assert (await fired(revived(deferred)))["status"] == OVER
     result = ready.await_reviews().execute(context)
     assert result["stopped"] == 3
     statuses = [line["status"] for line in ready.lines(ready.layout.outcomes(NIGHT))]
@@ -146,7 +149,7 @@ async def test_nights_on_one_flow_do_not_wait_for_each_other(ready, context, rev
     deferred = deferral(ready.await_reviews(), context)
     for name in tonight:
         ready.a2i.stop_human_loop(HumanLoopName=name)
-    assert await fired(revived(deferred)) == {"status": "ended", "ended": 2}
+    assert (await fired(revived(deferred)))["status"] == OVER
     assert deferral(ready.await_reviews(night=OTHER_NIGHT), context)
 
 
@@ -162,7 +165,7 @@ async def test_a_restarted_triggerer_goes_on_waiting(ready, context, reviewer):
 
     second = asyncio.create_task(fired(revived(deferred)))
     await asyncio.to_thread(reviewer.answer_all, predrawn)
-    assert (await second)["ended"] == 3
+    assert (await second)["status"] == OVER
 
 
 async def test_more_loops_than_one_page_lists(ready, context):
@@ -172,7 +175,7 @@ async def test_more_loops_than_one_page_lists(ready, context):
     deferred = deferral(ready.await_reviews(night=OTHER_NIGHT), context)
     ready.stop_all()
     assert loops == []
-    assert (await fired(revived(deferred)))["ended"] == 101
+    assert (await fired(revived(deferred)))["status"] == OVER
 
 
 async def test_a_flow_definition_removed_meanwhile_is_a_sentence(ready, context):
@@ -180,7 +183,7 @@ async def test_a_flow_definition_removed_meanwhile_is_a_sentence(ready, context)
     deferred = deferral(ready.await_reviews(), context)
     ready.control.delete_flow_definition(FlowDefinitionName=ready.flow)
     event = await fired(revived(deferred))
-    assert event["status"] == "error"
+    assert event["status"] == FAILED
     with pytest.raises(HumanReviewError, match=f"Night 2026-11-20: .*{ready.flow}"):
         ready.await_reviews().execute_complete(context, event)
     with pytest.raises(ReviewSetupError, match=f"{ready.flow} does not exist"):
@@ -189,10 +192,11 @@ async def test_a_flow_definition_removed_meanwhile_is_a_sentence(ready, context)
 
 def test_a_timeout_says_how_many_are_open(ready, context):
     launched(ready, context)
-    timeout = {"error": "Trigger timeout"}
-    sentence = r"After 60 s 3 of 3 human loops of 2026-11-20 are still open on the flow definition cells-"
+    deferred = deferral(ready.await_reviews(timeout_seconds=1), context)
+    event = asyncio.run(fired(revived(deferred)))
+    sentence = "3 of 3 human loops of 2026-11-20 are still open on the flow definition cells-"
     with pytest.raises(AirflowSensorTimeout, match=sentence):
-        ready.await_reviews().resume_execution("__fail__", timeout, context)
+        ready.await_reviews().execute_complete(context, event)
 
 
 def test_an_unknown_status_is_waited_for():
@@ -208,8 +212,8 @@ def test_an_unknown_status_is_waited_for():
     ("arguments", "sentence"),
     [
         ({"night": "2026-1-1"}, "night = '2026-1-1'"),
-        ({"poll_interval_seconds": 0}, "poll_interval_seconds = 0"),
-        ({"timeout": "long"}, "timeout must be a number"),
+        ({"poll_interval_seconds": 0}, "review cannot be used: poll_interval_seconds = 0"),
+        ({"timeout_seconds": "long"}, "review cannot be used: timeout_seconds = 'long'"),
     ],
 )
 def test_wrong_arguments_fail_while_the_dag_is_parsed(project, arguments, sentence):
@@ -218,5 +222,5 @@ def test_wrong_arguments_fail_while_the_dag_is_parsed(project, arguments, senten
 
 
 def test_templates_are_left_for_the_run(project):
-    project.await_reviews(timeout="{{ settings.review.timeout_seconds }}")
+    project.await_reviews(review="{{ settings.review }}")
     assert LABELS

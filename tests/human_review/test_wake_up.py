@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 import uuid
 from typing import Any
 
@@ -14,6 +15,7 @@ from secondlook.hooks.clients import SqsQueueHook
 from secondlook.hooks.events import LoopEventQueue
 from secondlook.settings import parse_settings
 from secondlook.triggers.human_loops import HumanLoopsTrigger
+from secondlook.triggers.polling import OVER
 from tests.human_review.test_waiting import deferral, fired, launched, revived
 from tests.support.reviewer import predrawn
 
@@ -25,11 +27,12 @@ class Watched(HumanLoopsTrigger):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.looked = asyncio.Event()
+        self.looked = threading.Event()
 
-    async def _sweep(self, *arguments: Any) -> None:
-        await super()._sweep(*arguments)
+    def is_over(self) -> bool:
+        over = super().is_over()
         self.looked.set()
+        return over
 
 
 @pytest.fixture
@@ -56,11 +59,11 @@ def test_the_last_answer_wakes_a_night_long_before_its_next_look(ready, context,
     async def wait_while_people_answer() -> dict[str, Any]:
         trigger = Watched(**arguments)
         waiting = asyncio.create_task(fired(trigger))
-        await trigger.looked.wait()
+        await asyncio.to_thread(trigger.looked.wait)
         assert await asyncio.to_thread(reviewer.answer_all, predrawn) == 3
         return await asyncio.wait_for(waiting, PATIENCE_SECONDS)
 
-    assert asyncio.run(wait_while_people_answer()) == {"status": "ended", "ended": 3}
+    assert asyncio.run(wait_while_people_answer())["status"] == OVER
 
 
 async def test_a_queue_that_is_not_there_leaves_the_polling(ready, context, reviewer, queue_url, caplog):
@@ -68,7 +71,7 @@ async def test_a_queue_that_is_not_there_leaves_the_polling(ready, context, revi
     sensor = ready.await_reviews(poll_interval_seconds=0.3, event_queue_url=queue_url + "-gone")
     waiting = asyncio.create_task(fired(revived(deferral(sensor, context))))
     await asyncio.to_thread(reviewer.answer_all, predrawn)
-    assert (await waiting)["ended"] == 3
+    assert (await waiting)["status"] == OVER
 
 
 async def test_only_ones_own_messages_are_taken_out(project, sqs, queue_url):

@@ -47,7 +47,8 @@ class Team:
         """Let the reviewer draw every box right, wait for the loops and write the manifest."""
         self._reviewer.answer_all(drawn_boxes, width=SIDE_PX, height=SIDE_PX)
         project = self._project
-        wait = {"task_id": "await_reviews", "night": night, "poll_interval_seconds": 0.2, "timeout": 60}
+        review = {"poll_interval_seconds": 0.2, "timeout_seconds": 60}
+        wait = {"task_id": "await_reviews", "night": night, "review": review}
         asked = [line["loop"] for line in self.ledger(night) if "state" not in line]
         sensor = HumanLoopSensor(**{**wait, **self._place})
         wait_until(lambda: all(sensor.service.describe(loop).status == "Completed" for loop in asked))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from secondlook.review import Outcome, Rejection, convert_answers, convert_loop, parse_output
+from secondlook.review.human_loops import HumanLoop
 from secondlook.training import Annotation, ManifestLine, read_line, write_manifest
 from tests.support.ledgers import (
     HEIGHT,
@@ -25,7 +26,7 @@ from tests.support.ledgers import (
 
 
 def ended(line, status="Completed", **more) -> Outcome:
-    return Outcome.of_loop(image=line.image, loop=line.loop, status=status, **more)
+    return Outcome.of_loop(line.image, HumanLoop(line.loop, status, **more))
 
 
 def converted(line, body, counts=None, outcome=None):

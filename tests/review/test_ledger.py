@@ -14,6 +14,7 @@ from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.failures.exceptions import LabelError, RecordError, ReviewInputError
 from secondlook.review import LedgerLine, Outcome, PredrawnBox, input_content, predrawn_boxes
+from secondlook.review.human_loops import HumanLoop
 from tests.support.ledgers import LABELS, NIGHT, make_ledger_line, make_prediction
 
 
@@ -131,7 +132,7 @@ def test_input_beyond_three_megabytes_is_refused_before_the_service_does():
     ],
 )
 def test_every_end_of_a_loop_has_an_outcome(status, code, outcome):
-    end = Outcome.of_loop(image="s3://b/a", loop="l", status=status, failure_code=code)
+    end = Outcome.of_loop("s3://b/a", HumanLoop("l", status, failure_code=code))
     assert end.outcome == outcome
     assert Outcome.from_record(end.to_record()) == end
 

@@ -60,14 +60,14 @@ class ReviewProject(Project):
 
     def launch(self, **arguments: Any) -> HumanLoopStartOperator:
         """The task ``launch``; arguments that name review settings are keys of its section ``review``."""
-        review = {"loops_per_second": 1000.0} | {
-            name: arguments.pop(name) for name in ReviewSettings.model_fields if name in arguments
-        }
+        review = {"loops_per_second": 1000.0} | _settings(arguments)
         defaults = {"task_id": "launch", "night": NIGHT, "model": MODEL, "labels": LABELS, "review": review}
         return HumanLoopStartOperator(**{**defaults, **self.place, **arguments})
 
     def await_reviews(self, **arguments: Any) -> HumanLoopSensor:
-        defaults = {"task_id": "await_reviews", "night": NIGHT, "poll_interval_seconds": 0.2, "timeout": 60}
+        """The task ``await_reviews``; arguments as of ``launch``."""
+        review = {"poll_interval_seconds": 0.2, "timeout_seconds": 60} | _settings(arguments)
+        defaults = {"task_id": "await_reviews", "night": NIGHT, "review": review}
         return HumanLoopSensor(**{**defaults, **self.place, **arguments})
 
     def manifest(self, **arguments: Any) -> AugmentedManifestOperator:
@@ -133,3 +133,8 @@ class ReviewProject(Project):
                 # One that is answered already may end between the listing and here.
                 with contextlib.suppress(self.a2i.exceptions.ValidationException):
                     self.a2i.stop_human_loop(HumanLoopName=name)
+
+
+def _settings(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Take the review settings out of an operator's arguments."""
+    return {name: arguments.pop(name) for name in ReviewSettings.model_fields if name in arguments}

@@ -17,16 +17,13 @@ from secondlook.failures.causes import Cause
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.explain import Place, explain, fault_of
 from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
+from secondlook.review.human_loops import DELETED, HumanLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import datetime
 
-# HumanLoopStatus in the A2I runtime API. A deleted loop is "not found" there; a status that is in neither set
-# is waited for.
-ENDED_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
-OPEN_STATUSES = frozenset({"InProgress", "Stopping"})
-DELETED = "Deleted"
+    from secondlook.review.human_loops import LoopBoard
 
 # How the service says that it has checked a call and done nothing.
 _INVALID = "ValidationException"
@@ -49,25 +46,6 @@ class InvalidLoopError(ReviewSetupError):
 
 
 @dataclass(frozen=True)
-class HumanLoop:
-    """One human loop as DescribeHumanLoop reports it.
-
-    ``output_uri`` may be set before there is an object under it.
-    """
-
-    name: str
-    status: str
-    failure_code: str | None = None
-    failure_reason: str | None = None
-    output_uri: str | None = None
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen to it."""
-        return self.status in ENDED_STATUSES or self.status == DELETED
-
-
-@dataclass(frozen=True)
 class ActiveFlow:
     """A flow definition that loops can be started on; ``task_count`` people answer each.
 
@@ -77,58 +55,6 @@ class ActiveFlow:
     arn: str
     task_count: int
     output: str = ""
-
-
-class LoopBoard:
-    """Where a given set of human loops stands; loops of other nights on the same flow do not count.
-
-    An ended loop stays ended, whatever a later listing leaves out.
-    """
-
-    def __init__(self, names: Iterable[str]) -> None:
-        self._status = dict.fromkeys(names, "")
-        self.unknown_statuses: set[str] = set()
-
-    def __contains__(self, name: str) -> bool:
-        return name in self._status
-
-    def note(self, name: str, status: str) -> None:
-        """Take in what the service says about a loop."""
-        if name not in self._status:
-            return
-        self._status[name] = status
-        if status not in ENDED_STATUSES | OPEN_STATUSES | {DELETED}:
-            self.unknown_statuses.add(status)
-
-    def unlisted(self, listed: set[str]) -> list[str]:
-        """Loops that have not ended and that a listing did not name: deleted, or created before its start."""
-        return [name for name in self._open() if name not in listed]
-
-    @property
-    def total(self) -> int:
-        """How many loops there are."""
-        return len(self._status)
-
-    @property
-    def open(self) -> int:
-        """How many have not ended."""
-        return len(self._open())
-
-    @property
-    def ended(self) -> int:
-        """How many have ended."""
-        return self.total - self.open
-
-    def _open(self) -> list[str]:
-        return [name for name, status in self._status.items() if status not in ENDED_STATUSES | {DELETED}]
-
-
-def list_request(flow_arn: str, created_after: datetime | None) -> dict[str, Any]:
-    """Return the parameters of ListHumanLoops for one night's sweep."""
-    request: dict[str, Any] = {"FlowDefinitionArn": flow_arn, "PaginationConfig": {"PageSize": 100}}
-    if created_after is not None:
-        request["CreationTimeAfter"] = created_after
-    return request
 
 
 class HumanReviewService:
@@ -242,23 +168,28 @@ class HumanReviewService:
 
     def sweep(self, flow_arn: str, created_after: datetime | None = None) -> Iterator[tuple[str, str]]:
         """Yield name and status of every loop of a flow from one paged listing."""
-        paginator = self.runtime.get_paginator("list_human_loops")
+        request: dict[str, Any] = {"FlowDefinitionArn": flow_arn, "PaginationConfig": {"PageSize": 100}}
+        if created_after is not None:
+            request["CreationTimeAfter"] = created_after
         with self.asking(f"list the human loops of {flow_arn}"):
-            for page in paginator.paginate(**list_request(flow_arn, created_after)):
+            for page in self.runtime.get_paginator("list_human_loops").paginate(**request):
                 for loop in page["HumanLoopSummaries"]:
                     yield loop["HumanLoopName"], loop["HumanLoopStatus"]
 
-    def survey(self, names: Iterable[str], flow_arn: str, created_after: datetime | None) -> LoopBoard:
-        """Find out where the named loops stand: one listing, and one question for each that it left out."""
-        board = LoopBoard(names)
+    def survey(self, board: LoopBoard, flow_arn: str, created_after: datetime | None = None) -> None:
+        """Find out where the loops of a board are: one listing, and a look at each that it leaves out.
+
+        :param board: gets the status of its loops.
+        :param flow_arn: the flow definition that they run on.
+        :param created_after: loops created before it are not listed; None lists all of the flow definition.
+        """
         listed: set[str] = set()
         for name, status in self.sweep(flow_arn, created_after):
             listed.add(name)
             board.note(name, status)
         for name in board.unlisted(listed):
-            loop = self.describe(name)
-            board.note(name, loop.status if loop else DELETED)
-        return board
+            found = self.describe(name)
+            board.note(name, found.status if found else DELETED)
 
     @property
     def place(self) -> str:

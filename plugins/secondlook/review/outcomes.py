@@ -6,9 +6,12 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from secondlook.failures.exceptions import RecordError
+from secondlook.review.human_loops import DELETED
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from secondlook.review.human_loops import HumanLoop
 
 Ending = Literal["completed", "failed", "expired", "stopped"]
 
@@ -30,24 +33,23 @@ class Outcome:
     output: str | None = None
 
     @classmethod
-    def of_loop(
-        cls,
-        *,
-        image: str,
-        loop: str,
-        status: str,
-        failure_code: str | None = None,
-        failure_reason: str | None = None,
-        output: str | None = None,
-    ) -> Outcome:
-        """Make the outcome of what DescribeHumanLoop says about an ended loop.
+    def of_loop(cls, image: str, loop: HumanLoop) -> Outcome:
+        """Return the outcome of an ended loop.
 
-        A loop that nobody took in time is ``Failed`` with the code ``Expired``; a deleted one counts as
+        A loop that no reviewer took in time is ``Failed`` with the code ``Expired``; a deleted one counts as
         stopped.
         """
-        endings: dict[str, Ending] = {"Completed": "completed", "Stopped": "stopped", "Deleted": "stopped"}
-        ending: Ending = "expired" if failure_code == "Expired" else endings.get(status, "failed")
-        return cls(image, loop, status, ending, failure_code, failure_reason, output)
+        endings: dict[str, Ending] = {"Completed": "completed", "Stopped": "stopped", DELETED: "stopped"}
+        expired = loop.failure_code == "Expired"
+        return cls(
+            image=image,
+            loop=loop.name,
+            status=loop.status,
+            outcome="expired" if expired else endings.get(loop.status, "failed"),
+            failure_code=loop.failure_code,
+            failure_reason=loop.failure_reason,
+            output=loop.output_uri,
+        )
 
     def to_record(self) -> dict[str, Any]:
         """Return the line of ``outcomes.jsonl``."""

@@ -126,5 +126,9 @@ class PollingTrigger(BaseTrigger):
             remaining = self.deadline - time.time()
             if remaining <= 0:
                 return TIMED_OUT
-            await asyncio.sleep(min(self.poll_interval_seconds, remaining))
+            await self.until_next_look(min(self.poll_interval_seconds, remaining))
         return OVER
+
+    async def until_next_look(self, seconds: float) -> None:
+        """Wait in the triggerer, at most for so long."""
+        await asyncio.sleep(seconds)
