@@ -19,6 +19,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from botocore.config import Config
 from hypothesis import settings
 
@@ -248,6 +249,20 @@ def aws_clients(request: pytest.FixtureRequest, aws_credentials: AwsCredentials)
         )
 
     return client
+
+
+@pytest.fixture
+def api_calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Operation and parameters of every call that boto3 makes in this process while the test runs."""
+    calls: list[tuple[str, dict[str, Any]]] = []
+    make = BaseClient._make_api_call
+
+    def record(client: BaseClient, operation: str, parameters: dict[str, Any]) -> Any:
+        calls.append((operation, parameters))
+        return make(client, operation, parameters)
+
+    monkeypatch.setattr(BaseClient, "_make_api_call", record)
+    return calls
 
 
 @pytest.fixture

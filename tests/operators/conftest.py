@@ -78,6 +78,7 @@ def ready(new_project: Callable[[], ModelProject], context: dict[str, Any]) -> M
         lambda layout: layout.holdout_manifest("v1"),
     ):
         project.put(place(project.layout), first.get(place(first.layout)))
+    project.forget_calls()
     return project
 
 

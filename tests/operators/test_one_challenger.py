@@ -24,22 +24,6 @@ def new_run() -> dict[str, Any]:
     return {"ti": TaskInstance(), "task_state_store": StateStore()}
 
 
-def jobs(project: Any) -> set[str]:
-    """Every training job that was ever started from this deployment's manifests, as SageMaker lists them."""
-    pages = project.sagemaker.get_paginator("list_training_jobs").paginate()
-    names = [job["TrainingJobName"] for page in pages for job in page["TrainingJobSummaries"]]
-    manifest = project.layout.uri(project.layout.training_manifest("x", "train")).rsplit("/", 2)[0]
-    found = set()
-    for name in names:
-        described = project.sagemaker.describe_training_job(TrainingJobName=name)
-        # Other tests of this server start jobs that read nothing.
-        channels = described.get("InputDataConfig", [])
-        sources = [channel["DataSource"]["S3DataSource"]["S3Uri"] for channel in channels]
-        if any(source.startswith(manifest + "/") for source in sources):
-            found.add(name)
-    return found
-
-
 def judge(project: Any, model: str, *, promote: bool) -> None:
     """Write the verdict that an evaluation would."""
     store = ObjectStore(project.bucket)
@@ -78,13 +62,13 @@ async def test_a_second_night_waits_for_the_verdict_and_then_learns_from_both(
     logged = capsys.readouterr().out
     assert f"waits until {trained} of night 2026-11-20 is decided" in logged
     assert "It is trained and has no verdict yet." in logged
-    assert jobs(ready) == {trained}
+    assert ready.training_jobs() == {trained}
 
     judge(ready, trained, promote=False)
     event = await event_of(waiting)
     assert event["status"] == "over"
     model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
-    assert jobs(ready) == {trained, model}
+    assert ready.training_jobs() == {trained, model}
     manifests = ready.read(ready.layout.card(model))["data"]["manifests"]
     assert [entry["lines"] for entry in manifests] == [12, 12]
 
@@ -117,7 +101,7 @@ def test_the_same_challenger_is_shared_and_not_waited_for(ready: Any, context: d
     judge(ready, first["model"], promote=False)
     # Lost: the same answers make the same challenger, which is there already.
     assert ready.train(deferrable=True).execute(new_run()) == first
-    assert jobs(ready) == {first["model"]}
+    assert ready.training_jobs() == {first["model"]}
 
 
 def test_a_challenger_that_could_not_be_trained_stands_in_nobodys_way(
@@ -146,7 +130,7 @@ def test_a_run_killed_before_its_job_started_starts_that_job_and_no_other(
     killed.sagemaker.start_training = die
     with pytest.raises(KeyboardInterrupt):
         killed.execute(context)
-    assert jobs(ready) == set()
+    assert ready.training_jobs() == set()
     planned = ready.read(ready.layout.open_challenger())["jobs"]
     ready.answer_night(range(3012, 3024), LATER)
     # Another run leaves it to the one that planned it.
@@ -154,7 +138,7 @@ def test_a_run_killed_before_its_job_started_starts_that_job_and_no_other(
     # Its retry, which has lost all memory but the run's name.
     context["task_state_store"] = StateStore()
     assert ready.train().execute(context)["model"] == planned[0]
-    assert jobs(ready) == set(planned)
+    assert ready.training_jobs() == set(planned)
 
 
 async def test_nobody_waits_for_ever(ready: Any, trained: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -164,7 +148,7 @@ async def test_nobody_waits_for_ever(ready: Any, trained: str, capsys: pytest.Ca
     assert event["status"] == "timeout"
     model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
     assert "is still not decided: night" in capsys.readouterr().out
-    assert jobs(ready) == {trained, model}
+    assert ready.training_jobs() == {trained, model}
     # From now on the others wait for this one.
     assert ready.read(ready.layout.open_challenger())["jobs"] == [model]
 
@@ -187,7 +171,7 @@ def test_a_lost_race_for_the_record_plans_anew(
     monkeypatch.setattr(slow.store, "write", overtaken)
     # It read before the other one wrote; with all answers it would train the very same.
     assert slow.execute(context)["model"] == winner[0]
-    assert jobs(ready) == set(winner)
+    assert ready.training_jobs() == set(winner)
 
 
 @pytest.mark.parametrize("promote", [False, True], ids=["every challenger loses", "every challenger wins"])
@@ -226,7 +210,7 @@ def test_eight_nights_at_once_end_in_a_fixpoint(ready: Any, promote: bool) -> No
         assert errors == []
 
     all_at_once(answer=True)
-    done = jobs(ready)
+    done = ready.training_jobs()
     champion = ready.read(ready.layout.champion())
     assert 1 <= len(done) <= 7
     parents = {name: ready.read(ready.layout.card(name))["parent"] for name in done}
@@ -238,7 +222,7 @@ def test_eight_nights_at_once_end_in_a_fixpoint(ready: Any, promote: bool) -> No
         assert set(parents.values()) == {first_champion}
 
     all_at_once(answer=False)
-    assert jobs(ready) == done
+    assert ready.training_jobs() == done
     assert ready.read(ready.layout.champion()) == champion
 
 

@@ -55,6 +55,9 @@ class ModelProject(Project):
     sagemaker: Any
     endpoint: str = field(default_factory=lambda: f"shapes-{uuid.uuid4().hex[:8]}")
 
+    def __post_init__(self) -> None:
+        self.forget_calls()
+
     @property
     def jobs(self) -> dict[str, Any]:
         return {
@@ -129,9 +132,28 @@ class ModelProject(Project):
         return ChampionPromoteOperator(task_id="promote", challenger=challenger, **{**self.place, **more})
 
     def calls(self, operation: str) -> int:
-        """How often SageMaker here has been asked for an operation, by anybody."""
+        """How often SageMaker here was asked for an operation since the test began."""
+        return self._operations().get(operation, 0) - self._earlier_calls.get(operation, 0)
+
+    def forget_calls(self) -> None:
+        """Count calls from now on: earlier ones were made by other tests, or to prepare this one."""
+        self._earlier_calls = self._operations()
+
+    def _operations(self) -> dict[str, int]:
         with urllib.request.urlopen(f"{self.sagemaker.meta.endpoint_url}/_status", timeout=10) as answer:
-            return int(json.load(answer)["operations"].get(operation, 0))
+            operations: dict[str, int] = json.load(answer)["operations"]
+        return operations
+
+    def training_jobs(self) -> set[str]:
+        """The names of this deployment's training jobs, told from those of others by their tags."""
+        pages = self.sagemaker.get_paginator("list_training_jobs").paginate()
+        jobs = [job for page in pages for job in page["TrainingJobSummaries"]]
+        place = self.layout.uri(self.layout.prefix)
+        return {job["TrainingJobName"] for job in jobs if self._place_of(job["TrainingJobArn"]) == place}
+
+    def _place_of(self, arn: str) -> str | None:
+        tags = {tag["Key"]: tag["Value"] for tag in self.sagemaker.list_tags(ResourceArn=arn)["Tags"]}
+        return tags.get("second-look:place")
 
     def upload_artifact(self, name: str = "stub/model.tar.gz", **files: str) -> str:
         """Upload a small archive that the stub algorithm is content with; returns its address.

@@ -1,10 +1,12 @@
-"""Hooks of pytest: until the first result it says every few seconds that the tests are starting.
+"""Hooks of pytest for its start: a sign of life while it collects, and less work for Python afterwards.
 
-Collecting two thousand tests in several processes takes a while, and pytest says nothing meanwhile.
+Collecting three thousand tests in several processes takes a while, and pytest says nothing meanwhile: until
+the first result these hooks say every few seconds that the tests are starting.
 """
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 
@@ -20,6 +22,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.getplugin("terminalreporter")
     if reporter is not None and not hasattr(session.config, "workerinput"):
         threading.Thread(target=_tell, args=(reporter, time.monotonic()), daemon=True).start()
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over what was imported: that stays, and is nearly all there is."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_runtest_logreport() -> None:
