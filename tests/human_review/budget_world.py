@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from copy import copy
 from datetime import UTC, datetime
@@ -147,10 +146,6 @@ class Objects:
         if key not in self.data:
             raise ObjectMissingError(key)
         return self.data[key]
-
-    def read_json(self, key):
-        data, etag = self.read(key)
-        return json.loads(data), etag
 
     def read_jsonl(self, key):
         data, etag = self.read(key)

@@ -10,9 +10,9 @@ import pytest
 
 from secondlook.failures.exceptions import ModelFaultError
 from secondlook.failures.explain import fault_of, sentence_of
-from secondlook.hooks.endpoint import EndpointUnavailableError
 from secondlook.jobs.failure import JobFailedError
 from secondlook.operators import deploy
+from secondlook.scoring.answers import EndpointUnavailableError
 from tests.operators.archive import JPEG, NIGHT, parts, picture, quarantined
 from tests.support.shapes import LABELS
 
@@ -30,7 +30,7 @@ NO_DETECTOR = {
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that fails is given up after a moment."""
-    monkeypatch.setattr("secondlook.hooks.endpoint.CONTROL_DELAYS_SECONDS", (0.01, 0.5, 1, 2, 4))
+    monkeypatch.setattr("secondlook.scoring.endpoint_model.CONTROL_DELAYS_SECONDS", (0.01, 0.5, 1, 2, 4))
     monkeypatch.setattr(deploy, "TRY_OUT_DELAYS_SECONDS", (0.01, 0.02))
 
 
@@ -125,7 +125,7 @@ def test_an_image_that_kills_the_container_is_set_aside_and_the_others_are_score
 def test_a_container_that_fails_on_everything_is_tried_again_and_blames_no_image(
     project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("secondlook.hooks.endpoint.CONTROL_DELAYS_SECONDS", (0.01, 0.02))
+    monkeypatch.setattr("secondlook.scoring.endpoint_model.CONTROL_DELAYS_SECONDS", (0.01, 0.02))
     project.serve_with_stub(status="500", answer="out of memory")
     with pytest.raises(ModelFaultError, match="an error of the model's server") as tried:
         project.deploy().execute(context)

@@ -12,10 +12,11 @@ from PIL import Image
 
 from secondlook.failures.explain import fault_of
 from secondlook.hooks.s3 import StoredObject
-from secondlook.hooks.scoring import EndpointUnavailableError, ImageScorer
-from secondlook.hooks.served_config import OtherModelServedError
+from secondlook.jobs.served_config import OtherModelServedError
 from secondlook.operators.base import ArgumentError
 from secondlook.records.predictions import NoImagesError
+from secondlook.scoring.answers import EndpointUnavailableError
+from secondlook.scoring.image_scorer import ImageScorer
 from tests.operators.archive import picture
 from tests.support.aws import STUB_IMAGE
 from tests.support.shapes import draw

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
+from secondlook import backoff
 from secondlook.failures.explain import will_pass
-from secondlook.hooks import s3 as store_module
 from secondlook.hooks.s3 import CONFLICT_ATTEMPTS, ObjectChangedError, ObjectStore, StoreError
 from secondlook.layout import Layout
 from secondlook.records.budgets import ReviewBudget
@@ -74,7 +74,7 @@ class _Relay(BaseHTTPRequestHandler):
 def busy(
     monkeypatch: pytest.MonkeyPatch, aws_credentials: Any, s3_server: str, bucket: str
 ) -> Iterator[BusyS3]:
-    monkeypatch.setattr(store_module, "LONGEST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(backoff, "LONGEST_PAUSE_SECONDS", 0.0)
     with BusyS3(s3_server) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()

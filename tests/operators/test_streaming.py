@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError, ObjectStore
-from secondlook.hooks.scoring import in_order
 from secondlook.layout import TransformFolder, below
 from secondlook.records.predictions import NightImages
 from secondlook.records.transforms import ManifestWriter, output_root
 from secondlook.records.wave_outputs import WaveOutputs
 from secondlook.records.waves import Waves
 from secondlook.scoring.shards import Shard
+from secondlook.threads import in_order
 
 NIGHT = "2026-11-20"
 

@@ -65,16 +65,10 @@ FLOW_WAITERS = WaiterModel(
 class FlowDefinition:
     """What a flow definition is made of; it cannot be changed later, only replaced under another name.
 
-    Attributes
-    ----------
-    task_count
-        Reviewers per image, 1 to 3.
-    availability_seconds
-        How long a task is offered before its loop fails as expired.
-    time_limit_seconds
-        How long one reviewer may hold a task.
-    output_uri
-        S3 folder that answers are written into.
+    :ivar task_count: Reviewers per image, 1 to 3.
+    :ivar availability_seconds: How long a task is offered before its loop fails as expired.
+    :ivar time_limit_seconds: How long one reviewer may hold a task.
+    :ivar output_uri: S3 folder that answers are written into.
     """
 
     name: str
@@ -137,10 +131,8 @@ class ReviewWorkflow:
     def workteam(self, name: str) -> tuple[str, str | None]:
         """Return a work team's ARN and its portal's address.
 
-        Raises
-        ------
-        ReviewSetupError
-            There is no such team in this region; creating one (and inviting people) is a person's decision.
+        :raises ReviewSetupError: There is no such team in this region; creating one (and inviting people) is
+            a person's decision.
         """
         with self.service.asking(f"describe the work team {name}"):
             try:
@@ -165,10 +157,7 @@ class ReviewWorkflow:
 
         Returns sentences about what would keep reviewers from submitting; Amazon A2I gives none.
 
-        Raises
-        ------
-        ReviewSetupError
-            With the service's own messages, when the template does not render.
+        :raises ReviewSetupError: With the service's own messages, when the template does not render.
         """
         with self.service.asking("render the worker template"):
             answer = self.service.control.render_ui_template(
@@ -185,10 +174,7 @@ class ReviewWorkflow:
     def ensure_human_task_ui(self, name: str, template: str) -> str:
         """Return the ARN of the worker template of this name, created unless it exists with this content.
 
-        Raises
-        ------
-        ReviewSetupError
-            The name is taken by another content; worker templates cannot be changed.
+        :raises ReviewSetupError: The name is taken by another content; worker templates cannot be changed.
         """
         existing = self._describe_ui(name)
         if existing is None:
@@ -214,10 +200,8 @@ class ReviewWorkflow:
     def ensure_flow(self, wanted: FlowDefinition) -> str:
         """Return the ARN of the active flow definition, created unless it exists just so.
 
-        Raises
-        ------
-        ReviewSetupError
-            One of this name exists with another configuration, or the service could not make it active.
+        :raises ReviewSetupError: One of this name exists with another configuration, or the service could not
+            make it active.
         """
         existing = self.service.describe_flow(wanted.name)
         if existing is None or existing["FlowDefinitionStatus"] == "Deleting":

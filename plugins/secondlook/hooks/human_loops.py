@@ -85,12 +85,8 @@ class HumanReviewService:
     def flow(self, name: str) -> ActiveFlow:
         """Return an active flow definition.
 
-        Raises
-        ------
-        ReviewSetupError
-            There is none of that name here, or it failed or is being deleted.
-        HumanReviewError
-            It is not ready yet, or the service cannot be reached.
+        :raises ReviewSetupError: There is none of that name here, or it failed or is being deleted.
+        :raises HumanReviewError: It is not ready yet, or the service cannot be reached.
         """
         flow = self.describe_flow(name)
         if flow is None:
@@ -145,10 +141,7 @@ class HumanReviewService:
 
         Starting it again with the very same input while it is open is no fault and makes no second loop.
 
-        Raises
-        ------
-        InvalidLoopError
-            The service checked the loop and refused it.
+        :raises InvalidLoopError: The service checked the loop and refused it.
         """
         loop_input = {"InputContent": input_content}
         doing = f"start the human loop {name}"

@@ -3,91 +3,60 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import random
-import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from boto3.exceptions import S3UploadFailedError
 from botocore.exceptions import ClientError
 
 from secondlook import jsonl
+from secondlook.backoff import pause
 from secondlook.failures.aws import error_code
 from secondlook.failures.causes import Cause
-from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.explain import Place, explain
 from secondlook.hooks.clients import S3ClientHook
+from secondlook.stored import (
+    Content,
+    ObjectChangedError,
+    ObjectHead,
+    ObjectMissingError,
+    StoredObject,
+    StoreError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import datetime
+
+__all__ = [
+    "Content",
+    "ObjectChangedError",
+    "ObjectHead",
+    "ObjectMissingError",
+    "ObjectStore",
+    "StoreError",
+    "StoredObject",
+]
 
 _ABSENT = {"NoSuchKey", "404", "NotFound"}
-# The condition of the request does not hold: somebody else's object is there.
+# The condition of the request does not hold: another object is there.
 _CHANGED = {"PreconditionFailed", "412"}
 # Another request about the key was under way: nothing was written, the condition was not even looked at, and
 # S3 wants the write repeated (PutObject, "Conditional writes"). botocore does not do that by itself.
 _CONFLICT = {"ConditionalRequestConflict", "409"}
 CONFLICT_ATTEMPTS = 6
-LONGEST_PAUSE_SECONDS = 1.0
 _ADVICE = {Cause.DENIED: "check the connection's credentials and the bucket's policy, then clear the task"}
 PIECE_BYTES = 1024 * 1024
 # Metadata of a large file: what its content is, for those who would not read all of it to find out.
 SHA256 = "sha256"
 
 
-class StoreError(SecondLookError):
-    """S3 refused or could not be used; one sentence names the bucket, the key and the connection."""
-
-
-class ObjectMissingError(StoreError):
-    """There is no object under this key."""
-
-
-class ObjectChangedError(StoreError):
-    """The object is no longer (or already) the version that the caller expected."""
-
-    passing = True
-
-
-@dataclass(frozen=True)
-class StoredObject:
-    """One object of a listing: key (prefix included), ETag without quotes, size in bytes, time of writing."""
-
-    key: str
-    etag: str
-    size: int
-    modified: datetime | None = None
-
-
-@dataclass(frozen=True)
-class ObjectHead:
-    """What S3 says about an object without sending it."""
-
-    etag: str
-    size: int
-    metadata: dict[str, str] = field(default_factory=dict)
-
-
-class Content(NamedTuple):
-    """The bytes of an object, and the version that they are of.
-
-    The ETag only tells one version of a key from another: with SSE-KMS, SSE-C and multipart uploads equal
-    bytes have different ones (Amazon S3 API Reference, Object). What the content is, ``sha256`` tells.
-    """
-
-    data: bytes
-    etag: str
-
-    @property
-    def sha256(self) -> str:
-        """SHA-256 of the bytes, 64 lower-case hexadecimal digits."""
-        return hashlib.sha256(self.data).hexdigest()
-
-
 class ObjectStore:
-    """One bucket.
+    """One S3 bucket; safe to share between threads. Errors are one sentence with the address and what to do.
+
+    .. code-block:: python
+
+        store = ObjectStore("cells", aws_conn_id="aws_default")
+        data, etag = store.read("counts.json")
+        store.compare_and_swap("counts.json", changed, etag)
 
     :param bucket: its name.
     :param aws_conn_id: Airflow connection.
@@ -111,10 +80,7 @@ class ObjectStore:
 
         Pages are fetched as they are needed. ``after`` is a key: the listing begins behind it.
 
-        Raises
-        ------
-        StoreError
-            The bucket is missing or may not be listed.
+        :raises StoreError: The bucket is missing or may not be listed.
         """
         start = {"StartAfter": after} if after is not None else {}
         pages = self._client.get_paginator("list_objects_v2").paginate(
@@ -148,12 +114,8 @@ class ObjectStore:
     def read(self, key: str, *, if_match: str | None = None) -> Content:
         """Bytes and ETag of an object, and the SHA-256 of the bytes.
 
-        Raises
-        ------
-        ObjectMissingError
-            No such object.
-        ObjectChangedError
-            ``if_match`` (an ETag) was given and the object has another one by now.
+        :raises ObjectMissingError: No such object.
+        :raises ObjectChangedError: ``if_match`` (an ETag) was given and the object has another one by now.
         """
         condition = {"IfMatch": f'"{if_match}"'} if if_match else {}
         try:
@@ -181,16 +143,6 @@ class ObjectStore:
         """The last ``count`` bytes of an object that is not empty. Raises like :meth:`read`."""
         return self._read_range(key, f"bytes=-{count}")[-count:]
 
-    def read_json(self, key: str) -> tuple[Any, str]:
-        """The value of a JSON object and its ETag. Raises like :meth:`read`, and StoreError on bad JSON."""
-        data, etag = self.read(key)
-        try:
-            return json.loads(data), etag
-        except ValueError as error:
-            raise StoreError(
-                f"{self.uri(key)} is not JSON ({error}): restore it from an earlier version."
-            ) from None
-
     def read_jsonl(self, key: str) -> tuple[list[dict[str, Any]], str]:
         """The records of a JSON Lines object (gzip or plain) and its ETag."""
         data, etag = self.read(key)
@@ -203,12 +155,9 @@ class ObjectStore:
     def write_if_absent(self, key: str, data: bytes, *, metadata: dict[str, str] | None = None) -> str:
         """Write once (``If-None-Match: *``); returns the ETag.
 
-        Raises
-        ------
-        ObjectChangedError
-            The object exists already.
-        StoreError
-            One that passes: S3 went on answering that another request about the key was under way.
+        :raises ObjectChangedError: The object exists already.
+        :raises StoreError: One that passes: S3 went on answering that another request about the key was under
+            way.
         """
         return self._put(key, data, metadata, IfNoneMatch="*")
 
@@ -217,12 +166,8 @@ class ObjectStore:
     ) -> str:
         """Replace the object only if it still has ``expected_etag`` (``If-Match``); returns the new ETag.
 
-        Raises
-        ------
-        ObjectChangedError
-            Somebody else was faster, or the object is gone.
-        StoreError
-            As above.
+        :raises ObjectChangedError: Another run was faster, or the object is gone.
+        :raises StoreError: As above.
         """
         return self._put(key, data, metadata, IfMatch=f'"{expected_etag}"')
 
@@ -273,7 +218,7 @@ class ObjectStore:
                 code = error_code(error)
                 if condition and code in _ABSENT:
                     raise ObjectChangedError(
-                        f"{self.uri(key)} was deleted by somebody else: run the task again."
+                        f"{self.uri(key)} was deleted by another run: run the task again."
                     ) from error
                 attempt += 1
                 if code not in _CONFLICT or attempt == CONFLICT_ATTEMPTS:
@@ -293,13 +238,8 @@ class ObjectStore:
             return ObjectMissingError(f"{self.uri(key)} does not exist.")
         if code in _CHANGED:
             return ObjectChangedError(
-                f"{self.uri(key)} was written by somebody else in the meantime: run the task again."
+                f"{self.uri(key)} was written by another run in the meantime: run the task again."
             )
         return StoreError(
             explain(error, f"use {self.uri(key)}", Place("Amazon S3", self.aws_conn_id, _ADVICE))
         )
-
-
-def pause(attempt: int) -> None:
-    """Let other requests get on, longer each time, by chance so that they do not come back together."""
-    time.sleep(random.uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2 ** min(attempt, 8))))

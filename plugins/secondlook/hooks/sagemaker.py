@@ -26,16 +26,10 @@ IN_TRANSITION = frozenset({"Creating", "Updating", "SystemUpdating", "RollingBac
 class EndpointState:
     """An endpoint as described.
 
-    Attributes
-    ----------
-    status
-        SageMaker's word, such as ``InService``.
-    config
-        The endpoint config that answers requests.
-    failure_reason
-        Why the last deployment failed, empty if it did not or nobody says.
-    pending
-        The endpoint config that an update is about to put in its place, empty without one.
+    :ivar status: SageMaker's word, such as ``InService``.
+    :ivar config: The endpoint config that answers requests.
+    :ivar failure_reason: Why the last deployment failed, empty if it did not or nobody says.
+    :ivar pending: The endpoint config that an update is about to put in its place, empty without one.
     """
 
     status: str
@@ -66,12 +60,8 @@ class SageMaker(SageMakerJobs):
     def ensure_model(self, name: str, *, artifact: str, image: str, role_arn: str) -> None:
         """Create the model, or find it with the same artifact and image.
 
-        Raises
-        ------
-        ResourceConflictError
-            A model of this name holds something else.
-        SageMakerRefusedError
-            For example a role that cannot be used.
+        :raises ResourceConflictError: A model of this name holds something else.
+        :raises SageMakerRefusedError: For example a role that cannot be used.
         """
         container = {"Image": image, "ModelDataUrl": artifact}
         try:

@@ -94,12 +94,8 @@ class SageMakerJobs:
     def start_training(self, request: dict[str, Any]) -> None:
         """Start the training job of :meth:`TrainingSpec.request`, or attach to it if it has the same inputs.
 
-        Raises
-        ------
-        ResourceConflictError
-            A job of this name has other inputs.
-        SageMakerRefusedError
-            SageMaker refused the request.
+        :raises ResourceConflictError: A job of this name has other inputs.
+        :raises SageMakerRefusedError: SageMaker refused the request.
         """
         name = str(request["TrainingJobName"])
         self._start("training", name, request, self.client.create_training_job, training_differences)

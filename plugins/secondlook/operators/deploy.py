@@ -132,9 +132,10 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
         A server that goes on failing may have too much to do; one that this task has just put into service is
         at fault.
         """
-        from secondlook.hooks.endpoint import EndpointModel
+        from secondlook.hooks.endpoint import EndpointHook
+        from secondlook.scoring.endpoint_model import EndpointModel
 
         labels = len(self.labels) if self.labels is not None else None
-        connection = {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
-        served = EndpointModel(str(self.endpoint_name), model, labels=labels, **connection)
+        endpoint = EndpointHook(str(self.endpoint_name), self.aws_conn_id, self.region_name)
+        served = EndpointModel(endpoint, model, labels=labels)
         served.check(TRY_OUT_DELAYS_SECONDS, at_fault=just_deployed)

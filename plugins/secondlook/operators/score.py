@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.part_scoring import PartScorer
-    from secondlook.hooks.served_config import ServedConfig
+    from secondlook.jobs.served_config import ServedConfig
     from secondlook.records.predictions import Counts, NightPredictions
+    from secondlook.scoring.part_scorer import PartScorer
 
 
 class SageMakerScoreImagesOperator(SecondLookOperator):
@@ -99,7 +99,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Score what has not been scored yet."""
         from secondlook.hooks.sagemaker import SageMaker
-        from secondlook.hooks.served_config import ServedConfig
+        from secondlook.jobs.served_config import ServedConfig
         from secondlook.records.predictions import NightImages, NightPredictions
 
         name, sagemaker = str(self.endpoint_name), SageMaker(self.aws_conn_id, self.region_name)
@@ -138,17 +138,14 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         return done
 
     def _scorer(self) -> PartScorer:
-        from secondlook.hooks.endpoint import EndpointModel
-        from secondlook.hooks.part_scoring import PartScorer
-        from secondlook.hooks.scoring import ImageScorer
+        from secondlook.hooks.endpoint import EndpointHook
         from secondlook.scoring import FailureRule
+        from secondlook.scoring.endpoint_model import EndpointModel
+        from secondlook.scoring.image_scorer import ImageScorer
+        from secondlook.scoring.part_scorer import PartScorer
 
-        model = EndpointModel(
-            str(self.endpoint_name),
-            str(self.model),
-            labels=len(self.labels) if self.labels is not None else None,
-            aws_conn_id=self.aws_conn_id,
-            region_name=self.region_name,
-        )
+        endpoint = EndpointHook(str(self.endpoint_name), self.aws_conn_id, self.region_name)
+        labels = len(self.labels) if self.labels is not None else None
+        model = EndpointModel(endpoint, str(self.model), labels=labels)
         rule = FailureRule(float(self.max_failure_share))
         return PartScorer(ImageScorer(self.store, model), model, rule, int(self.concurrency))

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import compress
 from typing import TYPE_CHECKING, TypeVar
 
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import S3UriError
 from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError
 from secondlook.layout import split_s3_uri
+from secondlook.threads import READERS, in_order
 from secondlook.training import ManifestLine, NamedImage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from secondlook.hooks.s3 import ObjectStore
-
-# Images are small objects; the time goes into waiting for S3.
-READERS = 8
-
 
 # What names an image, its version (None: the one that is there) and its SHA-256 (None: not read yet).
 Named = TypeVar("Named", Prediction, ManifestLine, NamedImage)
@@ -71,8 +68,7 @@ def with_content(
 
     if not unread:
         return list(images), faults
-    with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(read, images)), sorted(faults)
+    return list(in_order(read, images, READERS)), sorted(faults)
 
 
 def replaced(store: ObjectStore, lines: Sequence[ManifestLine]) -> list[str]:
@@ -89,9 +85,7 @@ def replaced(store: ObjectStore, lines: Sequence[ManifestLine]) -> list[str]:
             return False
         return stores[bucket].read(key).sha256 != line.sha256
 
-    with ThreadPoolExecutor(READERS) as readers:
-        found = readers.map(is_replaced, lines)
-        return [line.image for line, is_other in zip(lines, found, strict=True) if is_other]
+    return [line.image for line in compress(lines, in_order(is_replaced, lines, READERS))]
 
 
 def _bucket(address: str) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Generic, Protocol, Self, TypeVar
 
+from secondlook.backoff import pause
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.hooks.s3 import ObjectChangedError, ObjectMissingError, pause
+from secondlook.stored import ObjectChangedError, ObjectMissingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secondlook.hooks.s3 import ObjectStore
 
 log = logging.getLogger(__name__)
 
-_Result = TypeVar("_Result")
 # Each lost swap means that another run succeeded, so only a document that many runs keep busy gets this far.
 SWAP_ATTEMPTS = 200
 
@@ -45,13 +44,6 @@ class Objects(Protocol):
 
     def uri(self, key: str) -> str:
         """Return the address of a key."""
-
-
-class Log(Protocol):
-    """What a task logs with."""
-
-    def info(self, event: str, *args: object) -> object:
-        """Log with lazily formatted arguments."""
 
 
 T = TypeVar("T", bound=Form)
@@ -151,46 +143,3 @@ class Document(Generic[T]):
         except ObjectMissingError:
             return None, ""
         return self._form.from_json(data, source=self.uri), etag
-
-
-def swap(
-    store: ObjectStore, key: str, change: Callable[[bytes | None], tuple[bytes | None, _Result]], log: Log
-) -> _Result:
-    """Replace a document by what ``change`` makes of it, however many others do so at the same time.
-
-    Parameters
-    ----------
-    store
-        The bucket.
-    key
-        The document.
-    change
-        Gets the document's bytes, None when there is none, and returns the new ones and a result; None, or
-        the same bytes, leave it as it is. It is called again after each lost swap.
-    log
-        The task's log.
-
-    Raises
-    ------
-    DocumentBusyError
-        Others were faster :data:`SWAP_ATTEMPTS` times in a row.
-    """
-    for attempt in range(SWAP_ATTEMPTS):
-        try:
-            data, etag = store.read(key)
-        except ObjectMissingError:
-            data, etag = None, ""
-        changed, result = change(data)
-        if changed is None or changed == data:
-            return result
-        try:
-            if data is None:
-                store.write_if_absent(key, changed)
-            else:
-                store.compare_and_swap(key, changed, etag)
-        except ObjectChangedError:
-            log.info("%s was changed by another run: looking again.", store.uri(key))
-            pause(attempt)
-            continue
-        return result
-    raise DocumentBusyError(f"Other runs changed {store.uri(key)} {SWAP_ATTEMPTS} times in a row.")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from secondlook.detection import Prediction
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
-    from secondlook.records.training_data import Log
+    from secondlook.runtime.task_log import Log
     from secondlook.training import Comparison, PromotionRule
 
 

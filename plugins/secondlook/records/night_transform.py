@@ -14,11 +14,6 @@ from typing import TYPE_CHECKING
 
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import ModelFaultError
-from secondlook.hooks.scoring import (
-    in_order,
-    judge,
-    settled,
-)
 from secondlook.json_document import JsonDocument
 from secondlook.layout import below
 from secondlook.records.document import Document
@@ -27,6 +22,8 @@ from secondlook.records.transform_inputs import TransformInputs
 from secondlook.records.transformed_images import TransformedImages
 from secondlook.records.wave_outputs import WaveOutputs
 from secondlook.records.waves import Waves
+from secondlook.scoring.outcomes import judge, quarantine_failures
+from secondlook.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +153,8 @@ class NightTransform:
                     missing += len(absent)
                     if absent:
                         continue
-                    written = self._predictions.write(number, images, settled(filter(None, outcomes)))
+                    known = quarantine_failures(filter(None, outcomes))
+                    written = self._predictions.write(number, images, known)
                 counts += written
             if after is not None and after.leads_on(missing, refusals):
                 further.write(control=outputs.any_name(), refusals=refusals)

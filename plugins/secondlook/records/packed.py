@@ -12,7 +12,7 @@ from secondlook.training.recipe import CHANNELS
 if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
-    from secondlook.records.training_data import Log
+    from secondlook.runtime.task_log import Log
     from secondlook.training import ManifestLine
 
 

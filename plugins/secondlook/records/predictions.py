@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from secondlook.hooks.s3 import ObjectStore, StoredObject
-    from secondlook.hooks.scoring import Quarantined
     from secondlook.layout import Layout
+    from secondlook.scoring.outcomes import Quarantined
     from secondlook.scoring.shards import Shard
 
 # Part of the hash of a part's inputs: a change of the record's form makes finished parts stale.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ from secondlook.failures.exceptions import S3UriError
 from secondlook.hooks.s3 import StoreError
 from secondlook.layout import split_s3_uri
 from secondlook.review import typical_seconds
+from secondlook.threads import READERS, in_order
 
 if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore, StoredObject
@@ -22,7 +22,6 @@ RECENT = timedelta(days=7)
 LONGEST_REVIEW = timedelta(days=10)
 # A median of so many tells enough; more would only cost time.
 MOST_OUTPUTS = 40
-READERS = 8
 _DOCUMENT = "/output.json"
 
 
@@ -71,5 +70,4 @@ def _read(store: ObjectStore, keys: list[str]) -> list[bytes | None]:
         except (StoreError, BotoCoreError):
             return None
 
-    with ThreadPoolExecutor(READERS) as readers:
-        return list(readers.map(read, keys[::step]))
+    return list(in_order(read, keys[::step], READERS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from include.formats.images import UnusableImageError, inspect_image
 from secondlook.failures.exceptions import SecondLookError
@@ -30,13 +30,7 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
-
-
-class Log(Protocol):
-    """What a task logs with."""
-
-    def warning(self, event: Any, /, *args: Any) -> Any:
-        """Log a warning with lazily formatted arguments."""
+    from secondlook.runtime.task_log import Log
 
 
 @dataclass(frozen=True)

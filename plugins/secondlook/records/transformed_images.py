@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from include.formats.images import SIGNATURE_BYTES, content_type, decodes, header_size
 from secondlook.detection import Prediction
 from secondlook.failures.exceptions import PredictionError
-from secondlook.hooks.endpoint import ANSWERED, UnusableAnswerError
 from secondlook.hooks.s3 import ObjectMissingError
-from secondlook.hooks.scoring import Quarantined, Unanswered, not_an_image, refused_by_size, unanswered
 from secondlook.scoring import NO_ANSWER, Failure, shown
+from secondlook.scoring.answers import ANSWERED, UnusableAnswerError
+from secondlook.scoring.outcomes import Quarantined, Unanswered, not_an_image, refused_by_size, unanswered
 
 if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore, StoredObject

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from include.formats.text import some
 from secondlook.failures.exceptions import VocFolderError
@@ -13,17 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from secondlook.records.voc_folder import VocFolder, VocImage
+    from secondlook.runtime.task_log import Log
     from secondlook.training import ImageIdentities
-
-
-class Log(Protocol):
-    """What a task logs with."""
-
-    def info(self, event: Any, /, *args: Any) -> Any:
-        """Log a line with lazily formatted arguments."""
-
-    def warning(self, event: Any, /, *args: Any) -> Any:
-        """Log a warning with lazily formatted arguments."""
 
 
 class VocIntake:

@@ -1,20 +1,21 @@
-"""Score a part of a night with an endpoint, and find out whose fault it is what could not be scored."""
+"""Scoring a part of a night with an endpoint, and finding out whose fault it is when images fail."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from secondlook.failures.exceptions import ModelFaultError
-from secondlook.hooks.scoring import Quarantined, Unanswered, in_order, judge, settled
+from secondlook.scoring.outcomes import Quarantined, Unanswered, judge, quarantine_failures
+from secondlook.threads import in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from secondlook.detection import Prediction
-    from secondlook.hooks.endpoint import EndpointModel
-    from secondlook.hooks.s3 import StoredObject
-    from secondlook.hooks.scoring import ImageScorer
     from secondlook.scoring import FailureRule
+    from secondlook.scoring.endpoint_model import EndpointModel
+    from secondlook.scoring.image_scorer import ImageScorer
+    from secondlook.stored import StoredObject
 
 REMEDY = (
     "correct the model's container (image_uri) or the labels in the settings, then clear `deploy` and what "
@@ -53,7 +54,7 @@ class PartScorer:
         outcomes = self._ask(images)
         self._ask_again(part, images, outcomes)
         self._judge(part, outcomes)
-        yield from settled(outcomes)
+        yield from quarantine_failures(outcomes)
 
     def _ask(self, images: Sequence[StoredObject]) -> list[Prediction | Quarantined | Unanswered]:
         """Ask about each image, but about no more of them while the model's server fails on all."""

@@ -1,43 +1,21 @@
-"""Ask an endpoint about one image: a prediction, or the reason why there is none."""
+"""What becomes of an image that a model is to score, and when the model is to blame for it."""
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cache
-from itertools import islice
-from threading import Lock
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from include.formats.images import MAX_IMAGE_BYTES, content_type, decodes
-from secondlook.hooks.endpoint import EndpointUnavailableError, UnusableAnswerError
-from secondlook.hooks.s3 import ObjectMissingError, ObjectStore, StoredObject
-from secondlook.scoring import Failure
+from include.formats.images import MAX_IMAGE_BYTES
+from secondlook.scoring.quarantine import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from secondlook.detection import Prediction
-    from secondlook.hooks.endpoint import EndpointModel
-    from secondlook.scoring import Blame, FailureRule
-
-__all__ = [
-    "NOT_AN_IMAGE",
-    "EndpointUnavailableError",
-    "ImageScorer",
-    "Quarantined",
-    "Unanswered",
-    "in_order",
-    "judge",
-    "not_an_image",
-    "refused_by_size",
-    "settled",
-    "unanswered",
-]
-
-Item = TypeVar("Item")
-Outcome = TypeVar("Outcome")
+    from secondlook.scoring.answers import UnusableAnswerError
+    from secondlook.scoring.quarantine import Blame, FailureRule
+    from secondlook.stored import StoredObject
 
 NOT_AN_IMAGE = "not-an-image"
 
@@ -75,49 +53,6 @@ class Unanswered:
     of_server: bool = False
 
 
-class ImageScorer:
-    """Scores images of one bucket with one endpoint; safe to call from many threads.
-
-    :param store: where the images are.
-    :param model: the model behind the endpoint.
-    """
-
-    def __init__(self, store: ObjectStore, model: EndpointModel) -> None:
-        self._store = store
-        self._model = model
-        # A decoded image may take a hundred times its file: one at a time.
-        self._decoding = Lock()
-
-    def score(self, item: StoredObject) -> Prediction | Quarantined | Unanswered:
-        """Score one version of one image; what is no JPEG or PNG by its first bytes is not sent.
-
-        Raises
-        ------
-        EndpointUnavailableError
-            Throttled, out of order or unreachable after all retries.
-        StoreError
-            S3 cannot be read, or the image was replaced since it was listed.
-        """
-        image = self._store.uri(item.key)
-        refused = refused_by_size(image, item)
-        if refused is not None:
-            return refused
-        try:
-            content = self._store.read(item.key, if_match=item.etag)
-        except ObjectMissingError:
-            reason = f"{image} was deleted after it was listed: upload it again if it is still wanted."
-            return Quarantined(image, item.etag, "unreadable", reason)
-        kind = content_type(content.data)
-        if kind is None:
-            return not_an_image(image, content.etag, content.sha256)
-        try:
-            return self._model.predict(image, content, kind)
-        except UnusableAnswerError as error:
-            with self._decoding:
-                decodable = decodes(content.data)
-            return unanswered(image, content.etag, content.sha256, error, decodable)
-
-
 def judge(
     outcomes: Iterable[Prediction | Quarantined | Unanswered | None],
     rule: FailureRule,
@@ -143,8 +78,10 @@ def judge(
     return blame
 
 
-def settled(outcomes: Iterable[Prediction | Quarantined | Unanswered]) -> Iterator[Prediction | Quarantined]:
-    """Yield what becomes of each image once the model is not to blame."""
+def quarantine_failures(
+    outcomes: Iterable[Prediction | Quarantined | Unanswered],
+) -> Iterator[Prediction | Quarantined]:
+    """Yield what becomes of each image when the model is not to blame: what failed is quarantined."""
     for outcome in outcomes:
         yield outcome.quarantined if isinstance(outcome, Unanswered) else outcome
 
@@ -184,22 +121,3 @@ def not_an_image(image: str, etag: str, sha256: str | None = None) -> Quarantine
     """Refuse what by its first bytes is no image that a model can read."""
     reason = f"{image} is neither a JPEG nor a PNG file, whatever its name: upload it as one of the two."
     return Quarantined(image, etag, NOT_AN_IMAGE, reason, sha256)
-
-
-def in_order(
-    function: Callable[[Item], Outcome], items: Iterable[Item], concurrency: int
-) -> Iterator[Outcome]:
-    """Apply ``function`` in threads and yield results in order; the first error stops the rest.
-
-    At most twice as many items as threads are taken ahead of the result that is yielded.
-    """
-    iterator = iter(items)
-    with ThreadPoolExecutor(max_workers=concurrency) as pool:
-        pending = deque(pool.submit(function, item) for item in islice(iterator, 2 * concurrency))
-        try:
-            while pending:
-                yield pending.popleft().result()
-                pending.extend(pool.submit(function, item) for item in islice(iterator, 1))
-        finally:
-            for future in pending:
-                future.cancel()
