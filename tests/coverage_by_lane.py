@@ -9,10 +9,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
+# An installed package is called tests, too; a folder without __init__.py would lose against it.
+sys.modules["tests"] = types.ModuleType("tests")
+sys.modules["tests"].__path__ = [str(ROOT / "tests")]
+
+from tests.support.lanes import LANES  # noqa: E402
+
 FOLDER = ROOT / "build/coverage"
 PARTS = {"plugins": "plugins/*", "services": "include/*"}
 
@@ -32,27 +38,17 @@ def share(lane: str, pattern: str) -> str:
     """The percentage of lines of the files that fit a pattern."""
     environment = os.environ | {"COVERAGE_FILE": str(FOLDER / lane / "data")}
     report = [sys.executable, "-m", "coverage", "report", "--format=total", "--precision=1"]
-    done = subprocess.run(
-        [*report, f"--include={pattern}"],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    report.append(f"--include={pattern}")
+    done = subprocess.run(report, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return f"{done.stdout.strip()} %" if done.returncode == 0 else "nothing"
 
 
 def main() -> int:
     """Measure all lanes, then print a line for each; exit code 1 if a test failed."""
-    from tests.support.lanes import LANES
-
     passed = [measure(lane, sys.argv[1:]) for lane in LANES]
     for lane in LANES:
-        print(
-            f"{lane:8}",
-            *(f"{share(lane, pattern)} of the lines of {part}" for part, pattern in PARTS.items()),
-        )
+        shares = [f"{share(lane, pattern)} of the lines of {part}" for part, pattern in PARTS.items()]
+        print(f"{lane:8}", ", ".join(shares))
     return 0 if all(passed) else 1
 
 
