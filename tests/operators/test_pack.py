@@ -11,8 +11,9 @@ from PIL import Image
 from include.formats.recordio import read_records
 from include.formats.voc import VocError
 from secondlook import jsonl
+from secondlook.failures.exceptions import VocFolderError
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
-from secondlook.operators.pack import PackVocOperator, VocFolderError
+from secondlook.operators.pack import PackVocOperator
 from tests.support.shapes import annotation_xml, draw
 
 
