@@ -24,7 +24,7 @@ from botocore.config import Config
 from hypothesis import settings
 
 from tests.support.aws import ACCOUNT_ID, REGION, ROLE_ARN, AwsCredentials, connection
-from tests.support.environment import isolate
+from tests.support.environment import isolate, share_service_models
 from tests.support.lanes import starts
 from tests.support.postgres import PostgresServer, postgres_binaries
 from tests.support.servers import ROOT, Server, free_port
@@ -40,6 +40,7 @@ WORKERS = {"alice": "alice's long password", "bob": "bob's long password"}
 
 # Here and not in a hook: a folder's conftest, loaded next, may import Airflow.
 isolate()
+share_service_models()
 
 
 @pytest.fixture(scope="session")
