@@ -58,12 +58,7 @@ with DAG(
         flow_role_arn="{{ settings.flow_role_arn }}",
         workteam_name="{{ settings.workteam_name }}",
         labels="{{ settings.labels }}",
-        task_title="{{ settings.review.task_title }}",
-        task_description="{{ settings.review.task_description }}",
-        task_keywords="{{ settings.review.task_keywords }}",
-        task_count="{{ settings.review.task_count }}",
-        task_availability_seconds="{{ settings.review.task_availability_seconds }}",
-        task_time_limit_seconds="{{ settings.review.task_time_limit_seconds }}",
+        review="{{ settings.review }}",
     )
     remove = ReviewWorkflowRemoveOperator(
         task_id="remove",

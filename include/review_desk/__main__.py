@@ -32,7 +32,7 @@ its own. What to ask, once:
   desk = {"endpoint_url": "http://127.0.0.1:5800", "region_name": "us-east-1"}
   sagemaker, a2i = boto3.client("sagemaker", **desk), boto3.client("sagemaker-a2i-runtime", **desk)
   team = sagemaker.describe_workteam(WorkteamName="night-team")["Workteam"]["WorkteamArn"]
-  template = open("include/worker_template/bounding_box.liquid.html").read()
+  template = open("plugins/secondlook/worker_template/bounding_box.liquid.html").read()
   ui = sagemaker.create_human_task_ui(HumanTaskUiName="boxes", UiTemplate={"Content": template})
   flow = sagemaker.create_flow_definition(
       FlowDefinitionName="night-review",

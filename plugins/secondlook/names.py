@@ -77,9 +77,14 @@ def flow_definition_name(prefix: str, *contents: object) -> str:
     return _a2i_name("flow definition", prefix, contents)
 
 
-def human_task_ui_name(prefix: str, *contents: object) -> str:
-    """Name a human task UI ``<prefix>-<hash of its template>``."""
-    return _a2i_name("human task UI", prefix, contents)
+def human_task_ui_name(flow: str, template: str) -> str:
+    """Name a human task UI ``<its flow definition>-<hash of its template>``, the former cut to fit."""
+    return _a2i_name("human task UI", human_task_ui_prefix(flow), (template,))
+
+
+def human_task_ui_prefix(flow: str) -> str:
+    """Return what the names of a flow definition's human task UIs have before the hyphen and the hash."""
+    return flow[: MAX_NAME_LENGTH - 13].rstrip("-")
 
 
 def human_loop_name(flow: str, image: str, sha256: str, round: int, *, prefix: str = "second-look") -> str:

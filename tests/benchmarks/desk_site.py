@@ -24,7 +24,7 @@ from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.opening import open_database
 
 ROOT = Path(__file__).resolve().parents[2]
-TEMPLATE = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text("utf-8")
+TEMPLATE = (ROOT / "plugins/secondlook/worker_template/bounding_box.liquid.html").read_text("utf-8")
 REGION, ACCOUNT_ID, BUCKET = "us-east-1", "111122223333", "desk-load"
 ACCESS_KEY, SECRET_KEY, PASSWORD = "AKIADESKLOAD", "not a secret", "a long password"
 TEAM = "load"

@@ -87,7 +87,7 @@ def flow(aws_clients, bucket, desk_team_arn, role_arn):
     """A flow definition for the night team, with the project's own worker template; its ARN."""
     sagemaker = aws_clients("sagemaker", desk=True)
     name = f"demo-{uuid.uuid4().hex[:8]}"
-    template = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text()
+    template = (ROOT / "plugins/secondlook/worker_template/bounding_box.liquid.html").read_text()
     page = sagemaker.create_human_task_ui(HumanTaskUiName=name, UiTemplate={"Content": template})
     return sagemaker.create_flow_definition(
         FlowDefinitionName=name,

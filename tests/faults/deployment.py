@@ -35,7 +35,7 @@ FIRST_MODEL = "second-look-first"
 IMAGES = 6
 LOOPS = 3
 """People see the best-ranked three of the six images; the month has no room for the fourth."""
-TEMPLATE = Path(__file__).resolve().parents[2] / "include/worker_template/bounding_box.liquid.html"
+TEMPLATE = Path(__file__).resolve().parents[2] / "plugins/secondlook/worker_template/bounding_box.liquid.html"
 SETTINGS = """
 bucket = "{bucket}"
 prefix = "{name}"

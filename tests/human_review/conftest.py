@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from secondlook.operators.review_workflow import PROJECT_ROOT, TEMPLATE_PATH
+from secondlook.worker_template import read_template
 from tests.support.airflow import TaskInstance
 from tests.support.aws import AwsCredentials, connection
 from tests.support.review_project import ReviewProject
@@ -50,7 +50,7 @@ def clients(aws_clients: Callable[..., Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def human_task_ui_arn(clients: dict[str, Any]) -> str:
     """The project's worker template on the desk."""
-    content = (PROJECT_ROOT / TEMPLATE_PATH).read_text()
+    content = read_template()
     created = clients["control"].create_human_task_ui(
         HumanTaskUiName="cells-template", UiTemplate={"Content": content}
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from pathlib import Path
 
 import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 
-from secondlook.operators.review_workflow import PROJECT_ROOT
 from tests.support.review_project import LABELS
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
 def dag():
-    path = PROJECT_ROOT / "dags" / "review_workflow.py"
+    path = ROOT / "dags" / "review_workflow.py"
     spec = importlib.util.spec_from_file_location("review_workflow_dag", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

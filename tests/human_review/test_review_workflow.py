@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from secondlook.failures.exceptions import SettingsError
 from secondlook.hooks.human_loops import ReviewSetupError
-from secondlook.operators import review_workflow
+from secondlook.names import human_task_ui_name
 from secondlook.operators.base import ArgumentError
+from secondlook.worker_template import read_template
 
 
 def test_create_sets_up_what_the_night_needs_and_may_run_again(project, context):
@@ -43,7 +45,7 @@ def test_a_broken_template_fails_before_anything_is_created(project, context, tm
     template = tmp_path / "broken.liquid.html"
     template.write_text("<crowd-form>{{ task.input.taskobject | grant_read_access }}</crowd-form>")
     with pytest.raises(ReviewSetupError, match=r"does not render .*grant_read_access.*not a valid S3 URI"):
-        project.create(template_path=str(template)).execute(context)
+        project.create(worker_template=str(template)).execute(context)
     with pytest.raises(project.control.exceptions.ResourceNotFound):
         project.control.describe_flow_definition(FlowDefinitionName=project.flow)
 
@@ -56,14 +58,14 @@ def test_a_template_that_nobody_could_submit_is_warned_of_in_log_and_result(
         "<script src='https://cdn.example.org/uuid.js'></script><crowd-form><crowd-input></crowd-input>"
         "<crowd-mystery src='{{ task.input.taskObject | grant_read_access }}'></crowd-mystery></crowd-form>"
     )
-    warnings = project.create(template_path=str(template)).execute(context)["warnings"]
+    warnings = project.create(worker_template=str(template)).execute(context)["warnings"]
     script, unnamed, unknown = warnings
     assert script.startswith("The script https://cdn.example.org/uuid.js is not loaded")
     assert unnamed == "<crowd-input> has no name: what people enter there would be lost."
     assert unknown.startswith("<crowd-mystery> is not known to the Review Desk")
     said = capsys.readouterr().out
     for warning in warnings:
-        assert f"Reviewers could not submit answers to {template}: {warning}" in said
+        assert f"Reviewers could not submit answers: {warning}" in said
 
 
 def test_the_projects_own_template_needs_no_warning(project, context):
@@ -71,18 +73,17 @@ def test_the_projects_own_template_needs_no_warning(project, context):
 
 
 def test_a_missing_template_is_a_sentence(project, context):
-    with pytest.raises(ReviewSetupError, match=r"worker template .* cannot be read"):
-        project.create(template_path="include/worker_template/none.html").execute(context)
+    with pytest.raises(SettingsError, match=r"worker template none\.html cannot be read"):
+        project.create(worker_template="none.html").execute(context)
 
 
 def test_a_worker_template_of_somebody_else_is_refused(project, context):
-    operator = project.create()
-    template = (review_workflow.PROJECT_ROOT / review_workflow.TEMPLATE_PATH).read_text()
+    name = human_task_ui_name(project.flow, read_template())
     project.control.create_human_task_ui(
-        HumanTaskUiName=operator.human_task_ui_name(template), UiTemplate={"Content": "<p>something else</p>"}
+        HumanTaskUiName=name, UiTemplate={"Content": "<p>something else</p>"}
     )
     with pytest.raises(ReviewSetupError, match="has another content than the file"):
-        operator.execute(context)
+        project.create().execute(context)
 
 
 def test_a_missing_bucket_is_a_sentence(project, context):
@@ -100,12 +101,12 @@ def test_a_wrong_role_is_refused_with_the_services_words(project, context):
     [
         ({"flow_definition_name": "Upper_Case"}, "flow_definition_name = 'Upper_Case'"),
         ({"flow_role_arn": "my-role"}, "flow_role_arn = 'my-role'"),
-        ({"task_count": 4}, "task_count = 4 is outside the range 1 to 3"),
+        ({"task_count": 4}, "review cannot be used: task_count = 4"),
         ({"task_time_limit_seconds": 5}, "task_time_limit_seconds = 5"),
         ({"labels": "RBC"}, "labels must be a list"),
         ({"labels": []}, "labels must be a list"),
-        ({"task_keywords": ["a"] * 6}, "task_keywords must be a list of 1 to 5"),
-        ({"task_keywords": ["no_underscore"]}, "task_keywords = 'no_underscore'"),
+        ({"task_keywords": ["a"] * 6}, "task_keywords has too many entries"),
+        ({"task_keywords": ["no_underscore"]}, "task_keywords.0 = 'no_underscore'"),
         ({"task_description": "two\nlines"}, "task_description"),
     ],
 )
@@ -142,6 +143,5 @@ def test_a_bucket_without_cors_is_a_warning(project, context, capsys):
     assert "CORS" not in capsys.readouterr().out
 
 
-def test_the_longest_flow_definition_name_still_gives_a_template_name(project):
-    operator = project.create(flow_definition_name="a" * 49 + "-" + "b" * 13)
-    assert len(operator.human_task_ui_name("<p></p>")) <= 63
+def test_the_longest_flow_definition_name_still_gives_a_template_name():
+    assert len(human_task_ui_name("a" * 49 + "-" + "b" * 13, "<p></p>")) <= 63

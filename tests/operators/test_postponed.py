@@ -31,9 +31,7 @@ class Team:
             flow_role_arn=project.role_arn,
             workteam_name=team,
             labels=list(LABELS),
-            task_title="Correct the boxes",
-            task_description="One box around every shape.",
-            task_time_limit_seconds=600,
+            review={"task_description": "One box around every shape.", "task_time_limit_seconds": 600},
             **self._place,
         ).execute(context)
 

@@ -18,7 +18,6 @@ TRIMS = frozenset({"removeprefix", "removesuffix"})
 # What looks like a key and is none.
 NO_KEYS = {
     "plugins/secondlook/training/hyperparameters.py": "the address of a container's image",
-    "plugins/secondlook/operators/review_workflow.py": "the ARN of a worker template",
     "plugins/secondlook/review/budget.py": "a reservation's <night>/<round>",
     "include/demo/voc_folder.py": "paths of files on this machine",
     "include/demo/drawn.py": "names of files on this machine",

@@ -21,7 +21,7 @@ from tests.support.aws import ACCOUNT_ID, REGION
 from tests.support.reviewer import PASSWORD, Reviewer
 from tests.support.servers import ROOT, ServerProcess, free_port, wait_for
 
-TEMPLATE = (ROOT / "include/worker_template/bounding_box.liquid.html").read_text("utf-8")
+TEMPLATE = (ROOT / "plugins/secondlook/worker_template/bounding_box.liquid.html").read_text("utf-8")
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/a2i-flow"
 ACCESS_KEY, SECRET_KEY = "AKIAREVIEWDESKTEST", "not a secret"
 BUCKET = "review-desk-tests"

@@ -44,14 +44,14 @@ class ReviewProject(Project):
         return self.control.describe_flow_definition(FlowDefinitionName=self.flow)["FlowDefinitionArn"]
 
     def create(self, **arguments: Any) -> ReviewWorkflowCreateOperator:
+        """The task ``create``; arguments as of ``launch``."""
+        review = {"task_description": "One box around every cell.", "task_time_limit_seconds": 600}
         defaults = {
             "task_id": "create",
             "flow_role_arn": self.role_arn,
             "workteam_name": self.team,
             "labels": LABELS,
-            "task_title": "Correct the boxes",
-            "task_description": "One box around every cell.",
-            "task_time_limit_seconds": 600,
+            "review": review | _settings(arguments),
         }
         return ReviewWorkflowCreateOperator(**{**defaults, **self.place, **arguments})
 

@@ -7,7 +7,6 @@ Amazon Augmented AI chapter of the SageMaker Developer Guide.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -16,11 +15,13 @@ from botocore.waiter import WaiterModel, create_waiter_with_client
 
 from secondlook.failures.aws import error_code, is_already_there, is_not_found
 from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
+from secondlook.layout import own_name
+from secondlook.names import human_task_ui_prefix
+from secondlook.review.flow_definition import MANAGED_BY, FlowDefinition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
-MANAGED_BY = {"Key": "managed-by", "Value": "second-look"}
 # What a Review Desk says of a template that renders but whose answers its page would refuse.
 REFUSAL_CODE = "AnswersWouldBeRefused"
 
@@ -59,67 +60,6 @@ FLOW_WAITERS = WaiterModel(
         },
     }
 )
-
-
-@dataclass(frozen=True)
-class FlowDefinition:
-    """What a flow definition is made of; it cannot be changed later, only replaced under another name.
-
-    :ivar task_count: Reviewers per image, 1 to 3.
-    :ivar availability_seconds: How long a task is offered before its loop fails as expired.
-    :ivar time_limit_seconds: How long one reviewer may hold a task.
-    :ivar output_uri: S3 folder that answers are written into.
-    """
-
-    name: str
-    role_arn: str
-    workteam_arn: str
-    human_task_ui_arn: str
-    title: str
-    description: str
-    keywords: tuple[str, ...]
-    task_count: int
-    availability_seconds: int
-    time_limit_seconds: int
-    output_uri: str
-
-    def request(self) -> dict[str, Any]:
-        """Return the parameters of CreateFlowDefinition."""
-        return {
-            "FlowDefinitionName": self.name,
-            "RoleArn": self.role_arn,
-            "HumanLoopConfig": {
-                "WorkteamArn": self.workteam_arn,
-                "HumanTaskUiArn": self.human_task_ui_arn,
-                "TaskTitle": self.title,
-                "TaskDescription": self.description,
-                "TaskCount": self.task_count,
-                "TaskAvailabilityLifetimeInSeconds": self.availability_seconds,
-                "TaskTimeLimitInSeconds": self.time_limit_seconds,
-                "TaskKeywords": list(self.keywords),
-            },
-            "OutputConfig": {"S3OutputPath": self.output_uri},
-            "Tags": [MANAGED_BY],
-        }
-
-    def differences(self, described: Mapping[str, Any]) -> list[str]:
-        """Say what an existing flow definition has otherwise, one phrase each."""
-        wanted = _comparable(self.request())
-        existing = _comparable(described)
-        return [
-            f"{key} is {existing.get(key)!r} instead of {value!r}"
-            for key, value in wanted.items()
-            if existing.get(key) != value
-        ]
-
-
-def _comparable(flow: Mapping[str, Any]) -> dict[str, Any]:
-    # Services add defaults of their own to what they describe, so only what we set is compared.
-    return {
-        "RoleArn": flow.get("RoleArn"),
-        **flow.get("HumanLoopConfig", {}),
-        "S3OutputPath": str(flow.get("OutputConfig", {}).get("S3OutputPath", "")).rstrip("/"),
-    }
 
 
 class ReviewWorkflow:
@@ -219,6 +159,14 @@ class ReviewWorkflow:
         """Count the human loops of a flow definition that have not ended."""
         return sum(status in ("InProgress", "Stopping") for _, status in self.service.sweep(flow_arn))
 
+    def remove(self, flow: Mapping[str, Any]) -> None:
+        """Delete a flow definition, as DescribeFlowDefinition returns it, and its worker template."""
+        name = flow["FlowDefinitionName"]
+        self.delete_flow(name)
+        ui_name = own_name(flow["HumanLoopConfig"]["HumanTaskUiArn"])
+        if ui_name.startswith(f"{human_task_ui_prefix(name)}-"):
+            self.delete_human_task_ui(ui_name)
+
     def delete_flow(self, name: str) -> None:
         """Delete a flow definition; it is no fault when it is gone or being deleted already.
 
@@ -281,10 +229,3 @@ class ReviewWorkflow:
 
     def _waiter(self, name: str) -> Any:
         return create_waiter_with_client(name, FLOW_WAITERS, self.service.control)
-
-
-def cors_allows_reading(rules: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether browsers of any origin may GET from a bucket with these CORS rules."""
-    return any(
-        "GET" in rule.get("AllowedMethods", ()) and "*" in rule.get("AllowedOrigins", ()) for rule in rules
-    )

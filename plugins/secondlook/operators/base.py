@@ -111,6 +111,11 @@ class SecondLookOperator(BaseOperator):
         if pattern and not re.fullmatch(pattern, value):
             raise self.wrong(argument, f"= {value!r} does not have the form {pattern}")
 
+    def check_labels(self, value: Any) -> None:
+        """Check the literal argument ``labels``. Raises :class:`ArgumentError`."""
+        if not is_template(value) and (isinstance(value, str) or not value):
+            raise self.wrong("labels", f"must be a list of labels, not {value!r}")
+
     def check_number(
         self, argument: str, value: Any, *, minimum: float | None = None, maximum: float | None = None
     ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from secondlook.hooks.human_loops import HumanReviewService
 from secondlook.launching.night import NightLaunch
 from secondlook.names import FLOW_NAME, NIGHT
-from secondlook.operators.base import SecondLookOperator, is_template
+from secondlook.operators.base import SecondLookOperator
 from secondlook.review import NightSelector
 from secondlook.runtime.links import ReviewLink
 from secondlook.runtime.notes import TaskNote
@@ -122,6 +122,5 @@ class HumanLoopStartOperator(SecondLookOperator):
         self.check_text("night", self.night, NIGHT)
         self.check_text("model", self.model)
         self.check_text("flow_definition_name", self.flow_definition_name, FLOW_NAME)
-        if not is_template(self.labels) and (isinstance(self.labels, str) or not self.labels):
-            raise self.wrong("labels", f"must be a list of labels, not {self.labels!r}")
+        self.check_labels(self.labels)
         return self.check_section("review", self.review, ReviewSettings)

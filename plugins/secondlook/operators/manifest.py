@@ -11,7 +11,7 @@ from secondlook.failures.exceptions import S3UriError, SecondLookError
 from secondlook.hooks.s3 import ObjectMissingError, ObjectStore
 from secondlook.layout import split_s3_uri
 from secondlook.names import NIGHT
-from secondlook.operators.base import SecondLookOperator, is_template
+from secondlook.operators.base import SecondLookOperator
 from secondlook.records.reviews import ReviewRecords
 from secondlook.review import Rejection, convert_loop
 from secondlook.training import ManifestLine, write_manifest
@@ -87,8 +87,7 @@ class AugmentedManifestOperator(SecondLookOperator):
 
     def _check_arguments(self) -> None:
         self.check_text("night", self.night, NIGHT)
-        if not is_template(self.labels) and (isinstance(self.labels, str) or not self.labels):
-            raise self.wrong("labels", f"must be a list of labels, not {self.labels!r}")
+        self.check_labels(self.labels)
 
     def _reader(self, endings: list[Outcome | None]) -> Callable[[Outcome | None], bytes | None]:
         """Return what reads an answer; S3 clients are made here, as threads may share but not make them."""

@@ -98,6 +98,21 @@ def input_content(
     return content
 
 
+def example_content(image: str, labels: Sequence[str]) -> str:
+    """Return an InputContent with one box, to try a worker template with."""
+    box = PredrawnBox(label=labels[0], left=32, top=24, width=64, height=48)
+    return input_content(
+        image=image,
+        etag="example",
+        width=320,
+        height=240,
+        model="example",
+        night="2000-01-01",
+        labels=labels,
+        predrawn=[box],
+    )
+
+
 def content_hash(content: str) -> str:
     """Return the SHA-256 of an InputContent, by which a ledger line knows its question."""
     return hashlib.sha256(content.encode("utf-8")).hexdigest()

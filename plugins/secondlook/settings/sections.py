@@ -115,6 +115,9 @@ class ReviewSettings(Section):
     timeout_seconds: int = Field(
         default=7 * 24 * 3600, ge=1, description="longest wait for the night's reviewers"
     )
+    worker_template: str = Field(
+        default="", description="file of the worker template; empty: the project's own"
+    )
     task_title: str = Field(
         default="Correct the boxes", min_length=1, max_length=128, description="shown to reviewers"
     )
