@@ -26,7 +26,6 @@ from hypothesis import settings
 from tests.support.aws import ACCOUNT_ID, REGION, ROLE_ARN, AwsCredentials, connection
 from tests.support.environment import isolate, share_service_models
 from tests.support.lanes import starts
-from tests.support.postgres import PostgresServer, postgres_binaries
 from tests.support.servers import ROOT, Server, free_port
 
 pytest_plugins = ["tests.support.lane_hooks", "tests.support.order", "tests.support.starting"]
@@ -292,15 +291,3 @@ def a2i_connection(aws_credentials: AwsCredentials, desk_server: str) -> str:
 def airflow_connections(aws_connection: str, a2i_connection: str) -> dict[str, str]:
     """Environment variables that give Airflow both connections."""
     return {"AIRFLOW_CONN_AWS_DEFAULT": aws_connection, "AIRFLOW_CONN_A2I_DEFAULT": a2i_connection}
-
-
-@pytest.fixture(scope="module")
-@starts("server")
-def fresh_postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server as its image starts: owned by `postgres`, with nothing in it."""
-    server = PostgresServer(postgres_binaries(), free_port(), owner="postgres")
-    try:
-        server.start()
-        yield server
-    finally:
-        server.remove()
