@@ -12,6 +12,8 @@ import re
 from secondlook.failures.exceptions import ResourceNameError
 
 MAX_NAME_LENGTH = 63
+# A tag of everything this project creates.
+MANAGED_BY = {"Key": "managed-by", "Value": "second-look"}
 
 # What the names of a deployment's models, endpoint configs and jobs begin with.
 PREFIX = "second-look"
@@ -130,3 +132,8 @@ def _checked(kind: str, name: str, pattern: re.Pattern[str], allowed: str) -> st
     if not pattern.fullmatch(name):
         raise ResourceNameError(f"The {kind} name {name!r} may hold only {allowed}; change its prefix.")
     return name
+
+
+def project_tags(place: str) -> list[dict[str, str]]:
+    """Tags of everything this project creates; ``place`` is ``s3://bucket/prefix`` of the deployment."""
+    return [MANAGED_BY, {"Key": "second-look:place", "Value": place}]

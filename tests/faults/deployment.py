@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from secondlook import jsonl
-from secondlook.hooks.requests import project_tags
 from secondlook.layout import Layout
+from secondlook.names import project_tags
 from secondlook.training import (
     Annotation,
     Champion,

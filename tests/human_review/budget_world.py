@@ -19,11 +19,12 @@ from greenlet import GreenletExit, getcurrent, greenlet
 
 from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
-from secondlook.hooks.human_loops import ActiveFlow, InvalidLoopError
+from secondlook.hooks.a2i import InvalidLoopError
 from secondlook.hooks.s3 import ObjectChangedError, ObjectHead, ObjectMissingError, StoredObject
 from secondlook.layout import Layout
 from secondlook.operators.launch import HumanLoopStartOperator
 from secondlook.review import Claims, LedgerLine, MonthBudget, NightSelection
+from secondlook.review.flow_definition import ActiveFlow
 from secondlook.runtime.pace import Timing
 from tests.support.airflow import TaskInstance
 from tests.support.review_project import LABELS, MODEL

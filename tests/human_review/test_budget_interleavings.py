@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.hooks.human_loops import InvalidLoopError
+from secondlook.hooks.a2i import InvalidLoopError
 from secondlook.records.budgets import OverBudgetError
 from tests.human_review.budget_world import AFTERWARDS, COST, LAYOUT, NIGHTS, Killed, Run, World
 

@@ -15,7 +15,7 @@ from airflow.sdk import RetryAction
 from botocore.config import Config
 
 from include.aws_protocol import AwsApplication, ServiceError
-from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
+from secondlook.hooks.a2i import A2IHook, HumanReviewError, ReviewSetupError
 from secondlook.triggers.human_loops import HumanLoopsTrigger
 from secondlook.triggers.polling import FAILED, OVER
 from tests.support.review_project import NIGHT
@@ -202,7 +202,7 @@ def test_a_service_that_cannot_be_reached(monkeypatch):
         ),
     )
     with pytest.raises(HumanReviewError) as refused:
-        HumanReviewService("nowhere", None).describe("x")
+        A2IHook("nowhere", None).describe("x")
     assert not isinstance(refused.value, ReviewSetupError)
     assert "in region us-east-1 at http://127.0.0.1" in str(refused.value)
     assert "for now (EndpointConnectionError: Could not connect" in str(refused.value)

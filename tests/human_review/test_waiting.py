@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
-from secondlook.hooks.human_loops import HumanReviewError, ReviewSetupError
+from secondlook.hooks.a2i import HumanReviewError, ReviewSetupError
 from secondlook.operators.base import ArgumentError
 from secondlook.records.reviews import LedgerMissingError
 from secondlook.review.human_loops import LoopBoard

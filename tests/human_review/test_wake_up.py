@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 
 from secondlook.failures.exceptions import SettingsError
-from secondlook.hooks.clients import SqsQueueHook
-from secondlook.hooks.events import LoopEventQueue
+from secondlook.hooks.events import HumanLoopEventsHook
 from secondlook.settings import parse_settings
 from secondlook.triggers.human_loops import HumanLoopsTrigger
 from secondlook.triggers.polling import OVER
@@ -80,16 +79,13 @@ async def test_only_ones_own_messages_are_taken_out(project, sqs, queue_url):
     bodies = [*others, "not JSON", '["detail"]', about("ours")]
     for body in bodies:
         sqs.send_message(QueueUrl=queue_url, MessageBody=body)
-    async with await SqsQueueHook("aws_default").async_client() as client:
-        events = LoopEventQueue(client, queue_url)
-        assert await events.wait(lambda loop: loop == "ours", PATIENCE_SECONDS)
+    assert await HumanLoopEventsHook(queue_url).wait(lambda loop: loop == "ours", PATIENCE_SECONDS)
     assert sorted(_visible(sqs, queue_url)) == sorted(bodies[:-1])
 
 
 async def test_messages_of_others_make_no_hot_loop(project, sqs, queue_url):
     sqs.send_message(QueueUrl=queue_url, MessageBody=about("of-another-night"))
-    async with await SqsQueueHook("aws_default").async_client() as client:
-        assert not await LoopEventQueue(client, queue_url).wait(lambda _loop: False, 2.5)
+    assert not await HumanLoopEventsHook(queue_url).wait(lambda _loop: False, 2.5)
     (message,) = sqs.receive_message(
         QueueUrl=queue_url, MessageSystemAttributeNames=["ApproximateReceiveCount"], WaitTimeSeconds=5
     )["Messages"]

@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from botocore.exceptions import EndpointConnectionError
 
-from secondlook.hooks.requests import TransformSpec
 from secondlook.hooks.s3 import ObjectStore
 from secondlook.hooks.sagemaker import SageMaker
 from secondlook.jobs.record import User
@@ -24,6 +23,7 @@ from secondlook.jobs.users import JobsNotLeftError, JobUsers, leave_jobs
 from secondlook.layout import Layout
 from secondlook.records.holdout import transform_manifest
 from secondlook.records.training_data import TrainingDataReader
+from secondlook.scoring.transform_spec import TransformSpec
 from secondlook.triggers.jobs import JobsTrigger
 from tests.operators.waits import Watch, context_of, deferred, event_of
 from tests.support.aws import STUB_IMAGE

@@ -28,6 +28,8 @@ Size: TypeAlias = tuple[int, int, int]
 """Width and height in pixels, number of channels."""
 
 # Below this an answer of the built-in algorithm is noise: up to 400 rows an image, most of them near zero.
+# With this, the object detection algorithm tells boxes and the image's size (``Accept`` of a request).
+ACCEPT = "application/json;annotation=1"
 MIN_SCORE = 0.01
 _ROUNDING = 1e-6
 # How far a box may extend beyond its image on each side, in image sizes; further out it has another frame.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from secondlook.failures.aws import error_code, error_message
+from secondlook.hooks.a2i import ReviewSetupError
 from secondlook.hooks.clients import S3ClientHook
-from secondlook.hooks.human_loops import ReviewSetupError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

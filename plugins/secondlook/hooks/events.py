@@ -1,8 +1,8 @@
 """Being told that human loops have ended: EventBridge's events, from Amazon A2I or a Review Desk, in SQS.
 
 Several nights may wait on one queue. Each deletes only the messages about its own loops and gives the others
-back at once. Events are hints: whoever is told looks at the loops itself, and looks from time to time without
-being told.
+back at once. Events are hints: the caller looks at the loops itself, and also from time to time without an
+event.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from secondlook.failures.explain import sentence_of
+from secondlook.hooks.clients import SqsQueueHook
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,18 +34,26 @@ _BATCH = 10
 _DEEPEST_LOOK = 1_000
 
 
-class LoopEventQueue:
+class HumanLoopEventsHook:
     """An SQS queue of A2I's status events, shared with other nights.
 
     Needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility.
 
-    :param client: an aiobotocore client of SQS.
+    .. code-block:: python
+
+        events = HumanLoopEventsHook(queue_url)
+        ended = await events.wait(my_loops.__contains__, seconds=300)
+
     :param url: the queue's URL.
+    :param aws_conn_id: Airflow connection.
+    :param region_name: AWS Region; the connection's when None.
     """
 
-    def __init__(self, client: Any, url: str) -> None:
-        self._client = client
+    def __init__(
+        self, url: str, aws_conn_id: str | None = "aws_default", region_name: str | None = None
+    ) -> None:
         self._url = url
+        self._hook = SqsQueueHook(aws_conn_id, region_name)
 
     async def wait(self, is_ours: Callable[[str], bool], seconds: float) -> bool:
         """Wait for an event about a loop that ``is_ours``; False when none came in ``seconds``.
@@ -54,8 +63,8 @@ class LoopEventQueue:
         deadline = _now() + seconds
         limit = asyncio.timeout_at(deadline)
         try:
-            async with limit:
-                await self._listen(is_ours, deadline)
+            async with limit, await self._hook.async_client() as client:
+                await _Listener(client, self._url).listen(is_ours, deadline)
                 return True
         except (ClientError, BotoCoreError, OSError) as error:
             if not limit.expired():
@@ -63,10 +72,16 @@ class LoopEventQueue:
         await asyncio.sleep(max(0.0, deadline - _now()))
         return False
 
-    async def _listen(self, is_ours: Callable[[str], bool], deadline: float) -> None:
+
+class _Listener:
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    async def listen(self, is_ours: Callable[[str], bool], deadline: float) -> None:
         pause_seconds = FIRST_PAUSE_SECONDS
         while True:
-            # No longer than the caller waits: a message on its way to nobody would be hidden from all.
+            # No longer than the caller waits: a message on its way to a caller that is gone would be hidden.
             messages = await self._look(max(0, min(LONG_POLL_SECONDS, int(deadline - _now()))))
             ours = [message for message in messages if is_ours(loop_of(message["Body"]))]
             theirs = [message for message in messages if message not in ours]
@@ -76,7 +91,7 @@ class LoopEventQueue:
                 await asyncio.sleep(GATHER_SECONDS)
                 return
             if theirs or deadline - _now() < 1:
-                # Others must have the time to find theirs, and nobody is to pay for a hot loop.
+                # Others must have the time to find theirs, and a hot loop costs money.
                 await asyncio.sleep(pause_seconds)
                 pause_seconds = min(2 * pause_seconds, LONGEST_PAUSE_SECONDS)
 

@@ -11,61 +11,35 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError, WaiterError
-from botocore.waiter import WaiterModel, create_waiter_with_client
+from botocore.waiter import create_waiter_with_client
 
 from secondlook.failures.aws import error_code, is_already_there, is_not_found
-from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
+from secondlook.hooks.a2i import A2IHook, HumanReviewError, ReviewSetupError
+from secondlook.hooks.flow_waiters import FLOW_WAITERS
 from secondlook.layout import own_name
-from secondlook.names import human_task_ui_prefix
-from secondlook.review.flow_definition import MANAGED_BY, FlowDefinition
+from secondlook.names import MANAGED_BY, human_task_ui_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from secondlook.review.flow_definition import FlowDefinition
+
 # What a Review Desk says of a template that renders but whose answers its page would refuse.
 REFUSAL_CODE = "AnswersWouldBeRefused"
 
-# boto3 has no waiter for flow definitions; they become active within seconds.
-FLOW_WAITERS = WaiterModel(
-    {
-        "version": 2,
-        "waiters": {
-            "FlowDefinitionActive": {
-                "operation": "DescribeFlowDefinition",
-                "delay": 2,
-                "maxAttempts": 90,
-                "acceptors": [
-                    {
-                        "matcher": "path",
-                        "argument": "FlowDefinitionStatus",
-                        "expected": "Active",
-                        "state": "success",
-                    },
-                    {
-                        "matcher": "path",
-                        "argument": "FlowDefinitionStatus",
-                        "expected": "Failed",
-                        "state": "failure",
-                    },
-                ],
-            },
-            "FlowDefinitionDeleted": {
-                "operation": "DescribeFlowDefinition",
-                "delay": 2,
-                "maxAttempts": 90,
-                "acceptors": [
-                    {"matcher": "error", "expected": "ResourceNotFound", "state": "success"},
-                ],
-            },
-        },
-    }
-)
 
+class FlowDefinitionHook:
+    """The lasting parts of human review through one connection: creates, checks and removes them.
 
-class ReviewWorkflow:
-    """Creates, checks and removes the lasting parts of human review through one connection."""
+    .. code-block:: python
 
-    def __init__(self, service: HumanReviewService) -> None:
+        flows = FlowDefinitionHook(A2IHook("a2i_default"))
+        arn = flows.ensure_flow(FlowDefinition(name="cells", ...))
+
+    :param service: the human review service.
+    """
+
+    def __init__(self, service: A2IHook) -> None:
         self.service = service
 
     def workteam(self, name: str) -> tuple[str, str | None]:

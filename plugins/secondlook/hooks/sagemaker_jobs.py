@@ -8,19 +8,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from botocore.exceptions import ClientError
 
 from secondlook.failures.aws import error_code, is_already_there, is_not_found
 from secondlook.hooks.clients import LogsHook, SageMakerClientHook
-from secondlook.hooks.requests import training_differences, transform_differences
 from secondlook.hooks.sagemaker_errors import ResourceConflictError, refused
+from secondlook.scoring.transform_spec import transform_differences
+from secondlook.training.job_spec import training_differences
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from secondlook.hooks.requests import JobKind, TransformSpec
+    from secondlook.scoring.transform_spec import TransformSpec
+
+JobKind = Literal["training", "transform"]
 
 JOB_ACTIVE = frozenset({"InProgress", "Stopping", "Deleting"})
 LOG_GROUPS = {"training": "/aws/sagemaker/TrainingJobs", "transform": "/aws/sagemaker/TransformJobs"}

@@ -9,9 +9,8 @@ from secondlook.failures.job_reasons import is_data_fault, reason_passes, repeat
 from secondlook.jobs.names import attempt_of
 
 if TYPE_CHECKING:
-    from secondlook.hooks.requests import JobKind
     from secondlook.hooks.sagemaker import SageMaker
-    from secondlook.hooks.sagemaker_jobs import JobState
+    from secondlook.hooks.sagemaker_jobs import JobKind, JobState
     from secondlook.jobs.shared import SharedJobs
 
 LOG_LINES = 20

@@ -15,10 +15,9 @@ from secondlook.jobs.users import JobUsers, leave_jobs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from secondlook.hooks.requests import JobKind
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.hooks.sagemaker import SageMaker
-    from secondlook.hooks.sagemaker_jobs import JobState
+    from secondlook.hooks.sagemaker_jobs import JobKind, JobState
     from secondlook.layout import Layout
 
 

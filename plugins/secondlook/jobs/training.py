@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import SecondLookError
-from secondlook.hooks.requests import Channel, TrainingSpec
 from secondlook.jobs.failure import job_failed
 from secondlook.records.document import Document
 from secondlook.records.models import card_document, read_card
+from secondlook.training.job_spec import Channel, TrainingSpec
 from secondlook.training.recipe import CHANNELS, StoredRecipe
 
 if TYPE_CHECKING:

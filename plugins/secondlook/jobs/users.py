@@ -12,9 +12,9 @@ from secondlook.records.document import Document
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from secondlook.hooks.requests import JobKind
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.hooks.sagemaker import SageMaker
+    from secondlook.hooks.sagemaker_jobs import JobKind
     from secondlook.jobs.record import User
     from secondlook.layout import Layout
 

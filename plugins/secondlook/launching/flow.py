@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from decimal import Decimal
 
-    from secondlook.hooks.human_loops import ActiveFlow, HumanReviewService
+    from secondlook.hooks.a2i import A2IHook
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.review import LedgerLine
+    from secondlook.review.flow_definition import ActiveFlow
 
 
 class ReviewFlow:
@@ -30,14 +31,14 @@ class ReviewFlow:
         Money for one reviewer's answer about one image.
     """
 
-    def __init__(self, service: HumanReviewService, name: str, price_per_review: Decimal) -> None:
+    def __init__(self, service: A2IHook, name: str, price_per_review: Decimal) -> None:
         self._service = service
         self._price = price_per_review
         self.name = name
 
     @cached_property
     def active(self) -> ActiveFlow:
-        """The flow definition, described once. Raises like :meth:`HumanReviewService.flow`."""
+        """The flow definition, described once. Raises like :meth:`A2IHook.flow`."""
         return self._service.flow(self.name)
 
     def image_cost(self) -> Decimal:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from secondlook.hooks.human_loops import InvalidLoopError
+from secondlook.hooks.a2i import InvalidLoopError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-    from secondlook.hooks.human_loops import HumanReviewService
+    from secondlook.hooks.a2i import A2IHook
     from secondlook.launching.flow import ReviewFlow
     from secondlook.review import LedgerLine
     from secondlook.runtime.pace import Pace
@@ -49,7 +49,7 @@ class LoopStarter:
 
     def __init__(
         self,
-        service: HumanReviewService,
+        service: A2IHook,
         flow: ReviewFlow,
         *,
         night: str,

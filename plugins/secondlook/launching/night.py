@@ -19,7 +19,7 @@ from secondlook.runtime.pace import Pace
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from secondlook.hooks.human_loops import HumanReviewService
+    from secondlook.hooks.a2i import A2IHook
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
     from secondlook.review import LedgerLine, NightSelection
@@ -85,7 +85,7 @@ class NightLaunch:
         selector: NightSelector,
         store: ObjectStore,
         layout: Layout,
-        service: HumanReviewService,
+        service: A2IHook,
         *,
         note: TaskNote,
         log: Log,

@@ -85,8 +85,8 @@ class SecondLookOperator(BaseOperator):
     @cached_property
     def sagemaker(self) -> SageMaker:
         """SageMaker as the connection sees it; what it creates carries the deployment's tags."""
-        from secondlook.hooks.requests import project_tags
         from secondlook.hooks.sagemaker import SageMaker
+        from secondlook.names import project_tags
 
         tags = project_tags(self.layout.uri(self.layout.prefix))
         return SageMaker(self.aws_conn_id, self.region_name, tags)

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.requests import TransformSpec
     from secondlook.records.evaluation import Evaluation
     from secondlook.runtime.task_state import Wait
+    from secondlook.scoring.transform_spec import TransformSpec
     from secondlook.training import ModelCard, ServableModel
 
 
@@ -150,7 +150,7 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
         return ServableModel.of(self._card(model), self.execution_role_arn)
 
     def _spec(self, model: str, section: EvaluationSettings) -> TransformSpec:
-        from secondlook.hooks.requests import TransformSpec
+        from secondlook.scoring.transform_spec import TransformSpec
 
         version = str(self.holdout_version)
         return TransformSpec(

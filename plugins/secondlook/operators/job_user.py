@@ -18,8 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker_jobs import JobState
+    from secondlook.hooks.sagemaker_jobs import JobKind, JobState
     from secondlook.jobs.users import JobUsers
 
 

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.requests import JobKind
-    from secondlook.hooks.sagemaker_jobs import JobState
+    from secondlook.hooks.sagemaker_jobs import JobKind, JobState
     from secondlook.triggers.sagemaker import SageMakerPollingTrigger
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from secondlook.hooks.human_loops import HumanReviewService
+from secondlook.hooks.a2i import A2IHook
 from secondlook.launching.night import NightLaunch
 from secondlook.names import FLOW_NAME, NIGHT
 from secondlook.operators.base import SecondLookOperator
@@ -114,9 +114,9 @@ class HumanLoopStartOperator(SecondLookOperator):
         return launch.start(prepared).model_dump()
 
     @cached_property
-    def service(self) -> HumanReviewService:
+    def service(self) -> A2IHook:
         """The human review service (after rendering)."""
-        return HumanReviewService(self.a2i_conn_id, self.region_name)
+        return A2IHook(self.a2i_conn_id, self.region_name)
 
     def _check_arguments(self) -> ReviewSettings:
         self.check_text("night", self.night, NIGHT)

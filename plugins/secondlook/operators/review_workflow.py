@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from secondlook.hooks.a2i import A2IHook, ReviewSetupError
 from secondlook.hooks.bucket_cors import cors_fault
-from secondlook.hooks.flow_definitions import ReviewWorkflow
-from secondlook.hooks.human_loops import HumanReviewService, ReviewSetupError
+from secondlook.hooks.flow_definitions import FlowDefinitionHook
 from secondlook.names import FLOW_NAME, ROLE_ARN, human_task_ui_name
 from secondlook.operators.base import SecondLookOperator
 from secondlook.review.flow_definition import FlowDefinition
@@ -73,7 +73,7 @@ class ReviewWorkflowCreateOperator(SecondLookOperator):
         template = read_template(review.worker_template)
         if fault := cors_fault(self.bucket, self.aws_conn_id, self.region_name):
             self.log.warning(fault)
-        workflow = ReviewWorkflow(HumanReviewService(self.a2i_conn_id, self.region_name))
+        workflow = FlowDefinitionHook(A2IHook(self.a2i_conn_id, self.region_name))
         workteam_arn, portal = workflow.workteam(self.workteam_name)
         example = example_content(self.layout.uri(self.layout.example_image()), self.labels)
         warnings = workflow.preflight(template, example, self.flow_role_arn)
@@ -134,7 +134,7 @@ class ReviewWorkflowRemoveOperator(SecondLookOperator):
         :raises ReviewSetupError: human loops are open and ``force`` is false.
         """
         name = self.flow_definition_name
-        workflow = ReviewWorkflow(HumanReviewService(self.a2i_conn_id, self.region_name))
+        workflow = FlowDefinitionHook(A2IHook(self.a2i_conn_id, self.region_name))
         flow = workflow.service.describe_flow(name)
         if flow is None:
             return {"flow_definition": name, "removed": False}

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.requests import TransformSpec
     from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.records.night_transform import Collected, NightTransform
     from secondlook.records.waves import Wave
+    from secondlook.scoring.transform_spec import TransformSpec
 
 NAME_PREFIX = "second-look-archive"
 # The model resource is the one that the endpoint and the evaluation use.
@@ -268,7 +268,7 @@ class ArchiveScoreOperator(SageMakerOperator):
         )
 
     def _spec(self, progress: dict[str, Any], asked: Wave, name: str) -> TransformSpec:
-        from secondlook.hooks.requests import TransformSpec
+        from secondlook.scoring.transform_spec import TransformSpec
 
         transform = self._transform(progress["model"])
         return TransformSpec(

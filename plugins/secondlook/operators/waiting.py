@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.hooks.requests import JobKind
+    from secondlook.hooks.sagemaker_jobs import JobKind
     from secondlook.jobs.shared import SharedJobs
     from secondlook.runtime.task_state import Waits
     from secondlook.triggers.polling import PollingTrigger

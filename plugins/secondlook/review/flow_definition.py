@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from secondlook.names import MANAGED_BY
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from secondlook.settings import ReviewSettings
-
-MANAGED_BY = {"Key": "managed-by", "Value": "second-look"}
 
 
 @dataclass(frozen=True)
@@ -97,3 +97,15 @@ def _comparable(flow: Mapping[str, Any]) -> dict[str, Any]:
         **flow.get("HumanLoopConfig", {}),
         "S3OutputPath": str(flow.get("OutputConfig", {}).get("S3OutputPath", "")).rstrip("/"),
     }
+
+
+@dataclass(frozen=True)
+class ActiveFlow:
+    """A flow definition that loops can be started on; ``task_count`` people answer each.
+
+    ``output`` is the S3 address below which the service writes the answers; empty when it names none.
+    """
+
+    arn: str
+    task_count: int
+    output: str = ""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from include.formats.images import header_size
 from secondlook.detection import Prediction
+from secondlook.detection.answer import ACCEPT
 from secondlook.failures.exceptions import ModelFaultError, PredictionError
 from secondlook.scoring.answers import ANSWERED, EndpointUnavailableError, UnusableAnswerError
 from secondlook.scoring.control import CONTROL_NAME, CONTROL_SIZE, control_image
@@ -16,8 +17,6 @@ from secondlook.stored import Content
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-# What the object detection algorithm answers with boxes and the image's size.
-DETECTOR_ACCEPT = "application/json;annotation=1"
 # Between two control images while the container fails: three minutes together. One that an image has killed
 # is started again, and loads its model, in that time.
 CONTROL_DELAYS_SECONDS: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30, 30, 30, 30, 30)
@@ -77,7 +76,7 @@ class EndpointModel:
         EndpointUnavailableError
             Throttled, out of order or unreachable after all retries.
         """
-        payload = self._endpoint.invoke(content.data, content_type, DETECTOR_ACCEPT)
+        payload = self._endpoint.invoke(content.data, content_type, ACCEPT)
         try:
             return Prediction.from_response(
                 image,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from secondlook.hooks.human_loops import HumanReviewError, HumanReviewService, ReviewSetupError
+from secondlook.hooks.a2i import A2IHook, HumanReviewError, ReviewSetupError
 from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator
 from secondlook.records.reviews import ReviewRecords
@@ -103,9 +103,9 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         return ReviewRecords(self.store, self.layout, self.night)
 
     @cached_property
-    def service(self) -> HumanReviewService:
+    def service(self) -> A2IHook:
         """The human review service (after rendering)."""
-        return HumanReviewService(self.a2i_conn_id, self.region_name)
+        return A2IHook(self.a2i_conn_id, self.region_name)
 
     def _check_arguments(self) -> ReviewSettings:
         self.check_text("night", self.night, NIGHT)

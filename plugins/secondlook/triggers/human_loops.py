@@ -7,9 +7,8 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from secondlook.hooks.clients import SqsQueueHook
-from secondlook.hooks.events import LoopEventQueue
-from secondlook.hooks.human_loops import HumanReviewService
+from secondlook.hooks.a2i import A2IHook
+from secondlook.hooks.events import HumanLoopEventsHook
 from secondlook.hooks.s3 import ObjectStore
 from secondlook.layout import Layout
 from secondlook.records.reviews import ReviewRecords
@@ -100,9 +99,8 @@ class HumanLoopsTrigger(PollingTrigger):
         elif "board" not in self.__dict__:
             await asyncio.sleep(min(FIRST_LOOK_RETRY_SECONDS, seconds))
         else:
-            async with await SqsQueueHook(self.aws_conn_id, self.region_name).async_client() as client:
-                events = LoopEventQueue(client, self.event_queue_url)
-                await events.wait(self.board.__contains__, seconds)
+            events = HumanLoopEventsHook(self.event_queue_url, self.aws_conn_id, self.region_name)
+            await events.wait(self.board.__contains__, seconds)
 
     @cached_property
     def board(self) -> LoopBoard:
@@ -115,5 +113,5 @@ class HumanLoopsTrigger(PollingTrigger):
         return ReviewRecords(store, Layout(self.bucket, self.prefix), self.night)
 
     @cached_property
-    def _service(self) -> HumanReviewService:
-        return HumanReviewService(self.a2i_conn_id, self.region_name)
+    def _service(self) -> A2IHook:
+        return A2IHook(self.a2i_conn_id, self.region_name)

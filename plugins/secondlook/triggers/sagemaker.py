@@ -24,7 +24,7 @@ from secondlook.triggers.resume_delay import delay_resuming
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from secondlook.hooks.requests import JobKind
+    from secondlook.hooks.sagemaker_jobs import JobKind
 
 SETTLED = "settled"
 TIMED_OUT = "timeout"

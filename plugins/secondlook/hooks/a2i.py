@@ -6,7 +6,6 @@ The same calls reach Amazon A2I or a Review Desk; the Airflow connection decides
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from secondlook.failures.causes import Cause
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.explain import Place, explain, fault_of
 from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
+from secondlook.review.flow_definition import ActiveFlow
 from secondlook.review.human_loops import DELETED, HumanLoop
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class HumanReviewError(SecondLookError):
 
 
 class ReviewSetupError(HumanReviewError):
-    """Somebody has to change something first, so the task fails without a retry."""
+    """A person has to change something first, so the task fails without a retry."""
 
     passing = False
 
@@ -45,20 +45,16 @@ class InvalidLoopError(ReviewSetupError):
     """The service refused a human loop as invalid, so it surely never started."""
 
 
-@dataclass(frozen=True)
-class ActiveFlow:
-    """A flow definition that loops can be started on; ``task_count`` people answer each.
+class A2IHook:
+    """Human loops of Amazon A2I, or of a Review Desk, behind one Airflow connection.
 
-    ``output`` is the S3 address below which the service writes the answers; empty when it names none.
-    """
+    Every method raises HumanReviewError, which passes, or ReviewSetupError, which does not, in one sentence.
 
-    arn: str
-    task_count: int
-    output: str = ""
+    .. code-block:: python
 
-
-class HumanReviewService:
-    """The human review service behind one Airflow connection.
+        a2i = A2IHook("a2i_default")
+        a2i.start(a2i.flow("cells").arn, "image-1", json.dumps({"taskObject": "s3://cells/1.jpg"}))
+        loop = a2i.describe("image-1")
 
     :param a2i_conn_id: Airflow connection; its ``service_config`` may point at a Review Desk.
     :param region_name: AWS Region; the connection's when None.
@@ -158,6 +154,30 @@ class HumanReviewService:
                     raise
                 return False
         return True
+
+    def stop(self, name: str) -> None:
+        """Stop a human loop, so that no one is offered its task; it is no fault when it has ended or is gone.
+
+        :param name: the human loop.
+        """
+        with self.asking(f"stop the human loop {name}"):
+            try:
+                self.runtime.stop_human_loop(HumanLoopName=name)
+            except ClientError as error:
+                if not is_not_found(error) and error_code(error) != _INVALID:
+                    raise
+
+    def delete(self, name: str) -> None:
+        """Delete a human loop that has ended; it is no fault when there is none.
+
+        :param name: the human loop.
+        """
+        with self.asking(f"delete the human loop {name}"):
+            try:
+                self.runtime.delete_human_loop(HumanLoopName=name)
+            except ClientError as error:
+                if not is_not_found(error):
+                    raise
 
     def sweep(self, flow_arn: str, created_after: datetime | None = None) -> Iterator[tuple[str, str]]:
         """Yield name and status of every loop of a flow from one paged listing."""

@@ -1,7 +1,7 @@
-"""What is asked of SageMaker, as plain records, and the requests made of them.
+"""What is asked of SageMaker for a training, as a plain record, and the request made of it.
 
-Request shapes: Amazon SageMaker API Reference (CreateTrainingJob, CreateTransformJob); the channels are those
-of the SageMaker Developer Guide, "Object Detection Algorithm", Input/Output Interface.
+Request shape: Amazon SageMaker API Reference, CreateTrainingJob; the channels are those of the SageMaker
+Developer Guide, "Object Detection Algorithm", Input/Output Interface.
 """
 
 from __future__ import annotations
@@ -9,17 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-JobKind = Literal["training", "transform"]
+from secondlook.training.manifest import ATTRIBUTE_NAMES
 
-MANAGED_BY = "second-look"
-ATTRIBUTE_NAMES = ["source-ref", "bounding-box"]
 RECORDIO = "application/x-recordio"
-TRANSFORM_ACCEPT = "application/json;annotation=1"
-
-
-def project_tags(place: str) -> list[dict[str, str]]:
-    """Tags of everything this project creates; ``place`` is ``s3://bucket/prefix`` of the deployment."""
-    return [{"Key": "managed-by", "Value": MANAGED_BY}, {"Key": "second-look:place", "Value": place}]
 
 
 @dataclass(frozen=True)
@@ -43,7 +35,7 @@ class Channel:
             return self._channel(source, "application/x-sagemaker-model", "File")
         if self.kind == "recordio":
             return self._channel(source, RECORDIO, "File")
-        source |= {"S3DataType": "AugmentedManifestFile", "AttributeNames": ATTRIBUTE_NAMES}
+        source |= {"S3DataType": "AugmentedManifestFile", "AttributeNames": list(ATTRIBUTE_NAMES)}
         channel = self._channel(source, RECORDIO, "Pipe") | {"RecordWrapperType": "RecordIO"}
         if self.shuffle_seed is not None:
             channel["ShuffleConfig"] = {"Seed": self.shuffle_seed}
@@ -91,39 +83,6 @@ class TrainingSpec:
         }
 
 
-@dataclass(frozen=True)
-class TransformSpec:
-    """A batch transform of images named by a manifest (``[{"prefix": ..}, "key", ...]``)."""
-
-    model_resource: str
-    manifest_uri: str
-    output_uri: str
-    instance_type: str
-    max_concurrent: int = 4
-
-    def request(self, name: str) -> dict[str, Any]:
-        """Return the CreateTransformJob request for the job called ``name``."""
-        return {
-            "TransformJobName": name,
-            "ModelName": self.model_resource,
-            "MaxConcurrentTransforms": self.max_concurrent,
-            "MaxPayloadInMB": 6,
-            "BatchStrategy": "SingleRecord",
-            "TransformInput": {
-                "DataSource": {"S3DataSource": {"S3DataType": "ManifestFile", "S3Uri": self.manifest_uri}},
-                "ContentType": "application/x-image",
-                "CompressionType": "None",
-                "SplitType": "None",
-            },
-            "TransformOutput": {
-                "S3OutputPath": self.output_uri,
-                "Accept": TRANSFORM_ACCEPT,
-                "AssembleWith": "None",
-            },
-            "TransformResources": {"InstanceType": self.instance_type, "InstanceCount": 1},
-        }
-
-
 def training_differences(request: dict[str, Any], described: dict[str, Any]) -> list[str]:
     """Names of the members in which a job that exists differs from the one asked for.
 
@@ -142,18 +101,4 @@ def _training_essence(job: dict[str, Any]) -> dict[str, Any]:
             (channel["ChannelName"], channel["DataSource"]["S3DataSource"]["S3Uri"]) for channel in channels
         ),
         "S3OutputPath": job["OutputDataConfig"]["S3OutputPath"].rstrip("/"),
-    }
-
-
-def transform_differences(request: dict[str, Any], described: dict[str, Any]) -> list[str]:
-    """Like :func:`training_differences`, for transform jobs."""
-    wanted, found = _transform_essence(request), _transform_essence(described)
-    return [name for name in wanted if wanted[name] != found[name]]
-
-
-def _transform_essence(job: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "ModelName": job["ModelName"],
-        "S3Uri": job["TransformInput"]["DataSource"]["S3DataSource"]["S3Uri"],
-        "S3OutputPath": job["TransformOutput"]["S3OutputPath"].rstrip("/"),
     }
