@@ -18,7 +18,7 @@ from secondlook.runtime.parameters import check_conf
 
 with DAG(
     dag_id="cleanup",
-    description="Delete SageMaker models and endpoint configs that nobody needs any more.",
+    description="Delete SageMaker models and endpoint configs that are no longer needed.",
     doc_md=__doc__,
     schedule=None,
     max_active_runs=1,

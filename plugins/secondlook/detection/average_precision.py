@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     IntArray: TypeAlias = NDArray[np.int64]
 
 # Bounds the memory of one step of the bootstrap to some tens of megabytes.
-_CHUNK_CELLS = 4_000_000
+_BLOCK_CELLS = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,11 +118,11 @@ class ClassCurves:
         -------
         array of shape ``(samples,)``; NaN where a sample holds no object of the class.
         """
-        chunk = max(1, _CHUNK_CELLS // max(1, self.detection_images.size))
-        parts = [self._chunk(weights[start : start + chunk]) for start in range(0, len(weights), chunk)]
+        size = max(1, _BLOCK_CELLS // max(1, self.detection_images.size))
+        parts = [self._of_block(weights[start : start + size]) for start in range(0, len(weights), size)]
         return np.concatenate(parts) if parts else np.empty(0)
 
-    def _chunk(self, weights: FloatArray) -> FloatArray:
+    def _of_block(self, weights: FloatArray) -> FloatArray:
         truths = weights @ self.truth_counts
         if not self.hit_images.size:
             return np.asarray(np.where(truths > 0, 0.0, np.nan))

@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-class NobodyAnsweredError(SecondLookError):
-    """A promotion was neither approved nor rejected in time; asking once more by itself would not help."""
+class ApprovalMissingError(SecondLookError):
+    """A promotion was neither approved nor rejected in time; an automatic retry would not help."""
 
 
 class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
-    """Ask a person whether the challenger is to become champion, and write the answer into its card.
+    """Ask a person whether the challenger becomes champion, and write the answer into its card.
 
-    The answer stands in the card's verdict as ``approval``: ``approved`` or ``rejected``, without a name. A
-    rejected challenger stands in no later night's way, and no run promotes it, whether that run asks or not,
-    until somebody clears this task and approves.
+    The card's verdict holds the answer as ``approval``: ``approved`` or ``rejected``, without a name. A
+    rejected challenger does not block later nights, and no run promotes it, with or without approval, until
+    this task is cleared and the promotion approved.
 
     :param challenger: model id (templated).
     """
@@ -42,15 +42,12 @@ class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
         """Take the answer.
 
-        Raises
-        ------
-        NobodyAnsweredError
-            There is none within ``response_timeout``.
+        :raises ApprovalMissingError: there is none within ``response_timeout``.
         """
         from secondlook.records.models import record_verdict
         from secondlook.training import Approval
 
-        # Airflow leaves a rejection by an exception that skips what follows, so the card comes first.
+        # Airflow ends a rejection with an exception that skips downstream tasks, so the card comes first.
         choice = event.get("chosen_options")
         if choice in ([self.APPROVE], [self.REJECT]):
             approval = Approval.APPROVED if choice == [self.APPROVE] else Approval.REJECTED
@@ -59,7 +56,7 @@ class PromotionApprovalOperator(SecondLookOperator, ApprovalOperator):
         try:
             return super().execute_complete(context, event)
         except HITLTimeoutError:
-            raise NobodyAnsweredError(
-                f"Nobody said within {self.response_timeout} whether {self.challenger} is to be promoted: "
-                "the champion stays; to be asked again, clear this task."
+            raise ApprovalMissingError(
+                f"Nobody approved or rejected {self.challenger} within {self.response_timeout}: the champion "
+                "stays; clear this task to ask again."
             ) from None

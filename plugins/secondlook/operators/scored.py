@@ -23,15 +23,15 @@ class NothingScoredError(SecondLookError):
 
 
 class ScoredNightOperator(SecondLookOperator):
-    """Check that every image of the night stands in exactly one part, as prediction or in quarantine.
+    """Check that every image of the night is in exactly one part, as a prediction or in quarantine.
 
     Writes ``quarantine.jsonl`` and ``summary.json`` beside the parts and deletes parts of an earlier, longer
-    list. It reads one part at a time and does not care who scored: endpoint or batch transform.
+    list. It reads one part at a time, whether an endpoint or a batch transform scored it.
 
     Returns ``{"night", "model", "images", "scored", "quarantined", "predictions"}``. An image that is
-    missing, stands twice, was replaced or does not belong fails the task with a sentence that names it. So
-    does a night of which no file could be scored; a backfill run skips the rest of it, as of one without
-    images.
+    missing, listed twice, replaced or not of the night fails the task with a sentence that names it. So does
+    a night of which no file could be scored; in a backfill run its remaining tasks are skipped, as for a
+    night without images.
 
     :param night: ``YYYY-MM-DD`` (templated).
     :param model: id of the model that scored (templated).

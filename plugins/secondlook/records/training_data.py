@@ -216,7 +216,7 @@ def trained_images(store: ObjectStore, layout: Layout, model: str) -> ImageIdent
     UnknownImageError
         A card does not tell what its model learned, or an image has no SHA-256 and cannot be read any more.
     NoCardError, RecordError, StoreError
-        The lineage cannot be followed, so nobody can say what the model saw.
+        The lineage is broken, so what the model saw is unknown.
     """
     seen = NO_IMAGES
     for card in lineage(store, layout, model):

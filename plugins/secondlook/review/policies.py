@@ -197,7 +197,7 @@ def _import_policy(path: str) -> Callable[..., ReviewPolicy]:
             f"The review policy {path} cannot be imported ({error}); correct the path."
         ) from error
     factory: object = getattr(module, class_name, None)
-    # Whoever may start a run names the path: nothing but a policy's class may be called, so no os:system.
+    # Anyone who may start a run names the path, so only a policy's class may be called, never os:system.
     if inspect.isclass(factory) and not callable(getattr(factory, "priority", None)):
         raise ReviewPolicyError(_NO_POLICY.format(path))
     if not inspect.isclass(factory):

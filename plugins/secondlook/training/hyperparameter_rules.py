@@ -123,7 +123,7 @@ RULES: dict[str, Rule] = {
     "use_pretrained_model": _flag("1", "0"),
     "weight_decay": _real("from 0 to below 1", lambda value: 0 <= value < 1),
     "_seed": _whole(0),
-    # The container's own, as they stand in the hyperparams.json of a model.
+    # The container's own, as written to a model's hyperparams.json.
     **dict.fromkeys(
         ("_kvstore", "_num_kv_servers", "_tuning_objective_metric"),
         Rule("a text", lambda value: value if isinstance(value, str) else None),
