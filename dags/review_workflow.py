@@ -40,7 +40,7 @@ with DAG(
             False,
             type="boolean",
             title="Remove although reviews are open",
-            description="Reviews that have not been started are lost; those in progress can still be submitted.",
+            description="Reviews that nobody started are lost; those in progress can still be submitted.",
         ),
     },
 ) as dag:
