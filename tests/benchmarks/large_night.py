@@ -181,7 +181,7 @@ def measure(site: Site, night: str, images: int, *, killed: bool) -> dict[str, A
         model=MODEL,
         flow_definition_name=FLOW,
         labels=list(LABELS),
-        review_limit=REVIEWS,
+        review={"limit": REVIEWS},
     )
     assert launch["result"]["selected"] == REVIEWS
     del plan["result"], score["result"], scored["result"], launch["result"]

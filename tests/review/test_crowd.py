@@ -49,14 +49,14 @@ CROWDS = [pytest.param(list(simulated_crowd()), id="simulated")]
 CROWDS += [pytest.param(list(crowd_from(path)), id=path.stem) for path in [CROWD_FILE] if path.exists()]
 
 
-def f1_score(images: list[Image], reviewers: int, *, iou_threshold: float = 0.4) -> float:
+def f1_score(images: list[Image], reviewers: int) -> float:
     """F1 of the consensus of randomly drawn reviewers, matched one to one with the expert's at IoU 0.5."""
     draw = random.Random(0)
     hits = found = there = 0
     for expert, workers in images:
         chosen = draw.sample(workers, reviewers)
         answers = [[LabelledBox(box, "pedestrian") for box in boxes] for boxes in chosen]
-        consensus = [agreed.box for agreed in consolidate(answers, iou_threshold=iou_threshold).boxes]
+        consensus = [agreed.box for agreed in consolidate(answers).boxes]
         hits += matched(consensus, expert)
         found += len(consensus)
         there += len(expert)

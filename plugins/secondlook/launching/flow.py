@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 class ReviewFlow:
     """A flow definition, described only when a review needs it: a night without reviews needs none.
 
-    Parameters
-    ----------
-    service
-        The human review service.
-    name
-        The flow definition's name.
-    price_per_review
-        Money for one reviewer's answer about one image.
+    ``price_per_review`` is money for one reviewer's answer about one image.
     """
 
     def __init__(self, service: A2IHook, name: str, price_per_review: Decimal) -> None:

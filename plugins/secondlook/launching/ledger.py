@@ -33,20 +33,7 @@ class RoundChangedError(SecondLookError):
 class NightLedger:
     """Makes a night's ledger, or follows the one there is, or adds to it when a person wants that.
 
-    Parameters
-    ----------
-    selector
-        The run's settings, and whom they select.
-    store
-        The bucket of the images.
-    records
-        The night's ledger in S3.
-    budget
-        What the month has room for.
-    note
-        Where to say that the run's settings have no effect.
-    log
-        The task's log.
+    ``store`` is the bucket of the images; ``note`` gets what a person should know about the selection.
     """
 
     def __init__(

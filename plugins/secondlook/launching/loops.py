@@ -33,18 +33,7 @@ class LoopStarter:
 
     When something stops it half-way, the most useful reviews have started.
 
-    Parameters
-    ----------
-    service
-        The human review service.
-    flow
-        The flow definition that the loops run on.
-    night, labels
-        The ledger's night, and all labels, index = class id.
-    pace
-        How fast loops may start.
-    log
-        The task's log.
+    ``labels`` are all labels, index = class id.
     """
 
     def __init__(

@@ -64,20 +64,7 @@ class PreparedLaunch:
 class NightLaunch:
     """The launch of one night: it may die anywhere, and run any number of times side by side.
 
-    Parameters
-    ----------
-    selector
-        The night, and the run's settings.
-    store, layout
-        The deployment's bucket, and where things lie in it.
-    service
-        The human review service.
-    note
-        What the task tells people.
-    log
-        The task's log.
-    timing
-        Clock and waits.
+    ``selector`` has the night and the run's settings.
     """
 
     def __init__(

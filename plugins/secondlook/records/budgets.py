@@ -43,10 +43,6 @@ class ReviewBudget:
 
     Parameters
     ----------
-    store
-        The bucket.
-    layout
-        Where things lie in it.
     night
         The night whose reviews are launched, YYYY-MM-DD.
     review

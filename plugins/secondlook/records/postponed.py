@@ -38,10 +38,6 @@ class PostponedReviews:
 
     Parameters
     ----------
-    store
-        The bucket.
-    layout
-        Where things lie in it.
     night
         The night that may take images up, YYYY-MM-DD; it takes them from nights before it only.
     key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from secondlook.review.budget import MonthBudget, month_of
 from secondlook.review.claims import Claims
-from secondlook.review.consensus import Consensus, ConsensusBox, LabelledBox, consolidate
+from secondlook.review.consensus import LabelledBox, consolidate
 from secondlook.review.conversion import Rejection, convert_answers, convert_loop
 from secondlook.review.forecast import Forecast, typical_seconds
 from secondlook.review.launch_summary import LaunchSummary
@@ -13,27 +13,17 @@ from secondlook.review.limits import Limits, PricedLimits, money
 from secondlook.review.loop_input import PredrawnBox, input_content, predrawn_boxes
 from secondlook.review.night_selection import NightSelection, take_up
 from secondlook.review.outcomes import Ending, Outcome
-from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
-from secondlook.review.policies import (
-    EmptyAwarePolicy,
-    RandomPolicy,
-    ReviewPolicy,
-    TopScorePolicy,
-    UncertaintySumPolicy,
-    resolve_policy,
-)
+from secondlook.review.output import Answer, DrawnBox, parse_output
+from secondlook.review.policies import resolve_policy
 from secondlook.review.scored_night import ScoredNight
-from secondlook.review.selection import SelectedImage, select
+from secondlook.review.selection import select
 from secondlook.review.selection_settings import SelectionSettings
 from secondlook.review.selector import NightSelector
 
 __all__ = [
     "Answer",
     "Claims",
-    "Consensus",
-    "ConsensusBox",
     "DrawnBox",
-    "EmptyAwarePolicy",
     "Ending",
     "Forecast",
     "LabelledBox",
@@ -46,15 +36,9 @@ __all__ = [
     "Outcome",
     "PredrawnBox",
     "PricedLimits",
-    "RandomPolicy",
     "Rejection",
-    "ReviewOutput",
-    "ReviewPolicy",
     "ScoredNight",
-    "SelectedImage",
     "SelectionSettings",
-    "TopScorePolicy",
-    "UncertaintySumPolicy",
     "consolidate",
     "convert_answers",
     "convert_loop",

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+# Overlap with the mean box from which on two boxes mean the same object.
 CLUSTER_IOU = 0.4
 # The mean is the better estimate of an edge up to three boxes, the median resists outliers from four on.
 _MEDIAN_FROM = 4
@@ -101,7 +102,7 @@ class _Cluster:
         return box.rounded(_EDGE_DIGITS) or box
 
 
-def consolidate(answers: Sequence[Sequence[LabelledBox]], *, iou_threshold: float = CLUSTER_IOU) -> Consensus:
+def consolidate(answers: Sequence[Sequence[LabelledBox]]) -> Consensus:
     """Find the boxes that more than half of the reviewers support, whatever the order of the answers.
 
     A reviewer gives at most one box to an object; objects are found regardless of label, and the label is
@@ -111,8 +112,6 @@ def consolidate(answers: Sequence[Sequence[LabelledBox]], *, iou_threshold: floa
     ----------
     answers
         Each reviewer's boxes; an empty answer is a vote for "nothing there".
-    iou_threshold
-        Overlap with the mean box from which on two boxes mean the same object.
 
     Raises
     ------
@@ -124,7 +123,7 @@ def consolidate(answers: Sequence[Sequence[LabelledBox]], *, iou_threshold: floa
     clusters: list[_Cluster] = []
     # The file lists answers by time of submission, which must not matter.
     for boxes in sorted(sorted(answer) for answer in answers):
-        _join(clusters, boxes, iou_threshold)
+        _join(clusters, boxes)
     kept = [box for cluster in clusters if (box := _agreed(cluster, len(answers))) is not None]
     return Consensus(
         boxes=tuple(sorted(kept, key=lambda box: (box.box, box.label))),
@@ -134,10 +133,10 @@ def consolidate(answers: Sequence[Sequence[LabelledBox]], *, iou_threshold: floa
     )
 
 
-def _join(clusters: list[_Cluster], boxes: Sequence[LabelledBox], iou_threshold: float) -> None:
+def _join(clusters: list[_Cluster], boxes: Sequence[LabelledBox]) -> None:
     """Add one reviewer's boxes, each to the cluster it overlaps most, or to a new one."""
     free_boxes, free_clusters = set(range(len(boxes))), set(range(len(clusters)))
-    for _, _, box, cluster in _pairs(clusters, boxes, iou_threshold):
+    for _, _, box, cluster in _pairs(clusters, boxes):
         if box in free_boxes and cluster in free_clusters:
             free_boxes.remove(box)
             free_clusters.remove(cluster)
@@ -145,9 +144,7 @@ def _join(clusters: list[_Cluster], boxes: Sequence[LabelledBox], iou_threshold:
     clusters.extend(_Cluster([boxes[index]]) for index in sorted(free_boxes))
 
 
-def _pairs(
-    clusters: Sequence[_Cluster], boxes: Sequence[LabelledBox], iou_threshold: float
-) -> list[tuple[float, bool, int, int]]:
+def _pairs(clusters: Sequence[_Cluster], boxes: Sequence[LabelledBox]) -> list[tuple[float, bool, int, int]]:
     """Return the overlapping (box, cluster) pairs, the closest first, the same label before another."""
     if not clusters or not boxes:
         return []
@@ -156,7 +153,7 @@ def _pairs(
     labels = [cluster.label() for cluster in clusters]
     return sorted(
         (-float(overlaps[box, cluster]), boxes[box].label != labels[cluster], int(box), int(cluster))
-        for box, cluster in np.argwhere(overlaps >= iou_threshold)
+        for box, cluster in np.argwhere(overlaps >= CLUSTER_IOU)
     )
 
 

@@ -235,7 +235,7 @@ def _ending(outcome: Outcome) -> str:
     if outcome.outcome == "expired":
         return "No reviewer answered before the task's lifetime ended; ask again in a new round."
     if outcome.outcome == "stopped":
-        return f"The loop was {outcome.status.lower()} before anybody answered."
+        return f"The loop was {outcome.status.lower()} before a reviewer answered."
     detail = ": ".join(part for part in (outcome.failure_code, outcome.failure_reason) if part)
     return f"The loop failed: {detail}." if detail else "The loop failed; the service gave no reason."
 

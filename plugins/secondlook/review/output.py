@@ -16,6 +16,7 @@ from secondlook.failures.exceptions import RecordError, ReviewOutputError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+# The crowd element's name in the worker template; other named elements are ignored.
 CROWD_ELEMENT = "annotatedResult"
 
 
@@ -57,15 +58,8 @@ class ReviewOutput:
     faults: tuple[str, ...] = ()
 
 
-def parse_output(data: bytes, *, element: str = CROWD_ELEMENT) -> ReviewOutput:
-    """Read the output document of a loop.
-
-    Parameters
-    ----------
-    data
-        The bytes of ``output.json``.
-    element
-        ``name`` of the crowd element in the worker template; other named elements are ignored.
+def parse_output(data: bytes) -> ReviewOutput:
+    """Read the output document of a loop, the bytes of ``output.json``.
 
     Raises
     ------
@@ -84,7 +78,7 @@ def parse_output(data: bytes, *, element: str = CROWD_ELEMENT) -> ReviewOutput:
     answers, faults = [], []
     for number, answer in enumerate(given, start=1):
         try:
-            answers.append(_read_answer(answer, element))
+            answers.append(_read_answer(answer))
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             detail = f"it has no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
             faults.append(f"Answer {number} of {len(given)} cannot be read: {detail}.")
@@ -94,8 +88,8 @@ def parse_output(data: bytes, *, element: str = CROWD_ELEMENT) -> ReviewOutput:
     return ReviewOutput(_text(document.get("humanLoopName")), _text(image), tuple(answers), tuple(faults))
 
 
-def _read_answer(answer: Mapping[str, Any], element: str) -> Answer:
-    result = answer["answerContent"][element]
+def _read_answer(answer: Mapping[str, Any]) -> Answer:
+    result = answer["answerContent"][CROWD_ELEMENT]
     size = result["inputImageProperties"]
     given = result["boundingBoxes"]
     if not isinstance(given, list):
