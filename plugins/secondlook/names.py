@@ -69,19 +69,10 @@ def transform_job_name(prefix: str, *inputs: object) -> str:
     return _sagemaker_name("transform job", prefix, inputs)
 
 
-def endpoint_name(name: str) -> str:
-    """Return ``name`` if SageMaker accepts it for an endpoint."""
-    return _checked("endpoint", name, _SAGEMAKER_PATTERN, "letters, digits and single inner hyphens")
-
-
-def flow_definition_name(prefix: str, *contents: object) -> str:
-    """Name a flow definition ``<prefix>-<hash>`` of its template, work team and output path."""
-    return _a2i_name("flow definition", prefix, contents)
-
-
 def human_task_ui_name(flow: str, template: str) -> str:
     """Name a human task UI ``<its flow definition>-<hash of its template>``, the former cut to fit."""
-    return _a2i_name("human task UI", human_task_ui_prefix(flow), (template,))
+    name = f"{human_task_ui_prefix(flow)}-{digest(template)}"
+    return _checked("human task UI", name, _A2I_PATTERN, "lower-case letters, digits and inner hyphens")
 
 
 def human_task_ui_prefix(flow: str) -> str:
@@ -116,11 +107,6 @@ def human_loop_name(flow: str, image: str, sha256: str, round: int, *, prefix: s
 def _sagemaker_name(kind: str, prefix: str, parts: tuple[object, ...]) -> str:
     name = f"{prefix}-{digest(*parts)}" if parts else prefix
     return _checked(kind, name, _SAGEMAKER_PATTERN, "letters, digits and inner hyphens")
-
-
-def _a2i_name(kind: str, prefix: str, parts: tuple[object, ...]) -> str:
-    name = f"{prefix}-{digest(*parts)}" if parts else prefix
-    return _checked(kind, name, _A2I_PATTERN, "lower-case letters, digits and inner hyphens")
 
 
 def _checked(kind: str, name: str, pattern: re.Pattern[str], allowed: str) -> str:

@@ -40,15 +40,13 @@ def test_every_human_loop_name_is_one_that_a2i_accepts(flow, image, sha256, revi
         (names.model_resource_name, "ModelName"),
         (names.endpoint_config_name, "EndpointConfigName"),
         (names.transform_job_name, "TransformJobName"),
-        (names.endpoint_name, "EndpointName"),
-        (names.flow_definition_name, "FlowDefinitionName"),
         (names.human_task_ui_name, "HumanTaskUiName"),
     ],
 )
 @given(prefix=st.text(alphabet="aZ09-_. é\n", max_size=70), part=text)
 def test_a_name_is_accepted_by_the_service_or_refused_here(make, shape, prefix, part):
     try:
-        name = make(prefix) if make is names.endpoint_name else make(prefix, part)
+        name = make(prefix, part)
     except ResourceNameError:
         return
     assert accepted(SAGEMAKER.shape_for(shape), name)
@@ -58,12 +56,11 @@ def test_refused_names_say_what_to_do():
     with pytest.raises(ResourceNameError, match="shorten its prefix"):
         names.training_job_name("n" * 60, "input")
     with pytest.raises(ResourceNameError, match="lower-case letters, digits and inner hyphens; change its"):
-        names.flow_definition_name("Second_Look", "template")
+        names.human_task_ui_name("Second_Look", "template")
 
 
 def test_ordinary_prefixes_are_fine():
     assert names.training_job_name("second-look-2026-11-22", "a", "b").startswith("second-look-2026-11-22-")
-    assert names.endpoint_name("second-look") == "second-look"
 
 
 @given(st.lists(text, min_size=1, max_size=4), st.lists(text, min_size=1, max_size=4))

@@ -138,7 +138,7 @@ def test_a_night_of_today_takes_up_what_an_archive_postponed(ready, context):
     ]
     assert len(waiting) == 5
 
-    # There is room now. A second pass over the archive asks nobody: its ledgers are fixed.
+    # There is room now. A second pass over the archive starts nothing: its ledgers are fixed.
     for night in archive:
         assert ready.launch(night=night, month_limit=100).execute(context)["started"] == 0
     assert {night: ready.get(ready.layout.ledger(night)) for night in archive} == ledgers

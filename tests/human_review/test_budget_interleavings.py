@@ -193,7 +193,7 @@ def test_a_night_selected_again_finds_what_it_has_taken_up():
             Run(world, night).finish()
         ledger = world.ledger(NIGHTS[1])
         assert (len(ledger), world.ledger(NIGHTS[2]), world.marks()) == (2, [], [])
-        # A person removes what fixes the choice.
+        # A person removes what fixes the selection.
         world.objects.delete(LAYOUT.ledger(NIGHTS[1]))
         world.objects.delete(LAYOUT.review_selection(NIGHTS[1], 1))
         Run(world, NIGHTS[1]).finish()

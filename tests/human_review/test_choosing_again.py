@@ -70,7 +70,7 @@ def test_a_run_by_other_settings_says_which_and_how_to_choose_again(ready, capsy
     assert 'policy_params {"floor": 0.1}, not {}; review_limit 4, not 9; audit_share 0.1, not 0.5' in said
     assert "choose_again = true" in said
 
-    # Images that came after the choice are no longer passed over in silence.
+    # Images that came after the selection are no longer passed over in silence.
     ready.score([*a_night(ready), ready.prediction("late", 0.5, 0.5, 0.5)])
     run(ready, limit=4, policy_params={"floor": 0.1})
     assert "12 scored images, not 13" in capsys.readouterr().out
@@ -83,7 +83,7 @@ def test_a_selection_that_a_dead_launch_left_is_followed_and_told(ready, capsys)
     capsys.readouterr()
     assert run(ready, limit=8, month_limit=50)[0]["selected"] == 3
     assert "by review_limit 3, not 8" in capsys.readouterr().out
-    # The ledger knows whose choice it is.
+    # The ledger knows which run's selection it is.
     assert run(ready, limit=3, month_limit=50)[0]["selected"] == 3
     assert "no effect" not in capsys.readouterr().out
     assert run(ready, limit=8, month_limit=50, choose_again=True)[0]["selected"] == 8

@@ -27,7 +27,7 @@ def finish(project, context, wait_until):
 
 
 def rewrite(project, loop, old, new):
-    """Change a loop's answer in S3; JSON is written anew so that the spacing is known."""
+    """Change a loop's answer in S3; JSON is written again so that the spacing is known."""
     (place,) = (
         item["output"] for item in project.lines(project.layout.outcomes(NIGHT)) if item["loop"] == loop
     )
@@ -65,7 +65,7 @@ def test_answers_become_training_lines_as_the_algorithm_reads_them(ready, contex
     assert metadata["creation-date"] == f"{NIGHT}T00:00:00"
     assert metadata["job-name"] == f"a2i/{line['loop']}"
     assert ready.get(ready.layout.rejected(NIGHT)) == b""
-    # Who answered, and when, is nobody's business downstream.
+    # Who answered, and when, is personal and goes no further.
     assert b"worker" not in ready.get(ready.layout.reviewed_manifest(NIGHT)).lower()
 
 

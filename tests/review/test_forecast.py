@@ -1,4 +1,4 @@
-"""What people are told before anybody is asked: how many, how much, how long."""
+"""What people are told before the first loop starts: how many, how much, how long."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def test_own_policy_is_named_by_its_import_path():
         ("tests.review.test_policies:Missing", {}, "has no class 'Missing'"),
         ("tests.review.test_policies:NoPolicy", {}, "is no review policy"),
         ("tests.review.test_policies:Nameless", {}, "is no review policy"),
-        # A path that whoever may start a run could abuse is refused before anything of it is called.
+        # A path that a person who may start runs could abuse is refused before anything of it is called.
         ("os:system", {"command": "exit 1"}, "has no class 'system'"),
         ("subprocess:Popen", {"args": ["false"]}, "is no review policy"),
     ],

@@ -70,7 +70,7 @@ def test_a_stream_is_chosen_from_as_if_the_night_were_held_in_memory(night, poli
 
 
 class Remembered(Prediction):
-    """A prediction of which can be told whether anybody still holds it."""
+    """A prediction of which can be told whether it is still held."""
 
 
 @pytest.mark.parametrize("policy", ["top_score", "uncertainty_sum", "random"])
@@ -150,7 +150,7 @@ def test_random_policy_draws_every_image_about_equally_often():
 def test_a_new_version_of_an_image_is_another_image():
     night = [make_prediction("a.jpg", 0.4), make_prediction("a.jpg", 0.4, etag="e2", content=2)]
     assert len(select(night, resolve_policy("top_score"), 10, 0, 0, NIGHT)) == 2
-    # As long as nobody has read the bytes, the version is all there is to tell.
+    # As long as the bytes were not read, the version is all there is to tell.
     unread = [dataclasses.replace(prediction, sha256=None) for prediction in night]
     assert len(select(unread, resolve_policy("top_score"), 10, 0, 0, NIGHT)) == 2
 

@@ -149,7 +149,7 @@ class ReviewBudget:
     def reserve_more(self, new: Sequence[LedgerLine], waiting: Collection[str]) -> list[LedgerLine]:
         """Return the lines that choosing again adds to a ledger; nothing of earlier nights is taken up.
 
-        They follow from the choice alone, so a launch that dies on the way comes to the same.
+        They follow from the selection alone, so a launch that dies on the way comes to the same.
 
         Parameters
         ----------

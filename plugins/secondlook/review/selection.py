@@ -41,7 +41,7 @@ def select(
 ) -> list[SelectedImage]:
     """Choose at most ``limit`` images, best-ranked first, audits last.
 
-    The choice depends on the images, not on their order: equal priorities are decided by a hash of seed,
+    The selection depends on the images, not on their order: equal priorities are decided by a hash of seed,
     night and image. Scores under drift deserve no trust, so ``audit_share`` of the limit goes to images
     that the policy did not pick, drawn by lot. The images pass by once, and no more of them are kept than
     the limit makes necessary, so a night may be larger than the memory.
