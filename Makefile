@@ -12,6 +12,8 @@ REVIEWERS ?= simulated
 NIGHTS ?= 60
 # What the user gives is one word of the shell, as typed: neither make nor the shell finds a variable in it.
 unexport DATA SEED REVIEWERS NIGHTS
+# Services start often here, and compile their code once instead of at every start.
+unexport PYTHONDONTWRITEBYTECODE
 as_typed = '$(subst ','\'',$(value $(1)))'
 ifneq ($(findstring :,$(CURDIR)),)
 $(error The path of this checkout, $(CURDIR), has a colon in it, which PYTHONPATH cannot have: move it to another folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,10 @@ def read(name: str, path: Path) -> Module:
     return Module(name, frozenset(runs | types), frozenset(types - runs))
 
 
-MODULES = {name: read(name, path) for name, path in PATHS.items()}
+@cache
+def modules() -> dict[str, Module]:
+    """Every module by its name."""
+    return {name: read(name, path) for name, path in PATHS.items()}
 
 
 def within(name: str, *packages: str) -> bool:
@@ -97,7 +101,7 @@ def arrows(importers: Iterable[str], imported: Iterable[str]) -> list[str]:
     importers, imported = tuple(importers), tuple(imported)
     return sorted(
         f"{module.name} -> {target}"
-        for module in MODULES.values()
+        for module in modules().values()
         if within(module.name, *importers)
         for target in module.imported
         if within(target, *imported)
@@ -114,8 +118,8 @@ def desk_arrows(importers: Iterable[str], imported: Iterable[str]) -> list[str]:
 def circles(tree: str, *, types: bool) -> list[list[str]]:
     """The groups of modules that import each other, found by Tarjan's algorithm."""
     graph = {
-        name: [target for target in (module.imported if types else module.running) if target in MODULES]
-        for name, module in MODULES.items()
+        name: [target for target in (module.imported if types else module.running) if target in modules()]
+        for name, module in modules().items()
         if within(name, tree)
     }
     order: dict[str, int] = {}
@@ -150,7 +154,7 @@ def test_the_rooms_named_here_exist() -> None:
         *(f"include.{room}" for room in SERVICES),
         *(f"include.review_desk.{room}" for floor in DESK_FLOORS for room in floor),
     ]
-    assert [room for room in rooms if not any(within(name, room) for name in MODULES)] == []
+    assert [room for room in rooms if not any(within(name, room) for name in modules())] == []
 
 
 @pytest.mark.parametrize("room", PURE)
@@ -192,7 +196,7 @@ def test_the_desk_imports_downwards_only(floor: int) -> None:
 
 
 def test_only_the_desks_composition_root_imports_its_aws_api() -> None:
-    desk = (name.split(".") for name in MODULES if within(name, "include.review_desk"))
+    desk = (name.split(".") for name in modules() if within(name, "include.review_desk"))
     rooms = {parts[2] for parts in desk if len(parts) > 2}
     assert desk_arrows(rooms - {"aws_api"}, ["aws_api"]) == [
         "include.review_desk.app -> include.review_desk.aws_api.handlers"
