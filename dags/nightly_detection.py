@@ -233,18 +233,15 @@ with DAG(
 
     score_archive = ArchiveScoreOperator(
         task_id="score_archive",
+        skip="{% if ti.xcom_pull(task_ids='plan', key='scoring') != 'transform' %}"
+        "This run is scored by the endpoint."
+        "{% endif %}",
         night=NIGHT,
         shards=SHARDS,
-        enabled="{{ ti.xcom_pull(task_ids='plan', key='scoring') == 'transform' }}",
-        part_size="{{ settings.serving.part_size }}",
-        concurrency="{{ settings.serving.concurrency }}",
+        archive="{{ settings.archive }}",
+        serving="{{ settings.serving }}",
         labels="{{ settings.labels }}",
-        max_failure_share="{{ settings.serving.max_failure_share }}",
         execution_role_arn="{{ settings.execution_role_arn }}",
-        instance_type="{{ settings.archive.instance_type }}",
-        max_concurrent_transforms="{{ settings.archive.max_concurrent_transforms }}",
-        poll_interval_seconds="{{ settings.archive.poll_interval_seconds }}",
-        timeout_seconds="{{ settings.archive.timeout_seconds }}",
         pool=SCORING_POOL,
         deferrable=True,
         execution_timeout=timedelta(hours=12),

@@ -198,11 +198,9 @@ def measure_archive(site: Site, night: str, images: int) -> dict[str, Any]:
     archive = site.run(
         "score_archive",
         night=night,
-        part_size=PART_SIZE,
         execution_role_arn=ROLE_ARN,
-        instance_type="ml.m5.xlarge",
-        max_concurrent_transforms=8,
-        poll_interval_seconds=POLL_SECONDS,
+        archive={"max_concurrent_transforms": 8, "poll_interval_seconds": POLL_SECONDS},
+        serving={"part_size": PART_SIZE},
         deferrable=False,
     )
     assert archive["result"]["scored"] == images

@@ -12,7 +12,7 @@ from botocore.client import BaseClient
 
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 from secondlook.jobs.failure import JobFailedError
-from secondlook.operators.score_archive import OutputMissingError
+from secondlook.jobs.night_waves import OutputMissingError
 from secondlook.operators.scored import NothingScoredError
 from tests.operators.archive import NIGHT, parts, picture, put_stub_night, quarantined
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -95,16 +96,17 @@ def test_a_folder_of_images_may_be_called_like_the_nights(project: Any, context:
 
 
 def test_a_try_that_dies_while_it_waits_is_followed_by_one_that_attaches(
-    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    project: Any, context: dict[str, Any]
 ) -> None:
     put_stub_night(project, **{f"i{number:02d}": b"fine" for number in range(12)})
     jobs = project.calls("CreateTransformJob")
     operator = project.score_archive()
 
-    def die(*_: Any) -> None:
+    def die() -> float:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(operator, "wait_for_jobs", die)
+    # It looks at the clock when it begins to wait.
+    operator.clock = die
     with pytest.raises(KeyboardInterrupt):
         operator.execute(context)
     # There is another champion meanwhile: the job that runs is paid for, and is waited for.
@@ -118,17 +120,16 @@ def test_a_try_that_dies_while_it_waits_is_followed_by_one_that_attaches(
 
 
 def test_images_that_change_during_the_transform_are_transformed_again(
-    project: Any, context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    project: Any, context: dict[str, Any]
 ) -> None:
     put_stub_night(project, a=b"fine", b=b"fine")
     operator = project.score_archive()
-    wait = operator.wait_for_jobs
 
-    def replace_and_wait(*arguments: Any) -> Any:
+    def replace_meanwhile() -> float:
         put_stub_night(project, b=b"another picture")
-        return wait(*arguments)
+        return time.time()
 
-    monkeypatch.setattr(operator, "wait_for_jobs", replace_and_wait)
+    operator.clock = replace_meanwhile
     with pytest.raises(NightChangedError, match="have changed since their batch transform began"):
         operator.execute(context)
     assert parts(project, "stub") == {}
@@ -145,7 +146,7 @@ def test_a_night_without_images_and_a_run_by_endpoint(project: Any, context: dic
     with pytest.raises(AirflowSkipException, match="There are no images at"):
         project.plan().execute({**context, "dag_run": SimpleNamespace(run_type="backfill")})
     with pytest.raises(AirflowSkipException, match="scored by the endpoint"):
-        project.score_archive(enabled=False).execute(context)
+        project.score_archive(skip="This run is scored by the endpoint.").execute(context)
     with pytest.raises(ArgumentError, match="max_concurrent_transforms = 17"):
         project.score_archive(max_concurrent_transforms=17)
 

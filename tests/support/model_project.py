@@ -23,7 +23,13 @@ from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.score_archive import ArchiveScoreOperator
 from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
-from secondlook.settings import EvaluationSettings, Section, ServingSettings, TrainingSettings
+from secondlook.settings import (
+    ArchiveSettings,
+    EvaluationSettings,
+    Section,
+    ServingSettings,
+    TrainingSettings,
+)
 from secondlook.training import Annotation, ManifestLine, write_manifest
 from tests.support.aws import DETECTOR_IMAGE, STUB_IMAGE
 from tests.support.project import Project
@@ -57,17 +63,6 @@ class ModelProject(Project):
 
     def __post_init__(self) -> None:
         self.forget_calls()
-
-    @property
-    def jobs(self) -> dict[str, Any]:
-        return {
-            **self.place,
-            "execution_role_arn": self.role_arn,
-            "instance_type": "ml.g4dn.xlarge",
-            "poll_interval_seconds": 0.1,
-            "timeout_seconds": 120,
-            "deferrable": False,
-        }
 
     @property
     def waiting(self) -> dict[str, Any]:
@@ -104,8 +99,9 @@ class ModelProject(Project):
         return NightPlanOperator(**{"task_id": "plan", "night": NIGHT, **self.place, **more})
 
     def score_archive(self, **more: Any) -> ArchiveScoreOperator:
-        defaults = {"task_id": "score_archive", "night": NIGHT, "concurrency": 4}
-        return ArchiveScoreOperator(**{**defaults, **self.jobs, "instance_type": "ml.m5.xlarge", **more})
+        defaults = {"task_id": "score_archive", "night": NIGHT, "concurrency": 4, **self.waiting}
+        arguments = with_section("archive", ArchiveSettings, {**defaults, **more})
+        return ArchiveScoreOperator(**with_section("serving", ServingSettings, arguments))
 
     def scored(self, model: str, **more: Any) -> ScoredNightOperator:
         return ScoredNightOperator(

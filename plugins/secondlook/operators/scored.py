@@ -63,12 +63,11 @@ class ScoredNightOperator(SecondLookOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Read every part once."""
         from secondlook.records.predictions import NightImages, NightPredictions
-        from secondlook.scoring.shards import WHOLE_NIGHT, Shard
+        from secondlook.scoring.shards import shards_of
 
         images = NightImages(self.store, self.layout, str(self.night))
         predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))
-        shards = [Shard.from_record(record) for record in self.shards] if self.shards else WHOLE_NIGHT
-        result = predictions.conclude(shards)
+        result = predictions.conclude(shards_of(self.shards))
         tell = self.log.warning if result["quarantined"] else self.log.info
         tell(
             "Night %s, model %s: %d images, %d scored, %d quarantined.",

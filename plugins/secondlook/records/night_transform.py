@@ -99,6 +99,10 @@ class NightTransform:
         """
         return self._inputs.current()
 
+    def uri(self, key: str) -> str:
+        """Return the address of a key."""
+        return self._layout.uri(key)
+
     def output_folder(self, inputs: str, wave: Wave, job: str) -> str:
         """Return the key of the output path of a job of a wave."""
         return self._folder(inputs).job(wave.number, job)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from secondlook.hooks.s3 import ObjectChangedError
 from secondlook.records.transforms import MAX_NAME_BYTES, ManifestWriter, last_name
+from secondlook.scoring.evidence import ENOUGH_REFUSALS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import TransformFolder
 
-# An image is blamed once the model has left it out in so many waves in which it answered about others.
-ENOUGH_REFUSALS = 2
 _IMAGES, _REFUSALS, _CONTROLS = "images", "refusals", "controls"
 
 

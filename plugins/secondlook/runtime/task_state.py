@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,10 @@ def keep_state(context: Mapping[str, Any], state: Any) -> None:
 
 
 def kept_state(context: Mapping[str, Any], kind: type[S]) -> S | None:
-    """Return the state that an earlier try of the task has kept."""
+    """Return the state that an earlier try of the task has kept, unless it has another form by now."""
     store: Any = context.get("task_state_store")
     plain = store.get(_KEY) if store is not None else None
-    return None if plain is None else from_plain(kind, plain)
+    try:
+        return None if plain is None else from_plain(kind, plain)
+    except ValidationError:
+        return None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from secondlook.failures.exceptions import RecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 Item = TypeVar("Item")
 
@@ -61,6 +61,11 @@ class Shard:
 
 
 WHOLE_NIGHT = (Shard(),)
+
+
+def shards_of(records: Sequence[Mapping[str, Any]] | None) -> tuple[Shard, ...]:
+    """Return the shards of a night, given their records; without any the night is one shard."""
+    return tuple(map(Shard.from_record, records)) if records else WHOLE_NIGHT
 
 
 def cut(
