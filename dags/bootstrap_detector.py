@@ -24,7 +24,7 @@ from secondlook.dag_defaults import PLACE, TAGS, TRAINING_POOL, macros, task_def
 from secondlook.operators.bootstrap import SageMakerBootstrapTrainingOperator
 from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.pack import PackVocOperator
-from secondlook.operators.promote import ChampionPublishOperator
+from secondlook.operators.publish import ChampionPublishOperator
 from secondlook.runtime.parameters import check_conf
 
 with DAG(
@@ -60,7 +60,7 @@ with DAG(
         pre_execute=check_conf,
         labels="{{ settings.labels }}",
         holdout_version="{{ settings.holdout_version }}",
-        validation_share="{{ choose(params.validation_share, settings.bootstrap.validation_share) }}",
+        bootstrap="{{ settings.bootstrap.override(validation_share=params.validation_share) }}",
         **PLACE,
     )
 

@@ -163,11 +163,6 @@ REVIEW = (
     "{{ settings.review.override(policy=params.review_policy, policy_params=params.policy_params, "
     "limit=params.review_limit, audit_share=params.audit_share) }}"
 )
-POLICY = "{{ choose(params.review_policy, settings.review.policy) }}"
-# Another policy than the settings' does not take the parameters meant for theirs.
-POLICY_PARAMS = (
-    "{{ choose(params.policy_params, {} if params.review_policy else settings.review.policy_params) }}"
-)
 SHARDS = "{{ ti.xcom_pull(task_ids='plan') }}"
 DEPLOYMENT: dict[str, Any] = {
     "skip": "{% if dag_run.run_type == 'backfill' %}"
@@ -200,13 +195,10 @@ with DAG(
         task_id="plan",
         night=NIGHT,
         unfinished_night="{{ params.unfinished_night }}",
-        review_policy=POLICY,
-        policy_params=POLICY_PARAMS,
+        serving="{{ settings.serving.override(scoring=params.scoring) }}",
+        review=REVIEW,
         labels="{{ settings.labels }}",
         pre_execute=check_conf,
-        scoring="{{ choose(params.scoring, settings.serving.scoring) }}",
-        shard_size="{{ settings.serving.shard_size }}",
-        part_size="{{ settings.serving.part_size }}",
         **PLACE,
     )
 
@@ -222,10 +214,8 @@ with DAG(
         endpoint_name="{{ settings.endpoint_name }}",
         model="{{ ti.xcom_pull(task_ids='deploy')['model'] }}",
         endpoint_config="{{ ti.xcom_pull(task_ids='deploy')['endpoint_config'] }}",
-        part_size="{{ settings.serving.part_size }}",
-        concurrency="{{ settings.serving.concurrency }}",
+        serving="{{ settings.serving }}",
         labels="{{ settings.labels }}",
-        max_failure_share="{{ settings.serving.max_failure_share }}",
         pool=SCORING_POOL,
         execution_timeout=timedelta(hours=12),
         **PLACE,
@@ -253,7 +243,7 @@ with DAG(
         night=NIGHT,
         model="{{ (ti.xcom_pull(task_ids='deploy') or ti.xcom_pull(task_ids='score_archive'))['model'] }}",
         shards=SHARDS,
-        part_size="{{ settings.serving.part_size }}",
+        serving="{{ settings.serving }}",
         # One of the two ways is always skipped.
         trigger_rule=TriggerRule.NONE_FAILED_MIN_ONE_SUCCESS,
         **PLACE,

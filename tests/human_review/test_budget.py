@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from secondlook.operators.base import ArgumentError
 from secondlook.records.budgets import OverBudgetError
+from secondlook.runtime.arguments import ArgumentError
 from tests.support.airflow import TaskInstance
 from tests.support.review_project import NIGHT
 

@@ -12,9 +12,9 @@ from secondlook.failures.exceptions import LabelError, ReviewInputError, ReviewP
 from secondlook.hooks.a2i import ReviewSetupError
 from secondlook.hooks.s3 import StoreError
 from secondlook.launching.ledger import SelectedImageError
-from secondlook.operators.base import ArgumentError
 from secondlook.records.reviews import ReviewRecords
 from secondlook.records.scored_night import NothingScoredError
+from secondlook.runtime.arguments import ArgumentError
 from tests.support.airflow import TaskInstance
 from tests.support.review_project import MODEL, NIGHT
 

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from secondlook.operators.base import ArgumentError
 from secondlook.operators.manifest import OutcomesMissingError
+from secondlook.runtime.arguments import ArgumentError
 from tests.support.review_project import NIGHT
 from tests.support.reviewer import HEIGHT_PX, WIDTH_PX
 

@@ -7,7 +7,7 @@ import pytest
 from secondlook.failures.exceptions import SettingsError
 from secondlook.hooks.a2i import ReviewSetupError
 from secondlook.names import human_task_ui_name
-from secondlook.operators.base import ArgumentError
+from secondlook.runtime.arguments import ArgumentError
 from secondlook.worker_template import read_template
 
 

@@ -12,9 +12,9 @@ from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
 from secondlook.hooks.a2i import HumanReviewError, ReviewSetupError
-from secondlook.operators.base import ArgumentError
 from secondlook.records.reviews import LedgerMissingError
 from secondlook.review.human_loops import LoopBoard
+from secondlook.runtime.arguments import ArgumentError
 from secondlook.triggers.polling import FAILED, OVER
 from tests.support.review_project import LABELS, NIGHT
 from tests.support.reviewer import predrawn

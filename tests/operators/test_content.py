@@ -17,6 +17,7 @@ from secondlook.hooks.s3 import SHA256, ObjectMissingError, ObjectStore
 from secondlook.records.content import with_content
 from secondlook.records.evaluation import Evaluation, HoldoutChangedError, HoldoutLeakError
 from secondlook.records.training_data import UnknownImageError, trained_images
+from secondlook.records.voc_holdout import HoldoutFreezing
 from secondlook.training import NamedImage
 from tests.operators.waits import context_of
 from tests.support.airflow import TaskInstance
@@ -121,7 +122,7 @@ def test_a_holdout_image_is_not_learned_however_its_copy_was_uploaded(
 ) -> None:
     ready.train_with_stub()
     upload_copies(ready, f"{ready.layout.holdout('v2')}/voc/clean", range(3000, 3012))
-    ready.pack(holdout_version="v2")._freeze_holdout()
+    HoldoutFreezing(ObjectStore(ready.bucket), ready.layout, "v2", LABELS, logging.getLogger()).freeze()
     held_out = set(contents(ready.lines(ready.layout.holdout_manifest("v2"))))
     assert len(held_out) == 12
     # Lines without any identity, as a manifest from elsewhere has them.
@@ -164,7 +165,7 @@ def learned_by(ready: Any, context: dict[str, Any], change: Callable[[dict[str, 
         change(line)
     ready.put(key, jsonl.encode(lines))
     upload_copies(ready, f"{ready.layout.holdout('v2')}/voc/clean", range(3000, 3012))
-    ready.pack(holdout_version="v2")._freeze_holdout()
+    HoldoutFreezing(ObjectStore(ready.bucket), ready.layout, "v2", LABELS, logging.getLogger()).freeze()
     return model
 
 
@@ -198,7 +199,7 @@ def test_a_holdout_image_that_was_replaced_is_not_judged_with(ready: Any, contex
     ready.answer_night(range(3000, 3012))
     model = ready.train().execute(context)["model"]
     upload_copies(ready, f"{ready.layout.holdout('v2')}/voc/clean", range(4000, 4004))
-    ready.pack(holdout_version="v2")._freeze_holdout()
+    HoldoutFreezing(ObjectStore(ready.bucket), ready.layout, "v2", LABELS, logging.getLogger()).freeze()
     judged = ready.evaluate(model, holdout_version="v2")
     key = ready.layout.key_of(ready.lines(ready.layout.holdout_manifest("v2"))[1]["source-ref"])
     # Uploaded again it is the same image, under another ETag.

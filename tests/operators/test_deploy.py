@@ -22,8 +22,8 @@ from secondlook.jobs.deployment import (
     EndpointRollbackError,
 )
 from secondlook.jobs.failure import WaitTimeoutError
-from secondlook.operators.base import ArgumentError
 from secondlook.records.models import NoChampionError
+from secondlook.runtime.arguments import ArgumentError
 from secondlook.triggers.endpoint import EndpointTrigger
 from secondlook.triggers.polling import OVER
 from tests.operators import waits

@@ -147,7 +147,7 @@ async def test_nobody_waits_for_ever(ready: Any, trained: str, capsys: pytest.Ca
     event = await event_of(waiting)
     assert event["status"] == "timeout"
     model = ready.train(night=LATER).execute_complete(second, event=event)["model"]
-    assert "is still not decided: night" in capsys.readouterr().out
+    assert "is still not decided: this night" in capsys.readouterr().out
     assert ready.training_jobs() == {trained, model}
     # From now on the others wait for this one.
     assert ready.read(ready.layout.open_challenger())["jobs"] == [model]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from secondlook.failures.exceptions import NightError, ReviewPolicyError, SettingsError
-from secondlook.operators.base import ArgumentError
 from secondlook.records.predictions import NoImagesError
+from secondlook.runtime.arguments import ArgumentError
 from secondlook.settings import LazySettings
 from tests.support.shapes import LABELS
 
@@ -19,17 +19,21 @@ from tests.support.shapes import LABELS
     ("arguments", "error", "sentence"),
     [
         (
-            {"review_policy": "best"},
+            {"review": {"policy": "best"}},
             ReviewPolicyError,
             "no review policy 'best'; choose one of random, top_sc",
         ),
-        ({"review_policy": "mine.policies:Mine"}, ReviewPolicyError, "cannot be imported"),
+        ({"review": {"policy": "mine.policies:Mine"}}, ReviewPolicyError, "cannot be imported"),
         (
-            {"review_policy": "top_score", "policy_params": {"treshold": 0.4}},
+            {"review": {"policy": "top_score", "policy_params": {"treshold": 0.4}}},
             ReviewPolicyError,
             "refuses its parameters .*treshold",
         ),
-        ({"review_policy": "random", "policy_params": ["x"]}, ArgumentError, "must be an object"),
+        (
+            {"review": {"policy": "random", "policy_params": ["x"]}},
+            ArgumentError,
+            "review cannot be used: policy_params",
+        ),
         ({"night": "2026-13-01"}, NightError, "not in the calendar"),
     ],
 )

@@ -13,8 +13,8 @@ from PIL import Image
 from secondlook.failures.explain import fault_of
 from secondlook.hooks.s3 import StoredObject
 from secondlook.jobs.served_config import OtherModelServedError
-from secondlook.operators.base import ArgumentError
 from secondlook.records.predictions import NoImagesError
+from secondlook.runtime.arguments import ArgumentError
 from secondlook.scoring.answers import EndpointUnavailableError
 from secondlook.scoring.image_scorer import ImageScorer
 from tests.operators.archive import picture

@@ -13,10 +13,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from PIL import Image
 
 from secondlook import jsonl
-from secondlook.operators.base import ArgumentError
 from secondlook.operators.scored import NothingScoredError
 from secondlook.records.predictions import NoImagesError, ScoringContradictionError
 from secondlook.records.transform_inputs import NightChangedError
+from secondlook.runtime.arguments import ArgumentError
 from tests.operators.archive import JPEG, NIGHT, parts, put_stub_night, quarantined
 
 
@@ -143,7 +143,7 @@ def test_a_night_without_images_and_a_run_by_endpoint(project: Any, context: dic
         project.score_archive().execute(context)
     with pytest.raises(NoImagesError, match="clear this task"):
         project.plan().execute(context)
-    with pytest.raises(AirflowSkipException, match="There are no images at"):
+    with pytest.raises(AirflowSkipException, match="No images at s3://"):
         project.plan().execute({**context, "dag_run": SimpleNamespace(run_type="backfill")})
     with pytest.raises(AirflowSkipException, match="scored by the endpoint"):
         project.score_archive(skip="This run is scored by the endpoint.").execute(context)
@@ -183,7 +183,7 @@ def test_the_plan_chooses_how_a_night_is_scored(
     (shard,) = project.plan(scoring=scoring).execute(context)
     assert shard == {"shard": 0, "after": None, "until": None, "first_part": 0, "parts": 1}
     assert context["ti"].xcoms == {"scoring": way}
-    with pytest.raises(ArgumentError, match="none of auto, endpoint and transform"):
+    with pytest.raises(ArgumentError, match="serving cannot be used: scoring = 'sometimes'"):
         project.plan(scoring="sometimes")
 
 

@@ -17,8 +17,8 @@ from secondlook.failures.exceptions import TrainingDataError
 from secondlook.failures.explain import fault_of
 from secondlook.jobs.failure import JobFailedError
 from secondlook.jobs.shared import JobStoppedError
-from secondlook.operators.base import ArgumentError
 from secondlook.records.evaluation import HoldoutLeakError, NoHoldoutError
+from secondlook.runtime.arguments import ArgumentError
 from secondlook.training.hyperparameters import HyperparameterError
 from tests.support.airflow import TaskInstance
 from tests.support.shapes import draw

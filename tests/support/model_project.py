@@ -18,13 +18,15 @@ from secondlook.operators.deploy import SageMakerDeployEndpointOperator
 from secondlook.operators.evaluate import DetectorEvaluationOperator
 from secondlook.operators.pack import PackVocOperator
 from secondlook.operators.plan import NightPlanOperator
-from secondlook.operators.promote import ChampionPromoteOperator, ChampionPublishOperator
+from secondlook.operators.promote import ChampionPromoteOperator
+from secondlook.operators.publish import ChampionPublishOperator
 from secondlook.operators.score import SageMakerScoreImagesOperator
 from secondlook.operators.score_archive import ArchiveScoreOperator
 from secondlook.operators.scored import ScoredNightOperator
 from secondlook.operators.train import SageMakerIncrementalTrainingOperator
 from secondlook.settings import (
     ArchiveSettings,
+    BootstrapSettings,
     EvaluationSettings,
     Section,
     ServingSettings,
@@ -75,7 +77,8 @@ class ModelProject(Project):
 
     def pack(self, **more: Any) -> PackVocOperator:
         defaults = {"task_id": "pack", "labels": list(LABELS), "holdout_version": "v1"}
-        return PackVocOperator(**{**defaults, **self.place, **more})
+        arguments = {**defaults, **self.place, **more}
+        return PackVocOperator(**with_section("bootstrap", BootstrapSettings, arguments))
 
     def bootstrap(self, **more: Any) -> SageMakerBootstrapTrainingOperator:
         defaults = {"task_id": "train", "labels": list(LABELS), "image_uri": DETECTOR_IMAGE, **self.waiting}
@@ -92,11 +95,13 @@ class ModelProject(Project):
         return SageMakerDeployEndpointOperator(**with_section("serving", ServingSettings, arguments))
 
     def score(self, model: str, **more: Any) -> SageMakerScoreImagesOperator:
-        defaults = {"task_id": "score", "night": NIGHT, "endpoint_name": self.endpoint, "model": model}
-        return SageMakerScoreImagesOperator(**{**defaults, **self.place, "concurrency": 4, **more})
+        defaults = {"task_id": "score", "night": NIGHT, "endpoint_name": self.endpoint, "concurrency": 4}
+        arguments = with_section("serving", ServingSettings, {**defaults, **self.place, **more})
+        return SageMakerScoreImagesOperator(model=model, **arguments)
 
     def plan(self, **more: Any) -> NightPlanOperator:
-        return NightPlanOperator(**{"task_id": "plan", "night": NIGHT, **self.place, **more})
+        arguments = {"task_id": "plan", "night": NIGHT, **self.place, **more}
+        return NightPlanOperator(**with_section("serving", ServingSettings, arguments))
 
     def score_archive(self, **more: Any) -> ArchiveScoreOperator:
         defaults = {"task_id": "score_archive", "night": NIGHT, "concurrency": 4, **self.waiting}
@@ -104,9 +109,8 @@ class ModelProject(Project):
         return ArchiveScoreOperator(**with_section("serving", ServingSettings, arguments))
 
     def scored(self, model: str, **more: Any) -> ScoredNightOperator:
-        return ScoredNightOperator(
-            **{"task_id": "scored", "night": NIGHT, "model": model, **self.place, **more}
-        )
+        arguments = {"task_id": "scored", "night": NIGHT, "model": model, **self.place, **more}
+        return ScoredNightOperator(**with_section("serving", ServingSettings, arguments))
 
     def train(self, **more: Any) -> SageMakerIncrementalTrainingOperator:
         defaults = {

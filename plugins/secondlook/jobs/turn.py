@@ -131,11 +131,19 @@ class ChallengerTurn:
                 self._log.info("The challenger of %s would be the same: %s.", seen.night, seen.challenger)
                 return turn
             if busy is not None and busy.challenger.challenger != given_up:
+                self._say_what_is_waited_for(busy)
                 return busy
             if self._claim(turn, named, seen):
                 return turn
         raise ChallengerBusyError(
             f"{CLAIM_ATTEMPTS} times another run wrote {self.uri} first: the next try looks again."
+        )
+
+    def _say_what_is_waited_for(self, busy: Busy) -> None:
+        self._log.info(
+            "Night %s waits until %s of night %s is decided. It %s. No action needed. If that run is dead, "
+            "delete %s to unblock this one.",
+            *(self._night, busy.challenger.challenger, busy.challenger.night, busy.standing.value, self.uri),
         )
 
     def _card(self, champion: str) -> ModelCard:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.sdk import BaseOperator
-from pydantic import ValidationError
 
-from secondlook.failures.exceptions import SecondLookError
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.layout import Layout
 from secondlook.names import BUCKET
+from secondlook.runtime.arguments import (
+    ArgumentError,
+    is_template,
+    number_fault,
+    section_or_fault,
+    text_fault,
+)
 from secondlook.settings.sections import Section
-from secondlook.settings.sentences import sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,21 +27,6 @@ if TYPE_CHECKING:
 
 
 S = TypeVar("S", bound=Section)
-
-
-class ArgumentError(SecondLookError, ValueError):
-    """An operator's argument cannot be right; the message names task, argument and rule."""
-
-
-def is_template(value: Any) -> bool:
-    """Whether ``value`` is only known after rendering: a Jinja text or another task's result."""
-    if isinstance(value, str):
-        return "{{" in value or "{%" in value
-    if isinstance(value, dict):
-        return any(is_template(item) for item in value.values())
-    if isinstance(value, list | tuple):
-        return any(is_template(item) for item in value)
-    return not isinstance(value, str | int | float | Decimal | bool | bytes | type(None))
 
 
 class SecondLookOperator(BaseOperator):
@@ -91,6 +77,11 @@ class SecondLookOperator(BaseOperator):
         tags = project_tags(self.layout.uri(self.layout.prefix))
         return SageMaker(self.aws_conn_id, self.region_name, tags)
 
+    @property
+    def address(self) -> dict[str, Any]:
+        """Bucket and prefix, as triggers take them (after rendering)."""
+        return {"bucket": str(self.bucket), "prefix": str(self.prefix or "")}
+
     @cached_property
     def layout(self) -> Layout:
         """Where things lie in the bucket (after rendering)."""
@@ -99,17 +90,9 @@ class SecondLookOperator(BaseOperator):
     def check_text(self, argument: str, value: Any, pattern: str | None = None) -> None:
         """Check a literal text; templates are checked by calling this again in ``execute``.
 
-        Raises
-        ------
-        ArgumentError
-            Empty, no text, or not of the pattern.
+        :raises ArgumentError: empty, no text, or not of the pattern.
         """
-        if is_template(value):
-            return
-        if not isinstance(value, str) or not value:
-            raise self.wrong(argument, f"must be a non-empty text, not {value!r}")
-        if pattern and not re.fullmatch(pattern, value):
-            raise self.wrong(argument, f"= {value!r} does not have the form {pattern}")
+        self._refuse(argument, text_fault(value, pattern))
 
     def check_labels(self, value: Any) -> None:
         """Check the literal argument ``labels``. Raises :class:`ArgumentError`."""
@@ -119,19 +102,11 @@ class SecondLookOperator(BaseOperator):
     def check_number(
         self, argument: str, value: Any, *, minimum: float | None = None, maximum: float | None = None
     ) -> None:
-        """Check a literal number (None passes: it stands for "from the settings").
+        """Check a literal number; None passes.
 
-        Raises
-        ------
-        ArgumentError
-            No number, or out of range.
+        :raises ArgumentError: no number, or out of range.
         """
-        if value is None or is_template(value):
-            return
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.wrong(argument, f"must be a number, not {value!r}")
-        if (minimum is not None and value < minimum) or (maximum is not None and value > maximum):
-            raise self.wrong(argument, f"= {value!r} is outside {_range(minimum, maximum)}")
+        self._refuse(argument, number_fault(value, minimum=minimum, maximum=maximum))
 
     def check_section(self, argument: str, value: Any, kind: type[S]) -> S | Any:
         """Check a literal section of the settings, and return it as one; templates pass as they are.
@@ -142,28 +117,14 @@ class SecondLookOperator(BaseOperator):
         :param kind: the section's class.
         :raises ArgumentError: anything else, or a key or value that the section does not take.
         """
-        if isinstance(value, kind) or is_template(value):
-            return value
-        if not isinstance(value, Mapping):
-            name = kind.__name__
-            raise self.wrong(
-                argument,
-                f"must be a {name} or its keys, not {value!r}: write a template such as "
-                f"{{{{ settings.{argument} }}}} and give the DAG render_template_as_native_obj=True",
-            )
-        try:
-            return kind.model_validate(dict(value))
-        except ValidationError as invalid:
-            raise self.wrong(argument, f"cannot be used: {sentences(invalid).rstrip('.')}") from None
+        section, fault = section_or_fault(argument, value, kind)
+        self._refuse(argument, fault)
+        return section
 
     def wrong(self, argument: str, rule: str) -> ArgumentError:
         """Return the error for one argument: task, argument and rule in one sentence."""
         return ArgumentError(f"Task {self.task_id}: {argument} {rule}.")
 
-
-def _range(minimum: float | None, maximum: float | None) -> str:
-    if maximum is None:
-        return f"the range from {minimum}"
-    if minimum is None:
-        return f"the range up to {maximum}"
-    return f"the range {minimum} to {maximum}"
+    def _refuse(self, argument: str, fault: str | None) -> None:
+        if fault is not None:
+            raise self.wrong(argument, fault)

@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
     from secondlook.records.evaluation import Evaluation
     from secondlook.runtime.task_state import Wait
-    from secondlook.scoring.transform_spec import TransformSpec
-    from secondlook.training import ModelCard, ServableModel
+    from secondlook.training import ModelCard
 
 
 @dataclass(frozen=True)
 class EvaluateState:
-    """The models to compare (challenger, champion, control), and the transform job of each that needs one."""
+    """Challenger, champion and control, and the transform job of each that has not answered yet."""
 
     models: tuple[str, ...]
     jobs: dict[str, str] = field(default_factory=dict)
@@ -80,16 +79,16 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
 
     def begin(self, context: Context) -> EvaluateState:
         """Check that the comparison is fair, and prepare the transforms that are missing."""
+        from secondlook.training import ServableModel
+
         card = self._card(self.challenger)
         models = (card.model, self._champion(card), *([str(self.control)] if self.control else []))
         evaluation = self._evaluation(card)
         evaluation.refuse_unfair(models)
         jobs = {}
-        for model in models:
-            if evaluation.is_answered_by(model):
-                self.log.info("Model %s has answered for this holdout before.", model)
-                continue
-            resource, key = self._servable(model).ensure(self.sagemaker), evaluation.write_input(model)
+        for model in evaluation.without_answers(models):
+            servable = ServableModel.of(self._card(model), self.execution_role_arn)
+            resource, key = servable.ensure(self.sagemaker), evaluation.write_input(model)
             name = names.transform_job_name(names.PREFIX, resource, evaluation.content, key, self.bucket)
             jobs[model] = self.shared.free_name(name)
         return EvaluateState(models, jobs)
@@ -104,9 +103,9 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
         running = [state.jobs[model] for model, job in found.items() if job is None or job.active]
         if running:
             self.shared.join(*running)
-            for model in (model for model, job in found.items() if job is None):
-                self.sagemaker.start_transform(self._spec(model, section), state.jobs[model])
-                self.log.info("Model %s answers for the holdout in the job %s.", model, state.jobs[model])
+            for model, name in state.jobs.items():
+                if found[model] is None:
+                    self._start(model, name, section)
             TransformJobLink.persist(context, self, client=self.sagemaker.client, name=running[0])
             return self.wait_for_jobs(running, state, section)
         evaluation = self._evaluation(self._card(self.challenger))
@@ -115,10 +114,7 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
                 raise job_failed(self.sagemaker, "transform", job, self.log)
             evaluation.collect(model)
         rule = PromotionRule(section.min_images, section.min_delta, section.max_slice_loss)
-        comparison, uri = evaluation.compare(state.models, rule)
-        self.log.info("Promote: %s. %s", comparison.promote, comparison.reason)
-        result = {name: getattr(comparison, name) for name in ("challenger", "champion", "promote", "reason")}
-        return {**result, "comparison": uri}
+        return evaluation.compare(state.models, rule)
 
     def _card(self, model: str) -> ModelCard:
         from secondlook.records.models import read_card
@@ -134,8 +130,7 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
         if challenger.parent is None or champion.model not in {challenger.parent, challenger.model}:
             raise AirflowSkipException(
                 f"{challenger.model} was trained from {challenger.parent}, but the champion is now "
-                f"{champion.model}: nothing is compared; its answers wait for the next training, which "
-                "starts from the new one."
+                f"{champion.model}: nothing is compared; its answers wait for the next training."
             )
         return challenger.parent
 
@@ -144,19 +139,11 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
 
         return Evaluation(self.store, self.layout, str(self.holdout_version), challenger.labels, self.log)
 
-    def _servable(self, model: str) -> ServableModel:
+    def _start(self, model: str, name: str, section: EvaluationSettings) -> None:
+        from secondlook.records.evaluation import transform_spec
         from secondlook.training import ServableModel
 
-        return ServableModel.of(self._card(model), self.execution_role_arn)
-
-    def _spec(self, model: str, section: EvaluationSettings) -> TransformSpec:
-        from secondlook.scoring.transform_spec import TransformSpec
-
-        version = str(self.holdout_version)
-        return TransformSpec(
-            model_resource=self._servable(model).resource_name,
-            manifest_uri=self.layout.uri(self.layout.evaluation_input(version, model)),
-            output_uri=self.layout.uri(self.layout.evaluation(version, model)),
-            instance_type=section.instance_type,
-            max_concurrent=section.max_concurrent_transforms,
-        )
+        resource = ServableModel.of(self._card(model), self.execution_role_arn).resource_name
+        spec = transform_spec(self.layout, str(self.holdout_version), model, resource, section)
+        self.sagemaker.start_transform(spec, name)
+        self.log.info("Model %s answers for the holdout in the job %s.", model, name)

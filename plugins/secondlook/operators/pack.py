@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook.operators.base import SecondLookOperator
+from secondlook.settings import BootstrapSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from airflow.sdk import Context
 
 
@@ -30,10 +33,11 @@ class PackVocOperator(SecondLookOperator):
 
     :param labels: label names, index = class id (templated).
     :param holdout_version: version to freeze (templated).
-    :param validation_share: share of images to validate with when ``ImageSets/Main`` names none (templated).
+    :param bootstrap: share of images to validate with when ``ImageSets/Main`` names none: a section or its
+        keys (templated).
     """
 
-    template_fields = (*SecondLookOperator.template_fields, "labels", "holdout_version", "validation_share")
+    template_fields = (*SecondLookOperator.template_fields, "labels", "holdout_version", "bootstrap")
     ui_color = "#f3e8d2"
 
     def __init__(
@@ -41,15 +45,14 @@ class PackVocOperator(SecondLookOperator):
         *,
         labels: list[str] | tuple[str, ...] | str,
         holdout_version: str,
-        validation_share: float | str = 0.2,
+        bootstrap: BootstrapSettings | Mapping[str, Any] | str,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.labels = labels
         self.holdout_version = holdout_version
-        self.validation_share = validation_share
+        self.bootstrap = self.check_section("bootstrap", bootstrap, BootstrapSettings)
         self.check_text("holdout_version", holdout_version)
-        self.check_number("validation_share", validation_share, minimum=0.01, maximum=0.9)
         if isinstance(labels, list | tuple) and not labels:
             raise self.wrong("labels", "must name at least one label")
 
@@ -62,6 +65,6 @@ class PackVocOperator(SecondLookOperator):
         version, labels = str(self.holdout_version), tuple(self.labels)
         judged_by = HoldoutFreezing(self.store, self.layout, version, labels, self.log).freeze()
         held_out = held_out_images(self.store, self.layout, version)
-        share = float(self.validation_share)
+        share = self.check_section("bootstrap", self.bootstrap, BootstrapSettings).validation_share
         packing = BootstrapPacking(self.store, self.layout, labels, share, held_out, self.log)
         return {**packing.pack(), "holdout": len(judged_by)}

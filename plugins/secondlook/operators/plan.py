@@ -9,14 +9,15 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook.names import NIGHT
 from secondlook.nights import check_run
-from secondlook.operators.base import SecondLookOperator, is_template
+from secondlook.operators.base import SecondLookOperator
+from secondlook.settings import ReviewSettings, ServingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
-AUTO, ENDPOINT, TRANSFORM = "auto", "endpoint", "transform"
+ENDPOINT, TRANSFORM = "endpoint", "transform"
 SCORING = "scoring"
 DEFAULT_MAX_MAP_LENGTH = 1024
 
@@ -37,26 +38,15 @@ class NightPlanOperator(SecondLookOperator):
 
     :param night: ``YYYY-MM-DD`` (templated).
     :param unfinished_night: whether the night may be one that is not over (templated).
-    :param review_policy: the policy that the night's reviews are chosen by later; None: not checked
-        (templated).
-    :param policy_params: keyword arguments of the policy (templated).
+    :param serving: how the night is scored (``endpoint``, ``transform`` or ``auto``: transform in a backfill
+        run, else endpoint) and in what pieces: a section or its keys (templated).
+    :param review: the policy that selects the night's reviews later; None: not checked (templated).
     :param labels: label names of the settings, compared with the champion's; None: not checked (templated).
-    :param scoring: ``endpoint``, ``transform`` or ``auto``: transform in a backfill run, else endpoint
-        (templated).
-    :param shard_size: most images per scoring task, rounded up to whole parts (templated).
-    :param part_size: images per part file (templated).
     """
 
     template_fields = (
         *SecondLookOperator.template_fields,
-        "night",
-        "unfinished_night",
-        "review_policy",
-        "policy_params",
-        "labels",
-        "scoring",
-        "shard_size",
-        "part_size",
+        *("night", "unfinished_night", "serving", "review", "labels"),
     )
     ui_color = "#dbe9f6"
 
@@ -64,51 +54,40 @@ class NightPlanOperator(SecondLookOperator):
         self,
         *,
         night: str,
+        serving: ServingSettings | Mapping[str, Any] | str,
+        review: ReviewSettings | Mapping[str, Any] | str | None = None,
         unfinished_night: bool | str = False,
-        review_policy: str | None = None,
-        policy_params: dict[str, Any] | str | None = None,
         labels: Sequence[str] | str | None = None,
-        scoring: str = AUTO,
-        shard_size: int | str = 10000,
-        part_size: int | str = 500,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.night = night
+        self.serving = self.check_section("serving", serving, ServingSettings)
+        self.review = self.check_section("review", review, ReviewSettings) if review is not None else None
         self.unfinished_night = unfinished_night
-        self.review_policy = review_policy
-        self.policy_params = policy_params
         self.labels = labels
-        self.scoring = scoring
-        self.shard_size = shard_size
-        self.part_size = part_size
         self.check_text("night", night, NIGHT)
-        self.check_number("shard_size", shard_size, minimum=1)
-        self.check_number("part_size", part_size, minimum=1)
-        self._check_scoring()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """List the night once."""
         from secondlook.records.predictions import NightImages
         from secondlook.scoring.shards import cut
 
-        self._check_scoring()
+        serving = self.check_section("serving", self.serving, ServingSettings)
         self._check_run(context)
         images = NightImages(self.store, self.layout, str(self.night))
         count, shards = cut(
             images.names(),
-            shard_size=int(self.shard_size),
-            part_size=int(self.part_size),
+            shard_size=serving.shard_size,
+            part_size=serving.part_size,
             max_shards=conf.getint("core", "max_map_length", fallback=DEFAULT_MAX_MAP_LENGTH),
         )
         in_backfill = context["dag_run"].run_type == "backfill"
         if not count and in_backfill:
-            raise AirflowSkipException(
-                f"There are no images at {self.store.uri(images.folder)}: nothing is asked about this night."
-            )
+            raise AirflowSkipException(f"No images at {self.store.uri(images.folder)}; skipping this night.")
         if not count:
             raise images.none()
-        way = self._way(in_backfill=in_backfill)
+        way = self._way(serving.scoring, in_backfill=in_backfill)
         self.log.info(
             "This run is about the night %s: %d images in %d shards, scored by %s.",
             *(images.night, count, len(shards), "batch transform" if way == TRANSFORM else way),
@@ -116,10 +95,10 @@ class NightPlanOperator(SecondLookOperator):
         context["ti"].xcom_push(key=SCORING, value=way)
         return [shard.to_record() for shard in shards]
 
-    def _way(self, *, in_backfill: bool) -> str:
-        if in_backfill and self.scoring == ENDPOINT:
+    def _way(self, scoring: str, *, in_backfill: bool) -> str:
+        if in_backfill and scoring == ENDPOINT:
             self.log.warning("A backfill run never deploys: it is scored by batch transform all the same.")
-        if in_backfill or self.scoring == TRANSFORM:
+        if in_backfill or scoring == TRANSFORM:
             return TRANSFORM
         return ENDPOINT
 
@@ -128,10 +107,9 @@ class NightPlanOperator(SecondLookOperator):
         from secondlook.review import resolve_policy
 
         check_run(context, str(self.night), unfinished=self.unfinished_night is True)
-        if self.policy_params is not None and not isinstance(self.policy_params, dict):
-            raise self.wrong("policy_params", f"must be an object of parameters, not {self.policy_params!r}")
-        if self.review_policy is not None:
-            resolve_policy(self.review_policy, **(self.policy_params or {}))
+        if self.review is not None:
+            review = self.check_section("review", self.review, ReviewSettings)
+            resolve_policy(review.policy, **review.policy_params)
         self._check_labels()
 
     def _check_labels(self) -> None:
@@ -153,7 +131,3 @@ class NightPlanOperator(SecondLookOperator):
                 f"trained with, {list(trained)}. A label's place is its class id, so the list is frozen with "
                 "the first model: restore it, or use another prefix and bootstrap a model for other labels",
             )
-
-    def _check_scoring(self) -> None:
-        if not is_template(self.scoring) and self.scoring not in (AUTO, ENDPOINT, TRANSFORM):
-            raise self.wrong("scoring", f"= {self.scoring!r} is none of auto, endpoint and transform")

@@ -1,4 +1,4 @@
-"""Which model is in service: the champion pointer, changed only by compare-and-swap."""
+"""Make a challenger the champion that it has beaten."""
 
 from __future__ import annotations
 
@@ -24,25 +24,22 @@ class ChampionPromoteOperator(SecondLookOperator):
     Returns ``{"champion", "version"}``.
 
     :param challenger: model id (templated).
-    :param champion: ``s3://`` address of the champion pointer, by default the deployment's own (templated).
     """
 
-    template_fields = (*SecondLookOperator.template_fields, "challenger", "champion")
+    template_fields = (*SecondLookOperator.template_fields, "challenger")
     ui_color = "#d9f0dd"
 
-    def __init__(self, *, challenger: str, champion: str | None = None, **kwargs: Any) -> None:
+    def __init__(self, *, challenger: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.challenger = challenger
-        self.champion = champion
         self.check_text("challenger", challenger)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare and swap."""
         from secondlook.records.models import champion_document, present, read_card, record_verdict
 
-        key = self.layout.key_of(self.champion) if self.champion else self.layout.champion()
         card = read_card(self.store, self.layout, str(self.challenger))
-        document = champion_document(self.store, key)
+        document = champion_document(self.store, self.layout.champion())
         champion = present(document.update(lambda now: self._successor(now, card)), document.uri)
         self.log.info("%s is champion number %d.", champion.model, champion.version)
         record_verdict(self.store, self.layout, card.model, {"promoted_as_version": champion.version})
@@ -62,48 +59,5 @@ class ChampionPromoteOperator(SecondLookOperator):
             raise AirflowSkipException(
                 f"{card.model} was trained from {card.parent} and compared with it, but the champion is now "
                 f"{champion.model}: nothing is promoted; its answers go into the next training."
-            )
-        return Champion.of(card, self.layout.uri(self.layout.card(card.model)), after=champion)
-
-
-class ChampionPublishOperator(SecondLookOperator):
-    """Make the first model the champion.
-
-    If there is a champion already, another model replaces it only with ``replace``; otherwise the task is
-    skipped with a sentence.
-
-    Returns ``{"champion", "version"}``.
-
-    :param model: model id (templated).
-    :param replace: whether an existing champion is replaced (templated).
-    """
-
-    template_fields = (*SecondLookOperator.template_fields, "model", "replace")
-    ui_color = "#d9f0dd"
-
-    def __init__(self, *, model: str, replace: bool | str = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.model = model
-        self.replace = replace
-        self.check_text("model", model)
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Write the pointer, once."""
-        from secondlook.records.models import champion_document, read_card
-
-        card = read_card(self.store, self.layout, str(self.model))
-        document = champion_document(self.store, self.layout.champion())
-        champion = document.swap(lambda now: self._published(now, card))
-        return {"champion": champion.model, "version": champion.version}
-
-    def _published(self, champion: Champion | None, card: ModelCard) -> Champion:
-        from secondlook.training import Champion
-
-        if champion is not None and champion.model == card.model:
-            return champion
-        if champion is not None and not self.replace:
-            raise AirflowSkipException(
-                f"{champion.model} is champion already (version {champion.version}): {card.model} stays in "
-                "the bucket; start the run with replace to put it into service."
             )
         return Champion.of(card, self.layout.uri(self.layout.card(card.model)), after=champion)

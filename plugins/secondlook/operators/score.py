@@ -8,9 +8,10 @@ from secondlook.names import NIGHT, RESOURCE_NAME
 from secondlook.operators.base import SecondLookOperator
 from secondlook.runtime.links import EndpointLink
 from secondlook.scoring.shards import WHOLE_NIGHT, Shard
+from secondlook.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -42,25 +43,15 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
     :param endpoint_config: the endpoint config that holds this model, as the deployment returns it. While
         another one answers nothing is written: a line never names a model that did not make it. None: the
         config that answers when the task begins (templated).
-    :param part_size: images per part file (templated).
-    :param concurrency: images in flight at once (templated).
+    :param serving: size of parts, concurrency and the share of failures: a section or its keys (templated).
     :param labels: label names; an answer with a class beyond them is another model's. None: not checked
         (templated).
-    :param max_failure_share: most of a part's images that may fail the same way without being to blame by
-        themselves (templated).
     :param shard: range of the night to score, None for all of it; map over it with ``expand``.
     """
 
     template_fields = (
         *SecondLookOperator.template_fields,
-        "night",
-        "endpoint_name",
-        "model",
-        "endpoint_config",
-        "part_size",
-        "concurrency",
-        "labels",
-        "max_failure_share",
+        *("night", "endpoint_name", "model", "endpoint_config", "serving", "labels"),
     )
     operator_extra_links = (EndpointLink(),)
     ui_color = "#dbe9f6"
@@ -71,11 +62,9 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         night: str,
         endpoint_name: str,
         model: str,
+        serving: ServingSettings | Mapping[str, Any] | str,
         endpoint_config: str | None = None,
-        part_size: int | str = 500,
-        concurrency: int | str = 8,
         labels: Sequence[str] | str | None = None,
-        max_failure_share: float | str = 0.2,
         shard: dict[str, Any] | None = None,
         **kwargs: Any,
     ) -> None:
@@ -84,29 +73,23 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         self.endpoint_name = endpoint_name
         self.model = model
         self.endpoint_config = endpoint_config
-        self.part_size = part_size
-        self.concurrency = concurrency
+        self.serving = self.check_section("serving", serving, ServingSettings)
         self.labels = labels
-        self.max_failure_share = max_failure_share
         self.shard = shard
         self.check_text("night", night, NIGHT)
         self.check_text("endpoint_name", endpoint_name, RESOURCE_NAME)
         self.check_text("model", model)
-        self.check_number("part_size", part_size, minimum=1)
-        self.check_number("concurrency", concurrency, minimum=1, maximum=64)
-        self.check_number("max_failure_share", max_failure_share, minimum=0, maximum=1)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Score what has not been scored yet."""
-        from secondlook.hooks.sagemaker import SageMaker
         from secondlook.jobs.served_config import ServedConfig
         from secondlook.records.predictions import NightImages, NightPredictions
 
-        name, sagemaker = str(self.endpoint_name), SageMaker(self.aws_conn_id, self.region_name)
-        EndpointLink.persist(context, self, client=sagemaker.client, name=name)
-        served = ServedConfig(sagemaker, name, self.endpoint_config)
+        name, size = str(self.endpoint_name), self._settings.part_size
+        EndpointLink.persist(context, self, client=self.sagemaker.client, name=name)
+        served = ServedConfig(self.sagemaker, name, self.endpoint_config)
         images = NightImages(self.store, self.layout, str(self.night))
-        predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))
+        predictions = NightPredictions(self.store, self.layout, images, str(self.model), size)
         if self.shard is not None:
             shard = Shard.from_record(self.shard)
             counts = self._score(predictions, shard, served)
@@ -119,6 +102,10 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         for shard in WHOLE_NIGHT:
             self._score(predictions, shard, served)
         return predictions.conclude(WHOLE_NIGHT)
+
+    @property
+    def _settings(self) -> ServingSettings:
+        return self.check_section("serving", self.serving, ServingSettings)
 
     def _score(self, predictions: NightPredictions, shard: Shard, served: ServedConfig) -> Counts:
         from secondlook.records.predictions import Counts
@@ -147,5 +134,5 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
         endpoint = EndpointHook(str(self.endpoint_name), self.aws_conn_id, self.region_name)
         labels = len(self.labels) if self.labels is not None else None
         model = EndpointModel(endpoint, str(self.model), labels=labels)
-        rule = FailureRule(float(self.max_failure_share))
-        return PartScorer(ImageScorer(self.store, model), model, rule, int(self.concurrency))
+        rule = FailureRule(self._settings.max_failure_share)
+        return PartScorer(ImageScorer(self.store, model), model, rule, self._settings.concurrency)

@@ -9,9 +9,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator
+from secondlook.settings import ServingSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from airflow.sdk import Context
 
@@ -36,10 +37,10 @@ class ScoredNightOperator(SecondLookOperator):
     :param night: ``YYYY-MM-DD`` (templated).
     :param model: id of the model that scored (templated).
     :param shards: what :class:`NightPlanOperator` returned; None for a night in one piece (templated).
-    :param part_size: images per part file (templated).
+    :param serving: the size of parts: a section or its keys (templated).
     """
 
-    template_fields = (*SecondLookOperator.template_fields, "night", "model", "shards", "part_size")
+    template_fields = (*SecondLookOperator.template_fields, "night", "model", "shards", "serving")
     ui_color = "#dbe9f6"
 
     def __init__(
@@ -47,18 +48,17 @@ class ScoredNightOperator(SecondLookOperator):
         *,
         night: str,
         model: str,
+        serving: ServingSettings | Mapping[str, Any] | str,
         shards: Sequence[dict[str, Any]] | Any = None,
-        part_size: int | str = 500,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.night = night
         self.model = model
         self.shards = shards
-        self.part_size = part_size
+        self.serving = self.check_section("serving", serving, ServingSettings)
         self.check_text("night", night, NIGHT)
         self.check_text("model", model)
-        self.check_number("part_size", part_size, minimum=1)
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Read every part once."""
@@ -66,7 +66,8 @@ class ScoredNightOperator(SecondLookOperator):
         from secondlook.scoring.shards import shards_of
 
         images = NightImages(self.store, self.layout, str(self.night))
-        predictions = NightPredictions(self.store, self.layout, images, str(self.model), int(self.part_size))
+        size = self.check_section("serving", self.serving, ServingSettings).part_size
+        predictions = NightPredictions(self.store, self.layout, images, str(self.model), size)
         result = predictions.conclude(shards_of(self.shards))
         tell = self.log.warning if result["quarantined"] else self.log.info
         tell(

@@ -11,7 +11,7 @@ from secondlook import names
 from secondlook.layout import check_night
 from secondlook.operators.waiting import WaitingOperator
 from secondlook.runtime.links import TrainingJobLink
-from secondlook.runtime.task_state import keep_state, kept_state
+from secondlook.runtime.task_state import Wait, keep_state, kept_state
 from secondlook.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -19,18 +19,14 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from secondlook.jobs.turn import Busy
-    from secondlook.runtime.task_state import Wait
     from secondlook.training import ModelCard
     from secondlook.training.recipe import TrainingRecipe
 
 
 @dataclass(frozen=True)
 class TrainState:
-    """The jobs to bring to their end and the champion that they start from, once it is this night's turn.
-
-    Before that: the other challenger that is waited for, until when (Unix time), and the one that is not
-    waited for any more.
+    """The night's jobs and the champion that they start from, once it is its turn; before that the other
+    challenger that it waits for, until when (Unix time), and the one that it has given up waiting for.
     """
 
     jobs: tuple[str, ...] = ()
@@ -46,8 +42,8 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
     New answers are the reviewed manifests of all nights that neither the champion nor its ancestors have
     learned; with too few of them the task is skipped and they wait. A share of them, chosen by a hash of the
     address, is never trained on but validates, beside the bootstrap's validation images. The control arm
-    trains as many steps from the same parent on old images only, so that more training is not mistaken for
-    learning from people; it runs after the challenger in the same task.
+    trains as many steps on old images only, so that more training is not mistaken for learning from people;
+    it runs after the challenger in the same task.
 
     Nights that train side by side take turns (:class:`secondlook.jobs.turn.ChallengerTurn`): a night whose
     turn it is not waits, then mixes again what there is, from the champion of that moment.
@@ -107,7 +103,7 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
                 given_up=state.given_up,
             )
             if isinstance(turn, Busy):
-                return self._wait_for(turn, state, training)
+                return self._wait_for(turn.challenger.challenger, state, training)
             state = TrainState(turn.jobs, turn.parent)
             keep_state(context, state)
         running = jobs.bring_to_end(state.jobs)
@@ -121,9 +117,9 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
         if state.jobs:
             return super().timed_out(state, what)
         self.log.warning(
-            "%s is still not decided: night %s trains without waiting any longer. Look at the run that made "
-            "it; the one of the two that is promoted second will be skipped.",
-            *(state.waited_for, self.night),
+            "%s is still not decided: this night trains without waiting any longer. Look at the run that "
+            "made it; the one of the two that is promoted second will be skipped.",
+            state.waited_for,
         )
         return replace(state, given_up=state.waited_for)
 
@@ -137,27 +133,18 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
         answers = learning.new_answers()
         if len(answers.lines) < training.min_new_answers:
             raise AirflowSkipException(
-                f"There are {len(answers.lines)} answers that the champion has not learned and training "
-                f"starts at {training.min_new_answers}: nothing is trained tonight, the answers wait for the "
-                "next night."
+                f"There are {len(answers.lines)} answers that the champion has not learned, and training "
+                f"starts at {training.min_new_answers}: the answers wait for the next night."
             )
         drawn = learning.draw(answers, training)
         key = f"Task {self.task_id}: training.hyperparameters"
         given = checked_hyperparameters(training.hyperparameters, key=key, image=parent.image)
         return challenger_recipes(parent, drawn, answers.manifests, given)
 
-    def _wait_for(self, busy: Busy, state: TrainState, training: TrainingSettings) -> Wait[TrainState]:
+    def _wait_for(self, other: str, state: TrainState, training: TrainingSettings) -> Wait[TrainState]:
         from secondlook.triggers.challenger import ChallengerTrigger
 
-        other, now = busy.challenger, self.clock()
-        known = state.waited_for == other.challenger
-        until = state.until if known else now + training.challenger_timeout_seconds
-        self.log.info(
-            "Night %s waits until %s of night %s is decided, for %.0f s at most. It %s. No action needed. If "
-            "that run is dead, delete %s to unblock this one.",
-            *(self.night, other.challenger, other.night, until - now, busy.standing.value),
-            self.layout.uri(self.layout.open_challenger()),
-        )
-        more = {"bucket": str(self.bucket), "prefix": str(self.prefix or ""), "challenger": other.challenger}
-        state = TrainState(waited_for=other.challenger, until=until, given_up=state.given_up)
-        return self.wait(ChallengerTrigger, state, training, seconds=until - now, **more)
+        until = self.clock() + training.challenger_timeout_seconds
+        if other != state.waited_for:
+            state = TrainState(waited_for=other, until=until, given_up=state.given_up)
+        return self.wait(ChallengerTrigger, state, training, state.until, challenger=other, **self.address)

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from secondlook.failures.explain import sentence_of
 from secondlook.operators.base import SecondLookOperator
-from secondlook.runtime.task_state import Wait, from_plain, to_plain
+from secondlook.runtime.task_state import Wait, Waits, from_plain, to_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.sagemaker_jobs import JobKind
     from secondlook.jobs.shared import SharedJobs
-    from secondlook.runtime.task_state import Waits
     from secondlook.triggers.polling import PollingTrigger
 
 S = TypeVar("S")
@@ -35,9 +34,8 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
 
     **Jobs.** A subclass joins a job (``self.shared``) before it starts it. Jobs are left when the wait for
     them is over, when the task fails for good, and when it is ended; that stops those that no other run uses.
-    A deployment is never interrupted: it ends by itself.
 
-    **What it does not do.** It keeps no state for the next try; see :mod:`secondlook.runtime.task_state`.
+    **What it does not do.** It interrupts no deployment, and keeps no state for the next try.
 
     :param skip: sentence with which the task is skipped, None or empty to let it run (templated).
     :param deferrable: wait in the triggerer instead of a worker slot; None: as Airflow is configured
@@ -101,28 +99,19 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         return self._shared
 
     def wait(
-        self,
-        trigger: type[PollingTrigger],
-        state: S,
-        settings: Waits,
-        *,
-        seconds: float | None = None,
-        **more: Any,
+        self, kind: type[PollingTrigger], state: S, settings: Waits, until: float | None = None, **more: Any
     ) -> Wait[S]:
-        """Return a wait as the settings have it, or for that many seconds."""
+        """Return a wait as the settings have it; ``until``, a Unix time, instead of their time limit."""
         more |= {"aws_conn_id": self.aws_conn_id, "region_name": self.region_name}
-        limit = settings.timeout_seconds if seconds is None else seconds
-        more |= {"deadline": self.clock() + limit}
         more |= {"poll_interval_seconds": settings.poll_interval_seconds}
-        return Wait(trigger(**more), state)
+        return Wait(kind(deadline=until or self.clock() + settings.timeout_seconds, **more), state)
 
     def wait_for_jobs(self, names: list[str], state: S, settings: Waits) -> Wait[S]:
         """Return a wait for jobs that the task has joined. See :meth:`wait`."""
         from secondlook.triggers.jobs import JobsTrigger
 
-        place: dict[str, Any] = {"bucket": str(self.bucket), "prefix": str(self.prefix or "")}
         shared = self.shared.to_record()
-        return self.wait(JobsTrigger, state, settings, names=names, shared=shared, **place)
+        return self.wait(JobsTrigger, state, settings, names=names, shared=shared, **self.address)
 
     def _visit(self, context: Context, event: dict[str, Any]) -> None:
         """Begin to use jobs, or go on using those that the event of a wait names."""
@@ -139,10 +128,9 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
             while isinstance(step := self.advance(context, state), Wait):
                 self.shared.end_if_abandoned()
                 step.trigger.state = to_plain(step.state)
+                self.log.info("Waiting for %s%s.", step.trigger.what, " in the triggerer" * self.deferrable)
                 if self.deferrable:
-                    self.log.info("Waiting for %s in the triggerer.", step.trigger.what)
                     self.defer(trigger=step.trigger, method_name="execute_complete")
-                self.log.info("Waiting for %s.", step.trigger.what)
                 step.trigger.sagemaker = self.sagemaker
                 event = step.trigger.wait(self.clock, self.pause, self.shared.end_if_abandoned)
                 state = self._after(event)

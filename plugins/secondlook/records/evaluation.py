@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.records.content import replaced
 from secondlook.records.holdout import collect, stored_predictions, transform_manifest
 from secondlook.records.models import record_verdict
 from secondlook.records.training_data import TrainingDataReader, trained_images
+from secondlook.scoring.transform_spec import TransformSpec
 from secondlook.training import ScoredModel, compare
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from secondlook.detection import Prediction
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
-    from secondlook.runtime.task_log import Log
-    from secondlook.training import Comparison, PromotionRule
+    from secondlook.settings import EvaluationSettings
+    from secondlook.training import PromotionRule
 
 
 class NoHoldoutError(SecondLookError):
@@ -56,12 +57,13 @@ class Evaluation:
     """
 
     def __init__(
-        self, store: ObjectStore, layout: Layout, version: str, labels: tuple[str, ...], log: Log
+        self, store: ObjectStore, layout: Layout, version: str, labels: tuple[str, ...], log: Any
     ) -> None:
         self._store = store
         self._layout = layout
         self._version = version
         self._labels = labels
+        self._log = log
         self.lines, _, self.content = TrainingDataReader(store, layout, labels, log).holdout(version)
         if not self.lines:
             manifest, uploads = layout.holdout_manifest(version), layout.holdout_slice(version, "<slice>")
@@ -97,9 +99,13 @@ class Evaluation:
                     "without them."
                 )
 
-    def is_answered_by(self, model: str) -> bool:
-        """Whether a model has answered about exactly this holdout."""
-        return self._stored(model) is not None
+    def without_answers(self, models: Sequence[str]) -> list[str]:
+        """Return the models that have not answered about exactly this holdout."""
+        missing = [model for model in models if self._stored(model) is None]
+        for model in models:
+            if model not in missing:
+                self._log.info("Model %s has answered for this holdout before.", model)
+        return missing
 
     def write_input(self, model: str) -> str:
         """Write the manifest of a model's batch transform, and return its key."""
@@ -111,10 +117,15 @@ class Evaluation:
         """Gather the outputs of a model's batch transform. Raises like :func:`holdout.collect`."""
         collect(self._store, self._layout, self._version, model, self.lines, self.content)
 
-    def compare(self, models: Sequence[str], rule: PromotionRule) -> tuple[Comparison, str]:
-        """Compare challenger, champion and, if there is one, control; return the comparison and its address.
+    def compare(self, models: Sequence[str], rule: PromotionRule) -> dict[str, Any]:
+        """Compare challenger, champion and, if there is one, control.
 
-        It is written, and its verdict into the challenger's card.
+        The comparison is written, and its verdict into the challenger's card.
+
+        Returns
+        -------
+        dict
+            ``{"challenger", "champion", "promote", "reason", "comparison"}``, the last being its address.
         """
         challenger, champion, *control = (ScoredModel(model, self._stored(model) or ()) for model in models)
         comparison = compare(
@@ -128,9 +139,24 @@ class Evaluation:
         )
         key = self._layout.comparison(self._version, comparison.challenger)
         self._store.write(key, comparison.to_json())
-        verdict = comparison.verdict(self._layout.uri(key))
-        record_verdict(self._store, self._layout, comparison.challenger, verdict)
-        return comparison, self._layout.uri(key)
+        uri = self._layout.uri(key)
+        record_verdict(self._store, self._layout, comparison.challenger, comparison.verdict(uri))
+        self._log.info("Promote: %s. %s", comparison.promote, comparison.reason)
+        result = {name: getattr(comparison, name) for name in ("challenger", "champion", "promote", "reason")}
+        return {**result, "comparison": uri}
 
     def _stored(self, model: str) -> list[Prediction] | None:
         return stored_predictions(self._store, self._layout, self._version, model, self.content)
+
+
+def transform_spec(
+    layout: Layout, version: str, model: str, model_resource: str, settings: EvaluationSettings
+) -> TransformSpec:
+    """Return what the batch transform of a holdout by a model is to do."""
+    return TransformSpec(
+        model_resource=model_resource,
+        manifest_uri=layout.uri(layout.evaluation_input(version, model)),
+        output_uri=layout.uri(layout.evaluation(version, model)),
+        instance_type=settings.instance_type,
+        max_concurrent=settings.max_concurrent_transforms,
+    )
