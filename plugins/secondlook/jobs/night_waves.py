@@ -78,7 +78,7 @@ class NightWaves:
         JobFailedError
             The job that this task waited for failed, and its failure says nothing about an image.
         OutputMissingError
-            A job has not written what it was asked for, or an earlier output is gone.
+            A job has not written an image's output, or an earlier output is gone.
         """
         while True:
             wave = self._transform.open_wave(self._inputs)
@@ -204,7 +204,7 @@ def _undecodable(job: JobState) -> Absent:
 
 
 def _output_missing(collected: Collected, last: JobState) -> OutputMissingError:
-    said = "is Completed" if last.succeeded else "was not asked about it again"
+    said = "is Completed" if last.succeeded else "did not hold that image"
     return OutputMissingError(
         f"The batch transform {last.name} {said}, but there is no output of {collected.first}: restore its "
         "output, or trigger the night by hand with scoring = endpoint."

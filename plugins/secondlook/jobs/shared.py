@@ -116,7 +116,7 @@ class SharedJobs:
         return self.leave(*self.names, stop=stop)
 
     def abandon(self) -> None:
-        """Leave every job because the task is ended: nobody else would stop them, and they cost money."""
+        """Leave every job because the task is ended: left alone they would run on, and cost money."""
         self.is_abandoned = True
         self.leave_all(stop=True)
 
@@ -183,7 +183,7 @@ class SharedJobs:
         return jobs
 
     def is_usable(self, name: str, job: JobState | None) -> bool:
-        """Whether a job can be started, or waited for: it has not ended, and nobody is stopping it."""
+        """Whether a job can be started, or waited for: it has not ended, and is not being stopped."""
         if job is None:
             return True
         if not job.active or job.stopping:

@@ -1,4 +1,4 @@
-"""A person's word on a challenger that has won, kept where every later run sees it."""
+"""Let a person approve a challenger that has won, and keep the answer where every later run sees it."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class NightPlanOperator(SecondLookOperator):
     The images are listed as a stream. Pushes the XCom ``scoring`` (``endpoint`` or ``transform``).
 
     A backfill run never deploys, so it is always scored by batch transform. Its night is skipped when it has
-    no images, as archives have gaps; the scheduled night fails, as somebody has to see to its upload.
+    no images, as archives have gaps; the scheduled night fails, because its upload is missing.
 
     Before it looks at any image it checks that the run can mean what it was given: a night that is over (see
     :func:`secondlook.nights.check_run`), a review policy that there is, and the labels that the champion was

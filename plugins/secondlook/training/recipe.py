@@ -22,7 +22,7 @@ CHANNELS = ("train", "validation")
 
 
 class StoredRecipe(JsonDocument):
-    """What a job is asked to do, and the card that its model will get; written before the job starts."""
+    """What a job is to do, and the card that its model will get; written before the job starts."""
 
     request: dict[str, Any]
     card: ModelCard
