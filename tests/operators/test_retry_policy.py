@@ -18,7 +18,9 @@ from botocore.config import Config
 from secondlook.failures.retry_policy import SecondLookRetryPolicy
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 from secondlook.jobs.failure import JobFailedError, job_failed
+from secondlook.jobs.shared import SharedJobs, new_visit
 from tests.operators.test_deploy import damaged, of_stub
+from tests.support.airflow import TaskInstance
 
 CONNECTION = "AIRFLOW_CONN_AWS_DEFAULT"
 
@@ -165,9 +167,9 @@ def operator_job(operator: Any, status: str, reason: str) -> JobFailedError:
     """What the operator raises about a job that SageMaker reports like this."""
     from secondlook.hooks.sagemaker_jobs import JobState
 
-    return job_failed(
-        operator.sagemaker, "training", JobState("second-look-job", status, reason), operator.log
-    )
+    place = (operator.store, operator.layout, operator.sagemaker, operator.log)
+    shared = SharedJobs(new_visit("training", TaskInstance()), *place)
+    return job_failed(shared, JobState("second-look-job", status, reason))
 
 
 def test_a_service_that_is_away_is_tried_again_later_and_later(

@@ -12,6 +12,11 @@ class SecondLookError(Exception):
 
     passing: bool | None = None
 
+    def __init__(self, message: str, *, passing: bool | None = None) -> None:
+        super().__init__(message)
+        if passing is not None:
+            self.passing = passing
+
 
 class SettingsError(SecondLookError):
     """A deployment setting is missing, malformed or contradicts another one."""

@@ -19,10 +19,6 @@ _UNUSABLE = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 class EndpointRollbackError(SecondLookError):
     """The update was rolled back: the endpoint answers, but with the old model."""
 
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
 
 class EndpointContestedError(SecondLookError):
     """Other runs put other models into service again and again."""
@@ -32,10 +28,6 @@ class EndpointContestedError(SecondLookError):
 
 class EndpointFailedError(SecondLookError):
     """The endpoint is not in service."""
-
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from secondlook.failures.job_reasons import is_data_fault, reason_passes, repeat
 from secondlook.jobs.names import attempt_of
 
 if TYPE_CHECKING:
-    from secondlook.hooks.sagemaker import SageMaker
-    from secondlook.hooks.sagemaker_jobs import JobKind, JobState
+    from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.jobs.shared import SharedJobs
 
 LOG_LINES = 20
@@ -34,17 +33,9 @@ class WaitTimeoutError(SecondLookError):
     was stopped, and starting it once more would cost as much again.
     """
 
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
 
 class WaitFailedError(SecondLookError):
     """The triggerer could not look any more; the job or deployment goes on."""
-
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
 
 
 class JobFailedError(SecondLookError):
@@ -53,16 +44,13 @@ class JobFailedError(SecondLookError):
     Missing capacity and faults of the service pass, anything else is about the data or the settings.
     """
 
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
 
-
-def job_failed(sagemaker: SageMaker, kind: JobKind, job: JobState, log: Any) -> JobFailedError:
+def job_failed(shared: SharedJobs, job: JobState) -> JobFailedError:
     """Log the end of the job's own log and return the error with the service's reason."""
-    lines = sagemaker.log_tail(kind, job.name, SEARCHED_LINES)
+    kind = shared.kind
+    lines = shared.sagemaker.log_tail(kind, job.name, SEARCHED_LINES)
     for line in lines[-LOG_LINES:]:
-        log.error("%s: %s", job.name, line)
+        shared.log.error("%s: %s", job.name, line)
     reason = job.failure_reason.strip().rstrip(".") or "no reason given"
     passing = job.status == "Failed" and reason_passes(reason)
     advice = PASSES if passing else FAILED

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from secondlook.hooks.s3 import ObjectStore
-    from secondlook.hooks.sagemaker import SageMaker
     from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.jobs.shared import SharedJobs
     from secondlook.layout import Layout
@@ -41,23 +40,14 @@ class NightWaves:
         The night and the model.
     inputs
         Hash of the night's images and versions.
-    sagemaker
-        The service that runs the jobs.
     shared
         The jobs that this task uses.
-    log
-        The task's log.
     """
 
-    def __init__(
-        self, transform: NightTransform, inputs: str, sagemaker: SageMaker, shared: SharedJobs, log: Any
-    ) -> None:
+    def __init__(self, transform: NightTransform, inputs: str, shared: SharedJobs) -> None:
         self._transform = transform
-        self._uri = transform.uri
         self._inputs = inputs
-        self._sagemaker = sagemaker
         self._shared = shared
-        self._log = log
 
     def next(
         self, base_name: Callable[[Wave], str], *, wave_waited_for: int, job_waited_for: str
@@ -103,8 +93,8 @@ class NightWaves:
         output = self._transform.output_folder(self._inputs, wave, name)
         return TransformSpec(
             model_resource=model_resource,
-            manifest_uri=self._uri(wave.manifest),
-            output_uri=self._uri(output),
+            manifest_uri=self._transform.uri(wave.manifest),
+            output_uri=self._transform.uri(output),
             instance_type=settings.instance_type,
             max_concurrent=settings.max_concurrent_transforms,
         )
@@ -134,7 +124,7 @@ class NightWaves:
         if verdict is Verdict.OUTPUT_LOST:
             raise _output_missing(collected, last)
         # Made, and with it the job's own words logged, whether it is raised or not.
-        fault = None if last.succeeded else job_failed(self._sagemaker, "transform", last, self._log)
+        fault = None if last.succeeded else job_failed(self._shared, last)
         if verdict is Verdict.REFUSED:
             return self._quarantine(wave, _refused(refusing[-1]), job=refusing[-1].name)
         if verdict is Verdict.UNPROVED and self._transform.decodes_nothing(self._inputs):

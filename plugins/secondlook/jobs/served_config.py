@@ -20,10 +20,6 @@ class OtherModelServedError(SecondLookError):
     An update under way may still be rolled back, so that passes; one that is done does not.
     """
 
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
 
 class ServedConfig:
     """Watches that one endpoint config answers all the while.

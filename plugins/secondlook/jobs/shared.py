@@ -66,9 +66,11 @@ class SharedJobs:
         self.names: list[str] = list(record["names"])
         self.is_abandoned = False
         self._left: list[str] = []
+        self.store = store
+        self.layout = layout
+        self.sagemaker = sagemaker
+        self.log = log
         self._users = JobUsers(store, layout, self.kind)
-        self._sagemaker = sagemaker
-        self._log = log
 
     def to_record(self) -> dict[str, Any]:
         """Return what another process needs to go on, or to leave the jobs, as plain JSON."""
@@ -106,7 +108,7 @@ class SharedJobs:
         JobsNotLeftError
             Some could not be left, or not be stopped.
         """
-        going_on = leave_jobs(self._users, self._sagemaker, names, self.user, self._log, stop=stop)
+        going_on = leave_jobs(self._users, self.sagemaker, names, self.user, self.log, stop=stop)
         self._left += [name for name in names if name in self.names]
         self.names = [name for name in self.names if name not in names]
         return going_on
@@ -147,7 +149,7 @@ class SharedJobs:
                 try:
                     self.leave_all(stop=False)
                 except SecondLookError as another:
-                    self._log.warning("%s", another)
+                    self.log.warning("%s", another)
             raise
 
     def free_name(self, base_name: str) -> str:
@@ -162,11 +164,11 @@ class SharedJobs:
         """
         for attempt in range(1, MAX_ATTEMPTS + 1):
             name = name_of_attempt(base_name, attempt)
-            job = self._sagemaker.job(self.kind, name)
+            job = self.sagemaker.job(self.kind, name)
             if (job is not None and job.succeeded) or self.is_usable(name, job):
                 return name
             status = job.status if job is not None and not job.active else "being stopped"
-            self._log.info("The %s job %s is %s: its name is used up.", self.kind, name, status)
+            self.log.info("The %s job %s is %s: its name is used up.", self.kind, name, status)
         raise TooManyAttemptsError(
             f"{MAX_ATTEMPTS} {self.kind} jobs called {base_name} have failed: see the log of the last, "
             "correct the settings or the data; a change of either gives the job a new name."
@@ -176,7 +178,7 @@ class SharedJobs:
         """Return all jobs that :meth:`free_name` has found names for, in their order."""
         jobs = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
-            job = self._sagemaker.job(self.kind, name_of_attempt(base_name, attempt))
+            job = self.sagemaker.job(self.kind, name_of_attempt(base_name, attempt))
             if job is None:
                 break
             jobs.append(job)
@@ -191,13 +193,13 @@ class SharedJobs:
         if self._users.read(name).stopping is None:
             return True
         # The task that wrote it died, or lost the network, before SageMaker heard of it; or it is on its way.
-        self._sagemaker.stop_job(self.kind, name)
+        self.sagemaker.stop_job(self.kind, name)
         return False
 
     def _enter(self, name: str) -> bool:
         if self._users.enter(name, self.user):
             return True
-        job = self._sagemaker.job(self.kind, name)
+        job = self.sagemaker.job(self.kind, name)
         if job is None:
             return self._users.enter(name, self.user, never_started=True)
         self.is_usable(name, job)

@@ -14,11 +14,8 @@ from secondlook.training.recipe import CHANNELS, StoredRecipe
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from secondlook.hooks.s3 import ObjectStore
-    from secondlook.hooks.sagemaker import SageMaker
     from secondlook.hooks.sagemaker_jobs import JobState
     from secondlook.jobs.shared import SharedJobs
-    from secondlook.layout import Layout
     from secondlook.settings import TrainingSettings
     from secondlook.training import ModelCard
     from secondlook.training.recipe import TrainingRecipe
@@ -40,44 +37,24 @@ class TrainingJobs:
 
     Parameters
     ----------
-    store
-        The deployment's bucket.
-    layout
-        Where things lie in it.
-    sagemaker
-        The service that trains.
     shared
         The jobs that this task uses.
-    log
-        The task's log.
     settings
         Where the jobs run.
     role_arn
         Role that they run under.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        layout: Layout,
-        sagemaker: SageMaker,
-        shared: SharedJobs,
-        log: Any,
-        settings: TrainingSettings,
-        role_arn: str,
-    ) -> None:
-        self._store = store
-        self._layout = layout
-        self._sagemaker = sagemaker
-        self._shared = shared
-        self._log = log
+    def __init__(self, shared: SharedJobs, settings: TrainingSettings, role_arn: str) -> None:
+        self.shared = shared
+        self._store, self._layout = shared.store, shared.layout
         self._settings = settings
         self._role_arn = role_arn
 
     def free_name(self, recipe: TrainingRecipe) -> str:
         """Return the name of the job that is to do this. Raises like :meth:`SharedJobs.free_name`."""
         place = (self._role_arn, self._settings.instance_type, self._layout.uri(self._layout.models()))
-        return self._shared.free_name(recipe.base_name(*place))
+        return self.shared.free_name(recipe.base_name(*place))
 
     def write(self, name: str, recipe: TrainingRecipe) -> None:
         """Write down what the job is to do; it may start from then on."""
@@ -103,17 +80,17 @@ class TrainingJobs:
             Another run is stopping one, or this task has been ended.
         """
         for name in names:
-            job = self._sagemaker.job("training", name)
+            job = self.shared.sagemaker.job("training", name)
             if job is None:
-                self._shared.join(name)
-                self._sagemaker.start_training(self._recipe(name).request)
-                self._log.info("Training job %s is started.", name)
+                self.shared.join(name)
+                self.shared.sagemaker.start_training(self._recipe(name).request)
+                self.shared.log.info("Training job %s is started.", name)
                 return name
             if job.active:
-                self._shared.join(name)
+                self.shared.join(name)
                 return name
             if not job.succeeded:
-                raise job_failed(self._sagemaker, "training", job, self._log)
+                raise job_failed(self.shared, job)
             self._write_card(job)
         return None
 
@@ -123,17 +100,19 @@ class TrainingJobs:
         Meanwhile more answers may have come in, and a fresh recipe would start a second, different job
         beside it.
         """
-        found = [self._sagemaker.job("training", name) for name in names]
+        found = [self.shared.sagemaker.job("training", name) for name in names]
         running = [job for job in found if job is not None and job.active]
-        if not running or not all(self._shared.is_usable(job.name, job) for job in running):
+        if not running or not all(self.shared.is_usable(job.name, job) for job in running):
             return False
-        self._log.info("Training job %s of an earlier try is still running: waiting for it.", running[0].name)
+        self.shared.log.info(
+            "Training job %s of an earlier try is still running: waiting for it.", running[0].name
+        )
         return True
 
     def is_being_stopped(self, name: str) -> bool:
         """Whether a job still runs, but has been stopped."""
-        job = self._sagemaker.job("training", name)
-        return job is not None and job.active and not self._shared.is_usable(name, job)
+        job = self.shared.sagemaker.job("training", name)
+        return job is not None and job.active and not self.shared.is_usable(name, job)
 
     def result(self, names: Sequence[str]) -> dict[str, Any]:
         """Return addresses and counts of the first job's model, and of the control's if there is one."""

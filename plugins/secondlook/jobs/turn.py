@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.records.challenger import ChallengerBook
@@ -57,41 +57,21 @@ class ChallengerTurn:
 
     Parameters
     ----------
-    store
-        The deployment's bucket.
-    layout
-        Where things lie in it.
-    sagemaker
-        The service that trains.
     jobs
         The training jobs of this task.
-    log
-        The task's log.
     run
         The Airflow run, ``dag_id/run_id``: a retry and a clear keep it.
     night
         Its night.
     """
 
-    def __init__(
-        self,
-        store: ObjectStore,
-        layout: Layout,
-        sagemaker: SageMaker,
-        jobs: TrainingJobs,
-        log: Any,
-        *,
-        run: str,
-        night: str,
-    ) -> None:
-        self._store = store
-        self._layout = layout
+    def __init__(self, jobs: TrainingJobs, *, run: str, night: str) -> None:
+        shared = jobs.shared
+        self._store, self._layout, self._log = shared.store, shared.layout, shared.log
         self._jobs = jobs
-        self._log = log
         self._run = run
         self._night = night
-        self._book = ChallengerBook(store, layout, sagemaker)
-        self.uri = self._book.uri
+        self._book = ChallengerBook(shared.store, shared.layout, shared.sagemaker)
 
     def take(
         self,
@@ -136,14 +116,20 @@ class ChallengerTurn:
             if self._claim(turn, named, seen):
                 return turn
         raise ChallengerBusyError(
-            f"{CLAIM_ATTEMPTS} times another run wrote {self.uri} first: the next try looks again."
+            f"{CLAIM_ATTEMPTS} times another run wrote {self._book.uri} first: the next try looks again."
         )
 
     def _say_what_is_waited_for(self, busy: Busy) -> None:
         self._log.info(
             "Night %s waits until %s of night %s is decided. It %s. No action needed. If that run is dead, "
             "delete %s to unblock this one.",
-            *(self._night, busy.challenger.challenger, busy.challenger.night, busy.standing.value, self.uri),
+            *(
+                self._night,
+                busy.challenger.challenger,
+                busy.challenger.night,
+                busy.standing.value,
+                self._book.uri,
+            ),
         )
 
     def _card(self, champion: str) -> ModelCard:

@@ -22,10 +22,6 @@ if TYPE_CHECKING:
 class JobsNotLeftError(SecondLookError):
     """Some jobs could not be left, or not be stopped; one sentence names them all."""
 
-    def __init__(self, message: str, *, passing: bool) -> None:
-        super().__init__(message)
-        self.passing = passing
-
 
 class JobUsers:
     """The records of the users of one kind of jobs, ``jobs/<kind>/<name>.json``, swapped atomically.

@@ -96,8 +96,7 @@ class SageMakerBootstrapTrainingOperator(WaitingOperator[BootstrapState]):
     def _jobs(self) -> TrainingJobs:
         from secondlook.jobs.training import TrainingJobs
 
-        place = (self.store, self.layout, self.sagemaker, self.shared, self.log)
-        return TrainingJobs(*place, self._settings(), self.execution_role_arn)
+        return TrainingJobs(self.shared, self._settings(), self.execution_role_arn)
 
     def _recipe(self) -> TrainingRecipe:
         from secondlook.records.packed import read_packed

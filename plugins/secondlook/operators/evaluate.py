@@ -111,7 +111,7 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
         evaluation = self._evaluation(self._card(self.challenger))
         for model, job in found.items():
             if job is not None and not job.succeeded:
-                raise job_failed(self.sagemaker, "transform", job, self.log)
+                raise job_failed(self.shared, job)
             evaluation.collect(model)
         rule = PromotionRule(section.min_images, section.min_delta, section.max_slice_loss)
         return evaluation.compare(state.models, rule)

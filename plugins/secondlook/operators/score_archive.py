@@ -110,7 +110,7 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
         from secondlook.training import ServableModel
 
         model = ServableModel(state.model, state.artifact, state.image, self.execution_role_arn)
-        waves = NightWaves(self._transform(state.model), state.inputs, self.sagemaker, self.shared, self.log)
+        waves = NightWaves(self._transform(state.model), state.inputs, self.shared)
         following = waves.next(
             lambda wave: names.transform_job_name(
                 names.ARCHIVE_PREFIX, model.resource_name, self.layout.uri(wave.manifest)

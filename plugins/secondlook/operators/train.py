@@ -92,12 +92,11 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
         from secondlook.jobs.turn import Busy, ChallengerTurn, Turn
 
         training, ti = self.check_section("training", self.training, TrainingSettings), context["ti"]
-        place, role = (self.store, self.layout, self.sagemaker), self.execution_role_arn
-        jobs = TrainingJobs(*place, self.shared, self.log, training, role)
+        jobs = TrainingJobs(self.shared, training, self.execution_role_arn)
         if not state.jobs:
             run, night = f"{ti.dag_id}/{ti.run_id}", check_night(str(self.night))
             kept = kept_state(context, TrainState)
-            turn = ChallengerTurn(*place, jobs, self.log, run=run, night=night).take(
+            turn = ChallengerTurn(jobs, run=run, night=night).take(
                 lambda parent: self._recipes(parent, training),
                 earlier=Turn(kept.parent, kept.jobs) if kept else None,
                 given_up=state.given_up,
