@@ -38,8 +38,7 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
     **What it does not do.** It interrupts no deployment, and keeps no state for the next try.
 
     :param skip: sentence with which the task is skipped, None or empty to let it run (templated).
-    :param deferrable: wait in the triggerer instead of a worker slot; None: as Airflow is configured
-        (``[operators] default_deferrable``).
+    :param deferrable: wait in the triggerer instead of a worker slot; None: as Airflow is configured.
     """
 
     template_fields = (*SecondLookOperator.template_fields, "skip")
@@ -127,13 +126,13 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
             state = begin(context)
             while isinstance(step := self.advance(context, state), Wait):
                 self.shared.end_if_abandoned()
-                step.trigger.state = to_plain(step.state)
-                self.log.info("Waiting for %s%s.", step.trigger.what, " in the triggerer" * self.deferrable)
+                trigger, where = step.trigger, "triggerer" if self.deferrable else "worker"
+                trigger.state = to_plain(step.state)
+                self.log.info("Waiting for %s in the %s.", trigger.what, where)
                 if self.deferrable:
-                    self.defer(trigger=step.trigger, method_name="execute_complete")
-                step.trigger.sagemaker = self.sagemaker
-                event = step.trigger.wait(self.clock, self.pause, self.shared.end_if_abandoned)
-                state = self._after(event)
+                    self.defer(trigger=trigger, method_name="execute_complete")
+                trigger.sagemaker = self.sagemaker
+                state = self._after(trigger.wait(self.clock, self.pause, self.shared.end_if_abandoned))
             return step
 
     def _after(self, event: dict[str, Any]) -> S:
