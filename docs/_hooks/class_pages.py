@@ -22,6 +22,7 @@ Hooks over boto3. Each takes an Airflow connection of type *Amazon Web Services*
 """
 
 
+HOOK_NAMES = ("Hook", "ObjectStore", "SageMaker", "SageMakerJobs")
 # A search should find a page that explains a word before a signature that contains it.
 SEARCHED_LAST = "---\nsearch:\n  boost: 0.2\n---"
 
@@ -38,11 +39,14 @@ def operators(root: Path) -> str:
 def hooks(root: Path) -> str:
     """Return the page of the hooks."""
     return (
-        "\n\n".join([SEARCHED_LAST, HOOKS, *_entries(root, "hooks", "Hook", base=False, members=True)]) + "\n"
+        "\n\n".join([SEARCHED_LAST, HOOKS, *_entries(root, "hooks", HOOK_NAMES, base=False, members=True)])
+        + "\n"
     )
 
 
-def _entries(root: Path, room: str, ending: str, *, base: bool, members: bool = False) -> Iterator[str]:
+def _entries(
+    root: Path, room: str, ending: str | tuple[str, ...], *, base: bool, members: bool = False
+) -> Iterator[str]:
     for path in sorted((root / "plugins" / "secondlook" / room).rglob("*.py")):
         if (path.stem in {"base", "waiting"}) is not base and ending == "Operator":
             continue

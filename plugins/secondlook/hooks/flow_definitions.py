@@ -107,7 +107,7 @@ class FlowDefinitionHook:
         if str(existing.get("UiTemplate", {}).get("ContentSha256", "")).lower() != sha256:
             raise ReviewSetupError(
                 f"The worker template {name} in {self.service.place} has another content than the file, so "
-                "somebody else made it: delete it, or set another name in the setting flow_definition."
+                "another deployment made it: delete it, or set another name in the setting flow_definition."
             )
         return str(existing["HumanTaskUiArn"])
 

@@ -1,7 +1,7 @@
 """SageMaker's control plane in plain records: models, endpoint configs, endpoints; jobs by inheritance.
 
 Names are promises: each holds a hash of what the resource is made of, so "already exists" means that the work
-is done. It is looked at and compared all the same, because somebody else may have taken the name.
+is done. It is looked at and compared all the same, because another deployment may have taken the name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class EndpointState:
 
     :ivar status: SageMaker's word, such as ``InService``.
     :ivar config: The endpoint config that answers requests.
-    :ivar failure_reason: Why the last deployment failed, empty if it did not or nobody says.
+    :ivar failure_reason: Why the last deployment failed, empty if it did not or SageMaker does not say.
     :ivar pending: The endpoint config that an update is about to put in its place, empty without one.
     """
 
@@ -53,7 +53,18 @@ class TaggedResource:
 
 
 class SageMaker(SageMakerJobs):
-    """SageMaker as one Airflow connection sees it: models, endpoint configs, endpoints, and jobs."""
+    """SageMaker through one Airflow connection: models, endpoint configs, endpoints, and jobs.
+
+    What exists already is attached to after a comparison, so that a retry makes nothing twice.
+
+    .. code-block:: python
+
+        sagemaker = SageMaker("aws_default")
+        sagemaker.ensure_model("cells-1", artifact=artifact, image=image, role_arn=role)
+        spec = TransformSpec("cells-1", manifest, output, "ml.m5.xlarge")
+        sagemaker.start_transform(spec, "cells-1-tonight")
+        ended = not sagemaker.job("transform", "cells-1-tonight").active
+    """
 
     # Models and endpoint configs.
 

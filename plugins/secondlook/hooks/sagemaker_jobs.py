@@ -1,7 +1,7 @@
 """SageMaker's training and transform jobs in plain records.
 
 A job's name holds a hash of what it reads, so "already exists" means that the work is done or under way. It
-is looked at and compared all the same, because somebody else may have taken the name.
+is looked at and compared all the same, because another deployment may have taken the name.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class JobState:
 
     @property
     def stopping(self) -> bool:
-        """Whether somebody has asked the job to stop; it is still active."""
+        """Whether the job was asked to stop; it is still active."""
         return self.status == "Stopping"
 
     @property

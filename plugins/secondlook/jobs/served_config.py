@@ -38,7 +38,7 @@ class ServedConfig:
     def during(self, outcomes: Iterable[Item]) -> Iterator[Item]:
         """Yield what the endpoint answers, and look when all is there; the first time also before asking.
 
-        So whoever writes the outcomes once all are there writes one model's.
+        Outcomes that are written once all are there are one model's.
 
         Raises
         ------

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
@@ -14,6 +13,8 @@ from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator
 from secondlook.records.reviews import ReviewRecords
 from secondlook.review import Rejection, convert_loop
+from secondlook.review.manifest_summary import ManifestSummary
+from secondlook.threads import READERS, in_order
 from secondlook.training import ManifestLine, write_manifest
 
 if TYPE_CHECKING:
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from secondlook.review import Outcome
-
-# Answers are small objects; the time goes into waiting for S3.
-READERS = 8
 
 
 class OutcomesMissingError(SecondLookError):
@@ -76,8 +74,7 @@ class AugmentedManifestOperator(SecondLookOperator):
                 f"reviews of {self.night} first."
             )
         endings = [outcomes.get(line.loop) for line in ledger]
-        with ThreadPoolExecutor(READERS) as readers:
-            bodies = list(readers.map(self._reader(endings), endings))
+        bodies = list(in_order(self._reader(endings), endings, READERS))
         notes: Counter[str] = Counter()
         converted = [
             convert_loop(line, ending, body, self.labels, line.from_night or self.night, counts=notes)
@@ -131,11 +128,11 @@ class AugmentedManifestOperator(SecondLookOperator):
             "rejected": len(rejections),
         }
         rejected = jsonl.encode(rejection.to_record() for rejection in rejections)
-        summary = jsonl.canonical({**result, "codes": codes, "notes": notes}).encode()
+        summary = ManifestSummary.model_validate({**result, "codes": dict(codes), "notes": dict(notes)})
         self.store.write(self.layout.rejected(self.night), rejected)
         self.store.write(key, write_manifest(lines))
         # Last, so that a summary always tells of files that are there.
-        self.store.write(self.layout.manifest_summary(self.night), summary)
+        self.store.write(self.layout.manifest_summary(self.night), summary.to_json())
         told = ", ".join(f"{count} {code}" for code, count in sorted(codes.items()))
         self.log.info(
             "Night %s: %d manifest lines, %d rejected: %s.",

@@ -61,7 +61,7 @@ def judge(
     """Return what the model is to blame for in a part; None when its failures are the images' own.
 
     An image that cannot be decoded here is its own fault, provided that the model answers about others, which
-    ``works`` tells. None stands for an image about which nothing is known yet.
+    ``works`` tells. None is an image about which nothing is known yet.
     """
     works = cache(works)
     failed: list[Unanswered] = []
