@@ -162,6 +162,13 @@ def test_pure_rooms_import_neither_airflow_nor_an_aws_client(room: str) -> None:
     assert arrows([f"secondlook.{room}"], ["airflow", "boto3", "botocore", "aiobotocore"]) == []
 
 
+@pytest.mark.parametrize("room", [*PURE, "layout", "hooks"])
+def test_rooms_import_nothing_of_those_that_are_built_on_them(room: str) -> None:
+    above = {"records", "jobs", "launching", "operators", "sensors", "triggers", "runtime"}
+    above |= {"hooks"} - {room}
+    assert arrows([f"secondlook.{room}"], [f"secondlook.{name}" for name in above]) == []
+
+
 def test_plugins_and_dags_import_nothing_of_include_but_formats() -> None:
     found = arrows(["secondlook", "secondlook_plugin", "dags"], ["include"])
     assert [arrow for arrow in found if not within(arrow.split(" -> ")[1], "include.formats")] == []

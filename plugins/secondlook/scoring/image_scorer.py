@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from include.formats.images import content_type, decodes
 from secondlook.scoring.answers import UnusableAnswerError
@@ -12,9 +12,18 @@ from secondlook.stored import ObjectMissingError
 
 if TYPE_CHECKING:
     from secondlook.detection import Prediction
-    from secondlook.hooks.s3 import ObjectStore
     from secondlook.scoring.endpoint_model import EndpointModel
-    from secondlook.stored import StoredObject
+    from secondlook.stored import Content, StoredObject
+
+
+class Images(Protocol):
+    """Where images are, such as a :class:`secondlook.hooks.s3.ObjectStore`."""
+
+    def uri(self, key: str) -> str:
+        """Return the address of a key."""
+
+    def read(self, key: str, *, if_match: str | None = None) -> Content:
+        """Return an object of this version. Raises ObjectMissingError or StoreError."""
 
 
 class ImageScorer:
@@ -24,7 +33,7 @@ class ImageScorer:
     :param model: the model behind the endpoint.
     """
 
-    def __init__(self, store: ObjectStore, model: EndpointModel) -> None:
+    def __init__(self, store: Images, model: EndpointModel) -> None:
         self._store = store
         self._model = model
         # A decoded image may take a hundred times its file: one at a time.
