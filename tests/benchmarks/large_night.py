@@ -169,7 +169,7 @@ def _artifact() -> bytes:
 
 def measure(site: Site, night: str, images: int, *, killed: bool) -> dict[str, Any]:
     """Plan, score and join one night with the endpoint, and ask about it."""
-    where = {"night": night, "part_size": PART_SIZE}
+    where = {"night": night, "serving": {"part_size": PART_SIZE}}
     plan = site.run("plan", **where)
     scoring = {**where, "model": MODEL, "endpoint_name": ENDPOINT, "shard": _all_of(plan["result"])}
     score = site.kill_at_half(images, "score", **scoring) if killed else site.run("score", **scoring)

@@ -120,16 +120,11 @@ class ChallengerTurn:
         )
 
     def _say_what_is_waited_for(self, busy: Busy) -> None:
+        other = busy.challenger
         self._log.info(
             "Night %s waits until %s of night %s is decided. It %s. No action needed. If that run is dead, "
             "delete %s to unblock this one.",
-            *(
-                self._night,
-                busy.challenger.challenger,
-                busy.challenger.night,
-                busy.standing.value,
-                self._book.uri,
-            ),
+            *(self._night, other.challenger, other.night, busy.standing.value, self._book.uri),
         )
 
     def _card(self, champion: str) -> ModelCard:
