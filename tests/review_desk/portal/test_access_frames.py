@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.review_desk.portal.contrast import LOW_CONTRAST
 from tests.review_desk.portal.editor import Bench, Hand, box, plain_image
-from tests.review_desk.portal.test_crowd_elements import form
+from tests.review_desk.portal.forms import form
 
 both_themes = pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 LABELS = [f"class {number}" for number in range(1, 10)]

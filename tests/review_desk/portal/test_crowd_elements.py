@@ -6,25 +6,14 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.review_desk.portal.forms import form, landed
 from tests.review_desk.portal.pictures import drawn_image
 from tests.support.desk import BUCKET
 
 if TYPE_CHECKING:
     from tests.support.desk import Site
 
-SCRIPT = '<script src="https://assets.crowd.aws/crowd-html-elements.js"></script>'
 STYLES = Path(__file__).parents[3] / "include/review_desk/static/crowd/crowd.css"
-
-
-def form(content: str) -> str:
-    return f"{SCRIPT}\n<crowd-form>{content}</crowd-form>"
-
-
-def landed(flow: Any, loop: str) -> Any:
-    """answerContent in output.json."""
-    flow.ended(loop)
-    [answer] = flow.output(loop)["humanAnswers"]
-    return answer["answerContent"]
 
 
 def test_texts(make_flow: Any, open_frame: Any):

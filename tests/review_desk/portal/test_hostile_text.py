@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.review_desk.portal.forms import form
 from tests.review_desk.portal.pictures import drawn_image
-from tests.review_desk.portal.test_crowd_elements import form
 from tests.support.desk import BUCKET
 
 if TYPE_CHECKING:

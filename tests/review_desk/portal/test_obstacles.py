@@ -9,8 +9,8 @@ from playwright.sync_api import expect
 
 from include.review_desk.worker_templates.crowd import kind_of
 from include.review_desk.worker_templates.rendering import NO_LINK
+from tests.review_desk.portal.forms import form, landed
 from tests.review_desk.portal.pictures import drawn_image
-from tests.review_desk.portal.test_crowd_elements import form, landed
 from tests.review_desk.portal.visits import Framed
 from tests.review_desk.portal.words import at_work, drafted, frame, word_of
 from tests.review_desk.test_without_links import renderer

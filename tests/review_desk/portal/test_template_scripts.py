@@ -12,7 +12,7 @@ from include.review_desk.errors import BadAnswer
 from include.review_desk.work.answers import check_answer
 from include.review_desk.worker_templates.crowd import find_elements
 from tests.review_desk.portal.editor import plain_image
-from tests.review_desk.portal.test_crowd_elements import form, landed
+from tests.review_desk.portal.forms import form, landed
 from tests.support.desk import BUCKET, Site
 
 SIZE = {"height": 480, "width": 640}

@@ -9,7 +9,7 @@ from include.review_desk.context import Desk
 from include.review_desk.errors import MissingTask, TaskGone
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.work import assignment, housekeeping, outbox, standing, submission, tasks
-from tests.review_desk.test_time import clock, desk, person, sign_in, start, status
+from tests.review_desk.in_process import clock, desk, person, sign_in, start, status
 from tests.support.aws import REGION
 from tests.support.desk import ACCESS_KEY, SECRET_KEY
 from tests.support.servers import free_port

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from include.review_desk.work import assignment, standing, statistics, submission, tasks
-from tests.review_desk.test_time import clock, desk, person, start
+from tests.review_desk.in_process import clock, desk, person, start
 
 __all__ = ["clock", "desk", "person"]
 

@@ -8,7 +8,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from include.review_desk.work import assignment, housekeeping, standing, submission, tasks
 from include.review_desk.work.queue_marks import START, QueueMarks
-from tests.review_desk.test_time import clock, desk, person, sign_in, start
+from tests.review_desk.in_process import clock, desk, person, sign_in, start
 
 __all__ = ["clock", "desk", "person"]
 
