@@ -13,8 +13,8 @@ import pytest
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.module_loading import import_string
 
+from secondlook.failures.sagemaker import ResourceConflictError, SageMakerRefusedError
 from secondlook.hooks.s3 import StoreError
-from secondlook.hooks.sagemaker_errors import ResourceConflictError, SageMakerRefusedError
 from secondlook.jobs.deployment import (
     MOST_REQUESTS,
     EndpointContestedError,

@@ -88,3 +88,12 @@ def test_an_operator_has_two_storeys():
 
     assert len(operators) > 10
     assert {name: bases for name in operators if len(bases := project_bases(name, classes)) > 2} == {}
+
+
+def test_hooks_are_hooks():
+    """Each module of hooks/ has a class over a client, or is the data of one."""
+    for path in (PACKAGE / "hooks").glob("*.py"):
+        if path.name in {"__init__.py", "flow_waiters.py"}:
+            continue
+        classes = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.ClassDef)]
+        assert any(isinstance(part, ast.FunctionDef) for node in classes for part in node.body), path.name

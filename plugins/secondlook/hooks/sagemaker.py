@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from secondlook.failures.aws import error_message, is_already_there, is_not_found
-from secondlook.hooks.sagemaker_errors import ResourceConflictError, refused
+from secondlook.failures.sagemaker import ResourceConflictError, refused
 from secondlook.hooks.sagemaker_jobs import SageMakerJobs
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from botocore.exceptions import ClientError
 
 from secondlook.failures.aws import error_code, is_already_there, is_not_found
+from secondlook.failures.sagemaker import ResourceConflictError, refused
 from secondlook.hooks.clients import LogsHook, SageMakerClientHook
-from secondlook.hooks.sagemaker_errors import ResourceConflictError, refused
 from secondlook.scoring.transform_spec import transform_differences
 from secondlook.training.job_spec import training_differences
 

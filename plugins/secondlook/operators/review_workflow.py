@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook.hooks.a2i import A2IHook, ReviewSetupError
-from secondlook.hooks.bucket_cors import cors_fault
 from secondlook.hooks.flow_definitions import FlowDefinitionHook
+from secondlook.launching.cors import cors_fault
 from secondlook.names import FLOW_NAME, ROLE_ARN, human_task_ui_name
 from secondlook.operators.base import SecondLookOperator
 from secondlook.review.flow_definition import FlowDefinition

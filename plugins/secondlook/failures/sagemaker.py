@@ -1,4 +1,4 @@
-"""What SageMaker refuses, in one sentence."""
+"""Refusals by SageMaker, each explained in one sentence."""
 
 from __future__ import annotations
 
