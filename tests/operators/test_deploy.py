@@ -96,7 +96,7 @@ def test_a_damaged_artifact_is_rolled_back_and_the_old_model_goes_on_answering(
 ) -> None:
     good = project.deploy(**of_stub(project, "good")).execute(context)
     serving = good["endpoint_config"]
-    with pytest.raises(EndpointRollbackError, match=f"was rolled back: it goes on serving {serving}"):
+    with pytest.raises(EndpointRollbackError, match=f"was rolled back: it still serves {serving}"):
         project.deploy(**damaged(project)).execute(context)
     answer = aws_clients("sagemaker-runtime").invoke_endpoint(EndpointName=project.endpoint, Body=b"x")
     assert answer["ResponseMetadata"]["HTTPStatusCode"] == 200
@@ -162,7 +162,7 @@ def test_runs_that_deploy_against_each_other_end(project: Any, context: dict[str
     for _ in range(MOST_REQUESTS):
         event = deferred(project.deploy(**two, deferrable=True), context, event)
         project.deploy(**next(others)).execute(context)
-    with pytest.raises(EndpointContestedError, match="because other runs deploy, too"):
+    with pytest.raises(EndpointContestedError, match="because other runs deploy to it, too"):
         project.deploy(**two, deferrable=True).execute_complete(context, event=event)
 
 

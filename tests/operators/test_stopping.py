@@ -137,7 +137,7 @@ def test_killed_in_the_worker_it_stops_its_job_and_starts_no_other(slow: Any) ->
     assert waiting.wait(timeout=60)
     operator.on_kill()
     worker.join(timeout=60)
-    assert "This task was ended" in str(errors[0])
+    assert "This task was killed" in str(errors[0])
     assert (watch.stops, watch.starts) == (1, 1)
 
 
@@ -151,7 +151,7 @@ def test_killed_while_the_job_is_being_started_it_stops_it_all_the_same(slow: An
         start(request)
 
     operator.sagemaker.start_training = killed_meanwhile
-    with pytest.raises(JobStoppedError, match="This task was ended"):
+    with pytest.raises(JobStoppedError, match="This task was killed"):
         operator.execute(context_of("monday"))
     assert (watch.stops, watch.starts) == (1, 1)
 

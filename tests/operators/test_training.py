@@ -114,7 +114,7 @@ def test_killing_a_waiting_training_stops_its_job(ready: Any, context: dict[str,
     assert waiting.wait(timeout=60)
     operator.on_kill()
     worker.join(timeout=60)
-    assert "This task was ended" in str(errors[0])
+    assert "This task was killed" in str(errors[0])
 
 
 def test_a_retry_waits_for_the_running_job_although_more_answers_came(

@@ -136,7 +136,7 @@ def test_a_task_that_was_ended_goes_no_further(context: dict[str, Any], when: st
     operator.pause = lambda seconds: operator.on_kill()
     if when == "before it begins":
         operator.on_kill()
-    with pytest.raises(JobStoppedError, match="This task was ended"):
+    with pytest.raises(JobStoppedError, match="This task was killed"):
         operator.execute(context)
 
 

@@ -1,1 +1,1 @@
-"""A SageMaker job that several runs share: who uses it, and who stops it."""
+"""SageMaker jobs that several runs share, and whose turn it is to train."""

@@ -1,4 +1,4 @@
-"""An endpoint that several runs may deploy to: requests, and what it means that one came to nothing."""
+"""Deployments to an endpoint that several runs may update: requests, and why one failed."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from secondlook.failures.job_reasons import reason_passes
 if TYPE_CHECKING:
     from secondlook.hooks.sagemaker import EndpointState, SageMaker
 
-# Requests of one task for a deployment; more than two mean that other runs deploy against it.
+# Most deployment requests of one task; more than two mean that other runs keep replacing its model.
 MOST_REQUESTS = 5
 _UNUSABLE = {"Failed", "OutOfService", "UpdateRollbackFailed"}
 
 
 class EndpointRollbackError(SecondLookError):
-    """The update was rolled back: the endpoint answers, but with the old model."""
+    """The update was rolled back: the endpoint still serves the old model."""
 
 
 class EndpointContestedError(SecondLookError):
-    """Other runs put other models into service again and again."""
+    """Other runs keep deploying other models."""
 
     passing = True
 
@@ -32,14 +32,14 @@ class EndpointFailedError(SecondLookError):
 
 @dataclass(frozen=True)
 class Requests:
-    """What one task has requested of an endpoint so far.
+    """What one task has requested from an endpoint so far.
 
     Attributes
     ----------
     count
-        How many requests there were.
+        Number of requests.
     config
-        The endpoint config that was requested last; empty while another run's deployment is waited out.
+        The endpoint config requested last; empty while waiting for another run's deployment.
     before
         The endpoint config that was served then, empty without one.
     """
@@ -57,7 +57,7 @@ class Requests:
         endpoint: EndpointState | None,
         log: Any,
     ) -> Requests:
-        """Request that an endpoint that does not serve a config does; return what has been requested then.
+        """Request that the endpoint serve a config; return the updated record of requests.
 
         Parameters
         ----------
@@ -68,7 +68,7 @@ class Requests:
         model
             Id of the model in the config, for messages.
         config
-            The endpoint config that it is to serve.
+            The endpoint config to serve.
         endpoint
             The endpoint as described, not in transition; None when there is none.
         log
@@ -79,7 +79,7 @@ class Requests:
         EndpointRollbackError, EndpointFailedError
             The config was requested before and is not served: the deployment has failed.
         EndpointContestedError
-            Other runs deploy to the endpoint, too.
+            Other runs also deploy to the endpoint.
         """
         served = endpoint.config if endpoint is not None else ""
         # An endpoint that serves neither what was requested nor what it served before was not rolled back.
@@ -89,14 +89,14 @@ class Requests:
         if self.count == MOST_REQUESTS:
             raise EndpointContestedError(
                 f"After {MOST_REQUESTS} requests the endpoint {name} still does not serve {model}, because "
-                "other runs deploy, too: let one run at a time deploy to it."
+                "other runs deploy to it, too: let one run at a time deploy."
             )
         begun = _request(sagemaker, name, config, endpoint, log)
         return Requests(self.count + 1, config if begun else "", served)
 
 
 def _request(sagemaker: SageMaker, name: str, config: str, endpoint: EndpointState | None, log: Any) -> bool:
-    """Request one deployment; False when something else is under way and has to be waited out.
+    """Request one deployment; return False if another update is in progress and has to end first.
 
     An endpoint in status ``Failed`` answers no request and can only be deleted (SageMaker API Reference,
     DescribeEndpoint): it is, and the next request creates it again.
@@ -123,7 +123,7 @@ def _failed(name: str, config: str, endpoint: EndpointState | None) -> SecondLoo
     passing = reason_passes(reason)
     if endpoint.status == "InService":
         return EndpointRollbackError(
-            f"The endpoint {name} was rolled back: it goes on serving {endpoint.config} instead of {config} "
+            f"The endpoint {name} was rolled back: it still serves {endpoint.config}, not {config} "
             f"({reason}). See the endpoint's log, then deploy again.",
             passing=passing,
         )

@@ -1,4 +1,4 @@
-"""What it means that a training or transform job failed, or took too long, in one sentence."""
+"""Explains in one sentence why a training or transform job failed or took too long."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ FAILED_AGAIN = (
 class WaitTimeoutError(SecondLookError):
     """SageMaker took longer than the task may wait.
 
-    What goes on (a deployment, a job that others use) can be waited for again; a job that no other run uses
-    was stopped, and starting it once more would cost as much again.
+    A deployment, or a job that other runs use, continues and can be waited for again; a job that no other run
+    uses was stopped, and starting it again would cost as much again.
     """
 
 
 class WaitFailedError(SecondLookError):
-    """The triggerer could not look any more; the job or deployment goes on."""
+    """The triggerer could no longer poll; the job or deployment continues."""
 
 
 class JobFailedError(SecondLookError):
     """A training or transform job ended without its result; the message holds the service's reason.
 
-    Missing capacity and faults of the service pass, anything else is about the data or the settings.
+    Missing capacity and service faults pass; anything else concerns the data or the settings.
     """
 
 
 def job_failed(shared: SharedJobs, job: JobState) -> JobFailedError:
-    """Log the end of the job's own log and return the error with the service's reason."""
+    """Log the tail of the job's own log, and return the error with the service's reason."""
     kind = shared.kind
     lines = shared.sagemaker.log_tail(kind, job.name, SEARCHED_LINES)
     for line in lines[-LOG_LINES:]:
@@ -81,6 +81,6 @@ def wait_timed_out(shared: SharedJobs, what: str) -> WaitTimeoutError:
 
 
 def wait_failed(event: dict[str, Any]) -> WaitFailedError:
-    """Return the error of an event with which the triggerer gave up."""
+    """Return the error for an event that says the triggerer gave up."""
     said = f"Waiting for {event['what']} in the triggerer failed: {event['message']}"
     return WaitFailedError(said, passing=bool(event["passing"]))

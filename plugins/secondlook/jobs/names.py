@@ -1,4 +1,4 @@
-"""The names of a job's attempts: a job that failed or was stopped leaves its name taken."""
+"""Names of a job's attempts: a failed or stopped job keeps its name."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def name_of_attempt(base_name: str, attempt: int) -> str:
 def attempt_of(name: str) -> int:
     """Return which attempt a job's name was made for, from 1; the inverse of :func:`name_of_attempt`."""
     number = name.rpartition("-")[2]
-    # Otherwise it ends with a hash, and no hash is that short.
+    # Otherwise the name ends in a hash, which is never that short.
     return int(number) if number.isdecimal() and len(number) <= len(str(MAX_ATTEMPTS)) else 1

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 
 
 class OutputMissingError(SecondLookError):
-    """A batch transform that calls itself Completed has not written an image's output."""
+    """A Completed batch transform has no output for an image."""
 
 
 class NightWaves:
-    """Finds out which job comes next, and what became of the night.
+    """Decides which job comes next, and collects the night's outcome.
 
     Parameters
     ----------
@@ -52,12 +52,12 @@ class NightWaves:
     def next(
         self, base_name: Callable[[Wave], str], *, wave_waited_for: int, job_waited_for: str
     ) -> Collected | tuple[Wave, str]:
-        """Return the wave and the job to run or wait for; what became of the night if there is none.
+        """Return the wave and the job to run or wait for, or the night's outcome if there is none.
 
         Parameters
         ----------
         base_name
-            Gives the name of a wave's jobs.
+            Returns the base name of a wave's jobs.
         wave_waited_for
             Number of the wave that this task has just waited for, 0 if none.
         job_waited_for
@@ -75,7 +75,7 @@ class NightWaves:
             if wave is None:
                 return self._transform.collect(self._inputs, None)
             base = base_name(wave)
-            # Another run of the night may have gone on to the next wave meanwhile.
+            # Another run of the night may already have moved on to the next wave.
             waited_for = job_waited_for if wave.number == wave_waited_for else ""
             name = waited_for or self._shared.free_name(base)
             jobs = self._shared.attempts(base)
@@ -89,7 +89,7 @@ class NightWaves:
                 return wave, name
 
     def spec(self, wave: Wave, name: str, model_resource: str, settings: ArchiveSettings) -> TransformSpec:
-        """Return what a wave's job of this name is to do."""
+        """Return the specification of a wave's job."""
         output = self._transform.output_folder(self._inputs, wave, name)
         return TransformSpec(
             model_resource=model_resource,
@@ -100,7 +100,7 @@ class NightWaves:
         )
 
     def _conclude(self, wave: Wave, ended: list[JobState], waited_for: str) -> Collected | None:
-        """Return what became of the night after a wave's jobs; None when images are still missing."""
+        """Return the night's outcome after a wave's jobs; None while images are still missing."""
         last = next((job for job in ended if job.name == waited_for), ended[-1])
         refusing = [
             job
@@ -123,7 +123,7 @@ class NightWaves:
             return collected
         if verdict is Verdict.OUTPUT_LOST:
             raise _output_missing(collected, last)
-        # Made, and with it the job's own words logged, whether it is raised or not.
+        # Built here even if it is not raised, because building it logs the job's own log.
         fault = None if last.succeeded else job_failed(self._shared, last)
         if verdict is Verdict.REFUSED:
             return self._quarantine(wave, _refused(refusing[-1]), job=refusing[-1].name)
@@ -174,7 +174,7 @@ def transform_of_night(
 
 
 def _failed_for_good(job: JobState) -> bool:
-    """Whether a job ended as Failed for a reason that does not pass: about the input, the model or itself."""
+    """Whether a job ended as Failed for a lasting reason: its input, the model or the job itself."""
     return job.status == "Failed" and not reason_passes(job.failure_reason)
 
 

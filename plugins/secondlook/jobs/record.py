@@ -1,7 +1,7 @@
-"""Who uses a training or transform job: the rules, without S3 and without SageMaker.
+"""Who uses a training or transform job: pure rules, without S3 and SageMaker.
 
 Two runs may wait for one job, because its name is a hash of what it reads. It may be stopped only when the
-last of them does not want it any more, and only by one of them.
+last of them leaves, and only by that one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ class User:
     Attributes
     ----------
     task
-        ``dag_id/run_id/task_id/map_index``. It survives a retry, so a killed process leaves no entry
-        behind that its successor would not take over.
+        ``dag_id/run_id/task_id/map_index``. It is the same after a retry, which thus takes over
+        the entry of a killed process.
     visit
-        One stay of this task. A clear starts the next stay, perhaps before the stop of the one before has
-        run: that stop is stale and does nothing.
+        One visit of this task. A clear starts the next visit, perhaps before the previous one's stop has run:
+        that stop is stale and does nothing.
     """
 
     task: str
@@ -31,7 +31,7 @@ class User:
 
 
 class JobRecord(JsonDocument):
-    """The users of one job, at most one entry a task, and which of them has decided to stop it.
+    """The users of one job, at most one entry a task, and which of them decided to stop it.
 
     A record goes from "used" to "stopping", and then the name of a job that was started is used up.
     """
@@ -68,7 +68,7 @@ class JobRecord(JsonDocument):
 
 @dataclass(frozen=True, slots=True)
 class Departure:
-    """What became of a job when a user left it.
+    """What happened to a job when a user left it.
 
     Attributes
     ----------

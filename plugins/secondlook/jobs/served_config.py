@@ -1,4 +1,4 @@
-"""Which model answers: an endpoint may be given another one while a night is scored."""
+"""Which model an endpoint serves: it may change while a night is being scored."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ Item = TypeVar("Item")
 
 
 class OtherModelServedError(SecondLookError):
-    """Another endpoint config than the night's answers, or is about to.
+    """The endpoint serves, or is about to serve, another config than the night's.
 
-    An update under way may still be rolled back, so that passes; one that is done does not.
+    An update in progress may still be rolled back, so it passes; a finished one does not.
     """
 
 
 class ServedConfig:
-    """Watches that one endpoint config answers all the while.
+    """Checks that the same endpoint config serves from start to end.
 
     :param endpoint_name: the endpoint.
-    :param config: the endpoint config that holds the night's model; None: the one that answers at the first
+    :param config: the endpoint config that holds the night's model; None: the one served at the first
         look.
     """
 
@@ -70,6 +70,6 @@ class ServedConfig:
         if (state.pending or self._config) != self._config or state.status == "RollingBack":
             raise OtherModelServedError(
                 f"The endpoint {name} is {state.status}, from the night's {self._config} to "
-                f"{state.pending or 'another one and back'}: nothing is scored meanwhile.",
+                f"{state.pending or 'another one and back'}: nothing is scored until that ends.",
                 passing=True,
             )

@@ -22,23 +22,23 @@ if TYPE_CHECKING:
 
 
 class TooManyAttemptsError(SecondLookError):
-    """The same job failed again and again."""
+    """All attempts at the same job failed."""
 
 
 class JobStoppedError(SecondLookError):
-    """A job was stopped, by this task's own end or by another run's; the next try starts another."""
+    """A job was stopped because this task or another run ended; the next try starts another."""
 
     passing = True
 
 
 def new_visit(kind: JobKind, ti: Any) -> dict[str, Any]:
-    """Return the record of a visit of a task instance, which has joined no job yet."""
+    """Return the record of a task instance's new visit, which has joined no job yet."""
     task = "/".join(map(str, (ti.dag_id, ti.run_id, ti.task_id, ti.map_index)))
     return {"kind": kind, "task": task, "visit": uuid4().hex[:12], "names": []}
 
 
 class SharedJobs:
-    """The jobs of one kind that a task uses in one visit, each of them perhaps together with other runs.
+    """The jobs of one kind that a task uses in one visit, some of them shared with other runs.
 
     A job's name is a hash of what it reads, so two runs may use the same job. A task joins a job before it
     starts or attaches to it, and leaves it when the wait is over. A task that is ended while it waits leaves,
@@ -73,25 +73,25 @@ class SharedJobs:
         self._users = JobUsers(store, layout, self.kind)
 
     def to_record(self) -> dict[str, Any]:
-        """Return what another process needs to go on, or to leave the jobs, as plain JSON."""
+        """Return what another process needs to continue, or to leave the jobs, as plain JSON."""
         who = {"task": self.user.task, "visit": self.user.visit}
         return {"kind": self.kind, **who, "names": list(self.names)}
 
     def join(self, *names: str) -> None:
-        """Enter the task as a user of jobs; do so before starting or attaching to them.
+        """Register the task as a user of jobs; call it before starting or attaching to them.
 
         Raises
         ------
         JobStoppedError
             Another run is stopping one of them (:meth:`free_name` finds another name for the next try), or
-            this task has been ended.
+            this task was killed.
         """
         if self.is_abandoned:
-            raise JobStoppedError("This task was ended: it starts no more jobs.")
+            raise JobStoppedError("This task was killed: it starts no more jobs.")
         for name in names:
             if name in self.names:
                 continue
-            # Noted first: a signal may come at any moment, and leaving what was not joined does nothing.
+            # Noted first: a signal may arrive at any moment, and leaving an unjoined job does nothing.
             self.names.append(name)
             if not self._enter(name):
                 self.names.remove(name)
@@ -101,7 +101,7 @@ class SharedJobs:
                 )
 
     def leave(self, *names: str, stop: bool) -> list[str]:
-        """Leave jobs; return those that go on because others use them.
+        """Leave jobs; return those that continue because other runs use them.
 
         Raises
         ------
@@ -118,29 +118,29 @@ class SharedJobs:
         return self.leave(*self.names, stop=stop)
 
     def abandon(self) -> None:
-        """Leave every job because the task is ended: left alone they would run on, and cost money."""
+        """Leave every job because the task was killed: they would keep running and cost money."""
         self.is_abandoned = True
         self.leave_all(stop=True)
 
     def end_if_abandoned(self) -> None:
-        """Go no further after :meth:`abandon`: Airflow lets the interrupted code run on for some seconds.
+        """Stop after :meth:`abandon`: Airflow lets interrupted code run for some more seconds.
 
-        A request that was under way then may have started a job: it is stopped now.
+        A request in flight at that moment may have started a job, which is stopped now.
 
         Raises
         ------
         JobStoppedError
-            The task has been ended.
+            The task was killed.
         """
         if self.is_abandoned:
             self.leave(*self._left, *self.names, stop=True)
-            raise JobStoppedError("This task was ended: it starts no more jobs and waits for none.")
+            raise JobStoppedError("This task was killed: it starts no more jobs and waits for none.")
 
     @contextmanager
     def leaving_on_failure(self) -> Iterator[None]:
         """Leave all jobs, without stopping any, when an error ends the task for good.
 
-        An error that passes leaves the entries where they are: the next try is the same user.
+        After an error that passes the entries stay: the next try is the same user.
         """
         try:
             yield
@@ -155,7 +155,7 @@ class SharedJobs:
     def free_name(self, base_name: str) -> str:
         """Return the name to start or attach to: ``base_name``, or ``-2``, ``-3``, ... behind it.
 
-        A job that failed, was stopped or is being stopped leaves its name taken.
+        A job that failed, was stopped or is being stopped keeps its name.
 
         Raises
         ------
@@ -175,7 +175,7 @@ class SharedJobs:
         )
 
     def attempts(self, base_name: str) -> list[JobState]:
-        """Return all jobs that :meth:`free_name` has found names for, in their order."""
+        """Return all attempts at a job, in order."""
         jobs = []
         for attempt in range(1, MAX_ATTEMPTS + 1):
             job = self.sagemaker.job(self.kind, name_of_attempt(base_name, attempt))
@@ -185,14 +185,14 @@ class SharedJobs:
         return jobs
 
     def is_usable(self, name: str, job: JobState | None) -> bool:
-        """Whether a job can be started, or waited for: it has not ended, and is not being stopped."""
+        """Whether a job can be started or waited for: it has not ended and is not being stopped."""
         if job is None:
             return True
         if not job.active or job.stopping:
             return False
         if self._users.read(name).stopping is None:
             return True
-        # The task that wrote it died, or lost the network, before SageMaker heard of it; or it is on its way.
+        # The stop is recorded but has not reached SageMaker: its task died or is about to call.
         self.sagemaker.stop_job(self.kind, name)
         return False
 

@@ -1,4 +1,4 @@
-"""Training jobs as promises: started once, attached to ever after, finished by a model card."""
+"""Training jobs: started once, attached to from then on, and completed by a model card."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ SHUFFLE_SEED = 1
 
 
 class RecipeMissingError(SecondLookError):
-    """What a training job is to do was not written, or was deleted."""
+    """A training job's recipe was not written, or was deleted."""
 
 
 class TrainingJobs:
-    """Makes jobs of recipes, and brings them to their end.
+    """Turns recipes into jobs, and sees them through.
 
     A job's name is a hash of everything it reads, so a retry finds the job instead of paying for a second
-    one. A job that ended as Failed or Stopped leaves its name taken; the next try continues with ``-2``,
-    ``-3`` and so on behind it. What a job is to do, and the card it will get, is written beside its
+    one. A job that ended as Failed or Stopped keeps its name; the next try continues with ``-2``,
+    ``-3`` and so on behind it. The recipe and the card that the model will get are written beside its
     manifests (``training/<job>/recipe.json``) before it starts.
 
     Parameters
@@ -52,12 +52,12 @@ class TrainingJobs:
         self._role_arn = role_arn
 
     def free_name(self, recipe: TrainingRecipe) -> str:
-        """Return the name of the job that is to do this. Raises like :meth:`SharedJobs.free_name`."""
+        """Return a free name for the recipe's job. Raises like :meth:`SharedJobs.free_name`."""
         place = (self._role_arn, self._settings.instance_type, self._layout.uri(self._layout.models()))
         return self.shared.free_name(recipe.base_name(*place))
 
     def write(self, name: str, recipe: TrainingRecipe) -> None:
-        """Write down what the job is to do; it may start from then on."""
+        """Write the recipe; the job may start from then on."""
         for channel, data in recipe.manifests.items():
             self._store.write(self._layout.training_manifest(name, channel), data)
         card = recipe.card(name, lambda channel: self._manifest_uri(name, channel))
@@ -65,7 +65,7 @@ class TrainingJobs:
         self._store.write(self._layout.recipe(name), stored.to_json())
 
     def bring_to_end(self, names: Sequence[str]) -> str | None:
-        """Bring one job after the other to its end, and write its card.
+        """See the jobs through, one after the other, and write their cards.
 
         Returns
         -------
@@ -75,9 +75,9 @@ class TrainingJobs:
         Raises
         ------
         JobFailedError
-            One ended without its result.
+            A job ended without its result.
         JobStoppedError
-            Another run is stopping one, or this task has been ended.
+            Another run is stopping a job, or this task was killed.
         """
         for name in names:
             job = self.shared.sagemaker.job("training", name)
@@ -95,10 +95,9 @@ class TrainingJobs:
         return None
 
     def still_running(self, names: Sequence[str]) -> bool:
-        """Whether one of these jobs of an earlier try runs on, and none is being stopped.
+        """Whether one of these jobs of an earlier try is still running, and none is being stopped.
 
-        Meanwhile more answers may have come in, and a fresh recipe would start a second, different job
-        beside it.
+        New answers may have arrived since, so a new recipe would start a second, different job beside it.
         """
         found = [self.shared.sagemaker.job("training", name) for name in names]
         running = [job for job in found if job is not None and job.active]
@@ -138,7 +137,7 @@ class TrainingJobs:
         found = Document(self._store, key, StoredRecipe).read()
         if found is None:
             raise RecipeMissingError(
-                f"{self._store.uri(key)} does not exist, so it is unknown what the job {name} is to do: "
+                f"{self._store.uri(key)} does not exist, so the recipe of the job {name} is unknown: "
                 "restore it."
             )
         return found

@@ -1,4 +1,4 @@
-"""Whose turn it is to train: nights that train side by side take turns, one challenger at a time."""
+"""Whose turn it is to train: concurrent nights take turns, one challenger at a time."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from secondlook.training import ModelCard, Standing
     from secondlook.training.recipe import TrainingRecipe
 
-# Each lost claim means that another night has got on.
+# Each lost claim means that another night made progress.
 CLAIM_ATTEMPTS = 50
 
 
 class ChallengerBusyError(SecondLookError):
-    """Too many nights want to train at the same moment."""
+    """Too many nights try to train at the same moment."""
 
     passing = True
 
@@ -40,7 +40,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Busy:
-    """The challenger that is open, and what has become of it so far."""
+    """The open challenger, and its progress so far."""
 
     challenger: OpenChallenger
     standing: Standing
@@ -51,9 +51,9 @@ class ChallengerTurn:
 
     Which challenger is open is written to ``training/challenger.json``, by compare-and-swap and before its
     job starts. It stays open until it cannot be trained, has lost, or another model is champion. A night that
-    would train the very same one attaches to it; any other has to wait. So however many nights train at
-    once, each challenger starts from the champion in service, and with the last one every answer has been
-    looked at: running the nights again trains nothing.
+    would train the same one attaches to it; any other waits. So however many nights train at once, each
+    challenger starts from the champion in service, and the last one has seen every answer: running the nights
+    again trains nothing.
 
     Parameters
     ----------
@@ -87,9 +87,9 @@ class ChallengerTurn:
         recipes
             Makes recipes, the challenger's first, of the champion's card and the answers there are now.
         earlier
-            The turn of an earlier try of this task; it is taken up if its jobs are still running.
+            The turn of an earlier try of this task; it is resumed if its jobs are still running.
         given_up
-            A challenger that is not waited for any more.
+            A challenger that this night no longer waits for.
 
         Raises
         ------
@@ -131,7 +131,7 @@ class ChallengerTurn:
         return read_card(self._store, self._layout, champion)
 
     def _busy(self, seen: OpenChallenger | None, champion: str) -> Busy | None:
-        """Return the challenger that is in the way, if one is; no job that this run has stopped is."""
+        """Return the challenger to wait for, if any; not one whose job this run has stopped."""
         if seen is None:
             return None
         standing = self._book.standing(seen, champion)
@@ -147,7 +147,7 @@ class ChallengerTurn:
 
 
 def is_decided(store: ObjectStore, layout: Layout, sagemaker: SageMaker, challenger: str) -> bool:
-    """Whether a challenger is no longer in the way: decided, or no longer the open one."""
+    """Whether there is no need to wait for a challenger: it is decided, or no longer the open one."""
     book = ChallengerBook(store, layout, sagemaker)
     found = book.read()
     if found is None or found.challenger != challenger:

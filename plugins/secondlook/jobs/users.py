@@ -1,4 +1,4 @@
-"""Who uses a training or transform job, kept in S3; and leaving jobs so that the last one out stops them."""
+"""Records in S3 of who uses a job, and leaving jobs so that the last user stops them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class JobsNotLeftError(SecondLookError):
-    """Some jobs could not be left, or not be stopped; one sentence names them all."""
+    """Some jobs could not be left or stopped; one sentence names them all."""
 
 
 class JobUsers:
@@ -44,14 +44,14 @@ class JobUsers:
         return self._document(name).read() or JobRecord()
 
     def enter(self, name: str, user: User, *, never_started: bool = False) -> bool:
-        """Enter a user; False when the job is being stopped, so that its name is used up."""
+        """Enter a user; return False if the job is being stopped, which uses up its name."""
         record = self._document(name).swap(
             lambda record: (record or JobRecord()).entered(user, never_started=never_started)
         )
         return user in record.users
 
     def leave(self, name: str, user: User, *, stop: bool) -> Departure:
-        """Take a user out; the last one to leave with ``stop`` has to stop the job: the record says so."""
+        """Remove a user; the last one to leave with ``stop`` must stop the job, and the record says so."""
         record = self._document(name).update(lambda record: record.left(user, stop=stop))
         return Departure.of(record or JobRecord(), user)
 
@@ -68,9 +68,9 @@ def leave_jobs(
     *,
     stop: bool = True,
 ) -> list[str]:
-    """Leave jobs and, with ``stop``, stop those that no other run uses; return those that go on.
+    """Leave jobs and, with ``stop``, stop those that no other run uses; return those that continue.
 
-    Each is tried whatever became of the one before. The log says what happened to each, and why.
+    Each is tried even if an earlier one failed. The log says what happened to each, and why.
 
     Raises
     ------

@@ -72,7 +72,7 @@ class SageMakerBootstrapTrainingOperator(WaitingOperator[BootstrapState]):
             raise self.wrong("labels", "must name at least one label")
 
     def begin(self, context: Context) -> BootstrapState:
-        """Write down what the job is to do, or take up that of an earlier try."""
+        """Write the job's recipe, or resume the job of an earlier try."""
         jobs, kept = self._jobs(), kept_state(context, BootstrapState)
         if kept is not None and jobs.still_running([kept.job]):
             return kept
@@ -83,7 +83,7 @@ class SageMakerBootstrapTrainingOperator(WaitingOperator[BootstrapState]):
         return state
 
     def advance(self, context: Context, state: BootstrapState) -> Wait[BootstrapState] | dict[str, Any]:
-        """Bring the job to its end."""
+        """See the job through."""
         jobs = self._jobs()
         if jobs.bring_to_end([state.job]) is None:
             return jobs.result([state.job])

@@ -1,4 +1,4 @@
-"""Put a model into service without the endpoint going away."""
+"""Put a model into service while the endpoint keeps answering."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from secondlook.runtime.task_state import Wait
     from secondlook.training import ServableModel
 
-# Between two control images while the model's server fails: a minute together.
+# Pauses between control images while the model's server fails: a minute in total.
 TRY_OUT_DELAYS_SECONDS: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
 
 
@@ -28,8 +28,8 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
     The names of SageMaker model and endpoint config hold a hash of what they are made of. If the endpoint
     already serves the config of that name there is nothing to do; if not it is created, or updated
     blue/green. Success means ``InService`` **and** the wanted ``EndpointConfigName``: a failed update ends
-    ``InService`` with the old config. An update that another run has begun is waited out first, and then the
-    champion is looked up again: runs that deploy at the same time all end with the latest champion in
+    ``InService`` with the old config. If another run's update is in progress, the task waits for it first and then
+    looks up the champion again: runs that deploy at the same time all end with the latest champion in
     service.
 
     Last, the endpoint is asked about a control image, and its answer is read: a model that answers in another
@@ -81,7 +81,7 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
             raise self.wrong("model", "needs artifact and image beside it, or none of the three")
 
     def begin(self, context: Context) -> Requests:
-        """Show where the endpoint is."""
+        """Store the link to the endpoint."""
         self.check_text("execution_role_arn", self.execution_role_arn, names.ROLE_ARN)
         EndpointLink.persist(context, self, client=self.sagemaker.client, name=str(self.endpoint_name))
         return Requests()
@@ -116,7 +116,7 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
         return ServableModel.of(champion, self.execution_role_arn)
 
     def _config(self, model: ServableModel, serving: ServingSettings, state: Requests) -> str:
-        """Return the name of the endpoint config; it exists then."""
+        """Create the endpoint config unless it exists, and return its name."""
         kind, count = serving.instance_type, serving.instance_count
         config = names.endpoint_config_name(names.PREFIX, model.resource_name, kind, count)
         if config != state.config:
@@ -129,8 +129,7 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
     def _try_out(self, model: str, *, just_deployed: bool) -> None:
         """Ask the model about a control image.
 
-        A server that goes on failing may have too much to do; one that this task has just put into service is
-        at fault.
+        A server that keeps failing may be overloaded; one that this task has just deployed is at fault.
         """
         from secondlook.hooks.endpoint import EndpointHook
         from secondlook.scoring.endpoint_model import EndpointModel

@@ -35,9 +35,9 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
 
     Each model answers by a batch transform of the holdout; predictions are kept, so the champion is measured
     once per holdout version. A holdout image (by address or by content) among the training or validation
-    images of a model or its ancestors is refused: such a comparison proves nothing. The comparison is written
+    images of a model or its ancestors is refused: such a comparison would prove nothing. The comparison is written
     to ``evaluations/<version>/comparisons/<challenger>.json`` and its verdict into the challenger's card. A
-    challenger whose parent is no longer champion is skipped: the comparison could decide nothing.
+    challenger whose parent is no longer champion is skipped: there is nothing left to decide.
 
     Returns ``{"challenger", "champion", "promote", "comparison", "reason"}``.
 
@@ -94,7 +94,7 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
         return EvaluateState(models, jobs)
 
     def advance(self, context: Context, state: EvaluateState) -> Wait[EvaluateState] | dict[str, Any]:
-        """Start what is not started, wait for what runs, then compare."""
+        """Start missing transforms, wait for running ones, then compare."""
         from secondlook.jobs.failure import job_failed
         from secondlook.training import PromotionRule
 

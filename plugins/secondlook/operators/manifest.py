@@ -63,7 +63,7 @@ class AugmentedManifestOperator(SecondLookOperator):
         Raises
         ------
         OutcomesMissingError
-            Nobody has waited for the reviews yet.
+            The reviews have not been awaited yet.
         """
         self._check_arguments()
         records = ReviewRecords(self.store, self.layout, self.night)

@@ -1,4 +1,4 @@
-"""Make a challenger the champion that it has beaten."""
+"""Make a challenger that won its comparison the champion."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 class ChampionPromoteOperator(SecondLookOperator):
     """Make the challenger the champion, if its parent still is.
 
-    A promotion that comes too late, because another challenger was promoted meanwhile, or that a person has
-    rejected is skipped with a sentence; a retry after a success finds the pointer as it wants it. The
+    The task is skipped with a sentence if another challenger was promoted in the meantime or a person has
+    rejected this one; a retry after a success finds nothing left to do. The
     challenger's card gets the version it was promoted as.
 
     Returns ``{"champion", "version"}``.

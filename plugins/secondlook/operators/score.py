@@ -28,7 +28,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
     skips it. Throttling and faults of the service are retried by the client and then fail the task; they
     never quarantine an image.
 
-    Images that are to blame by themselves are quarantined. If the model gives no usable answer about more
+    Images that are themselves at fault are quarantined. If the model gives no usable answer about more
     than ``max_failure_share`` of a part, the task fails with one sentence and the part is not written (see
     ``scoring.quarantine``).
 
@@ -41,7 +41,7 @@ class SageMakerScoreImagesOperator(SecondLookOperator):
     :param endpoint_name: name of the endpoint (templated).
     :param model: id of the model that it serves (templated).
     :param endpoint_config: the endpoint config that holds this model, as the deployment returns it. While
-        another one answers nothing is written: a line never names a model that did not make it. None: the
+        the endpoint serves another one nothing is written: a line never names the wrong model. None: the
         config that answers when the task begins (templated).
     :param serving: size of parts, concurrency and the share of failures: a section or its keys (templated).
     :param labels: label names; an answer with a class beyond them is another model's. None: not checked

@@ -46,7 +46,7 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
     job produced output and no image decodes locally, the whole night is quarantined.
 
     If the model gives no usable answer about more than ``max_failure_share`` of a part, the task fails with
-    one sentence, the part is not written, and a clear transforms what is missing once more, in a new job.
+    one sentence, the part is not written, and clearing the task transforms what is missing again, in a new job.
 
     Returns ``{"model", "images", "scored", "quarantined"}``; :class:`ScoredNightOperator` joins the night.
 
@@ -90,9 +90,9 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
         self.check_text("execution_role_arn", execution_role_arn, names.ROLE_ARN)
 
     def begin(self, context: Context) -> ArchiveState:
-        """Find out what the night is made of, or take up the job of an earlier try.
+        """Determine the night's inputs, or resume the job of an earlier try.
 
-        Meanwhile there may be another champion, and a second job would start beside the first.
+        There may be another champion by now, and a second job would start beside the first.
         """
         from secondlook.records.models import read_champion
 
@@ -105,7 +105,7 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
         return ArchiveState(champion.model, champion.artifact, champion.image, inputs)
 
     def advance(self, context: Context, state: ArchiveState) -> Wait[ArchiveState] | dict[str, Any]:
-        """Look at the last wave and its jobs; start the next one, or say what became of the night."""
+        """Look at the last wave and its jobs; start the next one, or return the night's outcome."""
         from secondlook.jobs.night_waves import NightWaves
         from secondlook.training import ServableModel
 

@@ -57,7 +57,7 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         self._is_killed = False
 
     def begin(self, context: Context) -> S:
-        """Return where a fresh try begins."""
+        """Return the state of a fresh try."""
         raise NotImplementedError
 
     def advance(self, context: Context, state: S) -> Wait[S] | Any:
@@ -65,7 +65,7 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         raise NotImplementedError
 
     def timed_out(self, state: S, what: str) -> S:
-        """Say how to go on when a wait for ``what`` took too long; by default the task fails."""
+        """Return how to continue when a wait for ``what`` took too long; by default the task fails."""
         from secondlook.jobs.failure import wait_timed_out
 
         raise wait_timed_out(self.shared, what)
@@ -78,7 +78,7 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         return self._advance(context, self.begin)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> Any:
-        """Go on after a wait in the triggerer."""
+        """Continue after a wait in the triggerer."""
         self._visit(context, event)
         return self._advance(context, lambda _: self._after(event))
 
@@ -113,7 +113,7 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         return self.wait(JobsTrigger, state, settings, names=names, shared=shared, **self.address)
 
     def _visit(self, context: Context, event: dict[str, Any]) -> None:
-        """Begin to use jobs, or go on using those that the event of a wait names."""
+        """Start using jobs, or resume with those that a wait's event names."""
         from secondlook.jobs.shared import SharedJobs, new_visit
 
         record = event.get("shared") or new_visit(self.job_kind, context["ti"])
@@ -136,7 +136,7 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
             return step
 
     def _after(self, event: dict[str, Any]) -> S:
-        """Return the state to go on with after a wait."""
+        """Return the state to continue with after a wait."""
         from secondlook.jobs.failure import wait_failed
         from secondlook.triggers.polling import FAILED, TIMED_OUT
 
