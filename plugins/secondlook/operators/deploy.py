@@ -28,8 +28,8 @@ class SageMakerDeployEndpointOperator(WaitingOperator[Requests]):
     The names of SageMaker model and endpoint config hold a hash of what they are made of. If the endpoint
     already serves the config of that name there is nothing to do; if not it is created, or updated
     blue/green. Success means ``InService`` **and** the wanted ``EndpointConfigName``: a failed update ends
-    ``InService`` with the old config. If another run's update is in progress, the task waits for it first and then
-    looks up the champion again: runs that deploy at the same time all end with the latest champion in
+    ``InService`` with the old config. If another run's update is in progress, the task waits for it first and
+    then looks up the champion again: runs that deploy at the same time all end with the latest champion in
     service.
 
     Last, the endpoint is asked about a control image, and its answer is read: a model that answers in another

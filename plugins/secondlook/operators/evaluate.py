@@ -35,8 +35,8 @@ class DetectorEvaluationOperator(WaitingOperator[EvaluateState]):
 
     Each model answers by a batch transform of the holdout; predictions are kept, so the champion is measured
     once per holdout version. A holdout image (by address or by content) among the training or validation
-    images of a model or its ancestors is refused: such a comparison would prove nothing. The comparison is written
-    to ``evaluations/<version>/comparisons/<challenger>.json`` and its verdict into the challenger's card. A
+    images of a model or its ancestors is refused: it would prove nothing. The comparison is written to
+    ``evaluations/<version>/comparisons/<challenger>.json`` and its verdict into the challenger's card. A
     challenger whose parent is no longer champion is skipped: there is nothing left to decide.
 
     Returns ``{"challenger", "champion", "promote", "comparison", "reason"}``.

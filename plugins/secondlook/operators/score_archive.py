@@ -46,7 +46,7 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
     job produced output and no image decodes locally, the whole night is quarantined.
 
     If the model gives no usable answer about more than ``max_failure_share`` of a part, the task fails with
-    one sentence, the part is not written, and clearing the task transforms what is missing again, in a new job.
+    one sentence, the part is not written, and clearing the task transforms what is missing in a new job.
 
     Returns ``{"model", "images", "scored", "quarantined"}``; :class:`ScoredNightOperator` joins the night.
 
