@@ -22,7 +22,7 @@ from include.demo.processes import ServiceFailed
 from include.demo.progress import Progress
 from include.demo.state import ROOT
 
-sys.path.insert(0, str(ROOT / "tests" / "review_desk"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from postgres import PostgresServer, postgres_binaries
 
 INTERRUPTED = 130

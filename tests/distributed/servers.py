@@ -17,7 +17,7 @@ from include.demo.machine import LOOPBACK, clean_environment, free_ports
 from include.demo.processes import Program
 from include.demo.state import ROOT
 
-sys.path.insert(0, str(ROOT / "tests" / "review_desk"))
+sys.path.insert(0, str(ROOT / "tests" / "support"))
 from postgres import PostgresServer, postgres_binaries
 
 if TYPE_CHECKING:
