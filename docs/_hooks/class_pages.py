@@ -56,5 +56,5 @@ def _entries(
             if isinstance(node, ast.ClassDef) and node.name.endswith(ending) and node.name[0] != "_":
                 options = [f"::: {module}.{node.name}", "    options:", "      docstring_style: sphinx"]
                 if members:
-                    options += ["      members: true", "      members_order: source"]
+                    options += ["      members: null", "      members_order: source"]
                 yield "\n".join(options)

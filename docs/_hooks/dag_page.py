@@ -28,7 +28,9 @@ def page(root: Path) -> str:
 def _dags(root: Path) -> Iterator[str]:
     for path in sorted((root / "dags").glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"), str(path))
-        dag_id = _keyword(tree, "dag_id")
+        dag_id = _dag_id(tree)
+        if dag_id is None:
+            continue
         yield f"## {dag_id}"
         # The file's headings are for Airflow's page; here the DAG's name is the heading.
         text = re.sub(r"^#+ (.+)$", r"**\1**", ast.get_docstring(tree) or "", flags=re.M)
@@ -39,11 +41,15 @@ def _dags(root: Path) -> Iterator[str]:
             yield table(("parameter", "default", "value", "meaning"), rows)
 
 
-def _keyword(tree: ast.AST, name: str) -> Any:
+def _dag_id(tree: ast.AST) -> str | None:
+    """Return the id of a file's DAG; None for a file without one, which may be the reader's own."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "DAG":
-            return next(_value(given.value) for given in node.keywords if given.arg == name)
-    raise ValueError(f"a file in dags/ has no DAG with {name}=")
+            named = [given.value for given in node.keywords if given.arg == "dag_id"]
+            for value in (*node.args[:1], *named):
+                if isinstance(value, ast.Constant):
+                    return str(value.value)
+    return None
 
 
 def _rows(tree: ast.AST) -> Iterator[tuple[str, str, str, str]]:

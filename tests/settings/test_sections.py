@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from secondlook.operators.base import ArgumentError, SecondLookOperator
-from secondlook.settings import ReviewSettings
+from secondlook.settings import ReviewSettings, ServingSettings
 
 
 @pytest.fixture
@@ -36,3 +36,8 @@ def test_a_wrong_key_is_named_with_task_and_argument(operator):
 def test_a_section_that_became_text_tells_what_the_dag_lacks(operator):
     with pytest.raises(ArgumentError, match="render_template_as_native_obj=True"):
         operator.check_section("review", "policy='top_score' limit=7", ReviewSettings)
+
+
+def test_a_section_of_another_kind_is_refused_while_the_dag_is_parsed(operator):
+    with pytest.raises(ArgumentError, match="review must be a ReviewSettings, not a ServingSettings"):
+        operator.check_section("review", ServingSettings(), ReviewSettings)

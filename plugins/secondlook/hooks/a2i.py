@@ -50,7 +50,7 @@ class A2IHook:
 
     Every method raises HumanReviewError, which passes, or ReviewSetupError, which does not, in one sentence.
 
-    .. code-block:: python
+    Example:
 
         a2i = A2IHook("a2i_default")
         a2i.start(a2i.flow("cells").arn, "image-1", json.dumps({"taskObject": "s3://cells/1.jpg"}))

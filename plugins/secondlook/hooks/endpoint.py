@@ -15,7 +15,7 @@ from secondlook.scoring.quarantine import shown
 class EndpointHook:
     """One SageMaker endpoint; safe to call from many threads.
 
-    .. code-block:: python
+    Example:
 
         detector = EndpointHook("cells", aws_conn_id="aws_default")
         answer = detector.invoke(image, "image/jpeg", "application/json")

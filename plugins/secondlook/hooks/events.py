@@ -39,7 +39,7 @@ class HumanLoopEventsHook:
 
     Needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:ChangeMessageVisibility.
 
-    .. code-block:: python
+    Example:
 
         events = HumanLoopEventsHook(queue_url)
         ended = await events.wait(my_loops.__contains__, seconds=300)

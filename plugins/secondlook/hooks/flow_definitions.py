@@ -31,7 +31,7 @@ REFUSAL_CODE = "AnswersWouldBeRefused"
 class FlowDefinitionHook:
     """The lasting parts of human review through one connection: creates, checks and removes them.
 
-    .. code-block:: python
+    Example:
 
         flows = FlowDefinitionHook(A2IHook("a2i_default"))
         arn = flows.ensure_flow(FlowDefinition(name="cells", ...))

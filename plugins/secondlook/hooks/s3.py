@@ -52,7 +52,7 @@ SHA256 = "sha256"
 class ObjectStore:
     """One S3 bucket; safe to share between threads. Errors are one sentence with the address and what to do.
 
-    .. code-block:: python
+    Example:
 
         store = ObjectStore("cells", aws_conn_id="aws_default")
         data, etag = store.read("counts.json")

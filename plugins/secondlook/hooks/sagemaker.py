@@ -57,7 +57,7 @@ class SageMaker(SageMakerJobs):
 
     What exists already is attached to after a comparison, so that a retry makes nothing twice.
 
-    .. code-block:: python
+    Example:
 
         sagemaker = SageMaker("aws_default")
         sagemaker.ensure_model("cells-1", artifact=artifact, image=image, role_arn=role)

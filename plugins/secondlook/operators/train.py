@@ -133,7 +133,8 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
         if len(answers.lines) < training.min_new_answers:
             raise AirflowSkipException(
                 f"There are {len(answers.lines)} answers that the champion has not learned, and training "
-                f"starts at {training.min_new_answers}: the answers wait for the next night."
+                f"starts at {training.min_new_answers}: nothing is trained. Answers added to a night after "
+                "its manifest was learned do not count as new: they are replayed as old images."
             )
         drawn = learning.draw(answers, training)
         key = f"Task {self.task_id}: training.hyperparameters"

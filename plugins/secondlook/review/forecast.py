@@ -64,7 +64,7 @@ class Forecast:
         if self.seconds is None:
             return "no answers yet to tell how long"
         each = self.seconds_per_answer or 0.0
-        shown = f"{each:.1f}" if each < 1 else f"{each:.0f}"
+        shown = f"{each:.0f}" if each >= 1 else f"{each:.1f}" if each >= 0.1 else "less than 0.1"
         return f"{_duration(self.seconds)} of work at {shown} s an answer"
 
     def to_record(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from secondlook.failures.exceptions import SecondLookError
 from secondlook.settings.sentences import sentences
@@ -57,12 +57,17 @@ def number_fault(value: Any, *, minimum: float | None = None, maximum: float | N
 
 def section_or_fault(argument: str, value: Any, kind: type[S]) -> tuple[S | Any, str | None]:
     """Return a section of the settings made of its keys, and what is wrong with it; templates pass."""
-    if isinstance(value, kind) or is_template(value):
+    if isinstance(value, kind):
+        return value, None
+    if isinstance(value, BaseModel):
+        return value, f"must be a {kind.__name__}, not a {type(value).__name__}"
+    if is_template(value):
         return value, None
     if not isinstance(value, Mapping):
         return value, (
             f"must be a {kind.__name__} or its keys, not {value!r}: write a template such as "
-            f"{{{{ settings.{argument} }}}} and give the DAG render_template_as_native_obj=True"
+            f"{{{{ settings.{argument} }}}} and give the DAG render_template_as_native_obj=True and "
+            "user_defined_macros=secondlook.dag_defaults.macros()"
         )
     try:
         return kind.model_validate(dict(value)), None
