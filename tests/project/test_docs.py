@@ -245,3 +245,15 @@ def test_the_reference_has_every_public_class(site: Path, page: str, room: str, 
     wanted = classes(room, ending)
     assert wanted
     assert wanted - shown == set()
+
+
+@pytest.mark.usefixtures("programs")
+def test_the_dag_that_the_documentation_shows_is_one():
+    page = (ROOT / "docs/how-to/own-dag.md").read_text(encoding="utf-8")
+    code = re.search(r"```python\n(.*?)```", page, re.DOTALL)
+    assert code is not None
+    shown: dict = {}
+
+    exec(compile(code.group(1), "own-dag.md", "exec"), shown)
+
+    assert sorted(shown["dag"].task_ids) == ["launch", "plan"]

@@ -57,11 +57,6 @@ class Box:
         """Vertical extent in pixels."""
         return self.ymax - self.ymin
 
-    @property
-    def area_px(self) -> float:
-        """Area in square pixels."""
-        return self.width_px * self.height_px
-
     def as_tuple(self) -> tuple[float, float, float, float]:
         """Return ``(xmin, ymin, xmax, ymax)``."""
         return (self.xmin, self.ymin, self.xmax, self.ymax)

@@ -16,8 +16,8 @@ from secondlook.triggers.polling import PollingTrigger
 class JobsTrigger(PollingTrigger):
     """Fires when all of some training or transform jobs have ended, in whatever way.
 
-    Marking the task failed or success, or clearing it, stops its jobs unless others use them: they cost
-    money.
+    Marking the task failed or success, or clearing it, stops its jobs, which cost money, unless other runs
+    use them or the cleared task's next try already waits for them.
 
     :param names: names of the jobs to wait for.
     :param shared: the jobs that the task uses, as :meth:`SharedJobs.to_record` gives them.
