@@ -84,7 +84,8 @@ def derive_secret(desk_key: DeskKey, access_key_id: str) -> str:
 
 def list_keys(database: Database) -> list[ApiKey]:
     """All keys, the oldest first, revoked ones included."""
-    query = select(_keys).order_by(_keys.c.created_ms, _keys.c.access_key_id)
+    columns = (_keys.c[name] for name in ApiKey.__dataclass_fields__)
+    query = select(*columns).order_by(_keys.c.created_ms, _keys.c.access_key_id)
     with database.read() as connection:
         return [ApiKey(**row._mapping) for row in connection.execute(query)]
 

@@ -65,7 +65,11 @@ def start_session(desk: Desk, connection: Connection, *, worker_id: int, name: s
     connection.execute(delete(schema.sessions).where(schema.sessions.c.expires_ms <= now_ms))
     connection.execute(
         insert(schema.sessions).values(
-            token_sha256=hash_token(token), worker_id=worker_id, created_ms=now_ms, expires_ms=expires_ms
+            token_sha256=hash_token(token),
+            worker_id=worker_id,
+            created_ms=now_ms,
+            expires_ms=expires_ms,
+            seen_ms=now_ms,
         )
     )
     return Session(token, name, expires_ms)

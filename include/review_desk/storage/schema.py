@@ -59,6 +59,30 @@ sessions = Table(
     Column("worker_id", ForeignKey("workers.id"), nullable=False),
     Column("created_ms", BigInteger, nullable=False),
     Column("expires_ms", BigInteger, nullable=False, index=True),
+    # The latest request, to the minute: a session that is left idle ends before it expires.
+    Column("seen_ms", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# Time-based codes (RFC 6238) that a person signs in with besides the password.
+second_factors = Table(
+    "second_factors",
+    metadata,
+    Column("worker_id", ForeignKey("workers.id"), primary_key=True),
+    # Encrypted with a key that is derived from the desk's own.
+    Column("secret", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    # None: not in force until the person has entered a first code.
+    Column("confirmed_ms", BigInteger),
+    # The latest time step whose code was used: a code serves once.
+    Column("last_step", BigInteger, nullable=False, server_default=text("0")),
+)
+
+# What signs a person in who has lost the second factor; each serves once and is then deleted.
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("worker_id", ForeignKey("workers.id"), primary_key=True),
+    Column("code_sha256", String(64), primary_key=True),
 )
 
 workteams = Table(
@@ -109,6 +133,13 @@ api_keys = Table(
     Column("created_ms", BigInteger, nullable=False),
     Column("revoked_ms", BigInteger),
     Column("last_used_ms", BigInteger),
+    # runtime | admin
+    Column("operations", String(16), nullable=False, server_default="admin"),
+    # The name of the only team that the key may act for; None: any.
+    Column("team", String(63)),
+    # JSON lists of s3://bucket/prefix/ that the key may read and write; None: all that the desk may.
+    Column("read_prefixes", Text),
+    Column("write_prefixes", Text),
 )
 
 templates = Table(
@@ -140,6 +171,8 @@ flow_definitions = Table(
     # HumanLoopConfig, OutputConfig and RoleArn as the API took them (JSON).
     Column("config", Text, nullable=False),
     Column("created_ms", BigInteger, nullable=False),
+    # What the key that made it may read; as api_keys.read_prefixes.
+    Column("read_prefixes", Text),
     sqlite_autoincrement=True,
 )
 
@@ -167,6 +200,8 @@ human_loops = Table(
     Column("available_until_ms", BigInteger, nullable=False),
     Column("ended_ms", BigInteger),
     Column("deleted_ms", BigInteger),
+    # What both the key that started it and the flow definition's may read; as api_keys.read_prefixes.
+    Column("read_prefixes", Text),
     sqlite_autoincrement=True,
 )
 Index("human_loops_by_flow", human_loops.c.flow_name, human_loops.c.created_ms, human_loops.c.id)
