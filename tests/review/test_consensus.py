@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import tracemalloc
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from secondlook.detection import Box
+from secondlook.detection import Box, boxes_array, iou_matrix
 from secondlook.failures.exceptions import ReviewOutputError
-from secondlook.review import LabelledBox, consolidate
+from secondlook.review import LabelledBox, consensus, consolidate
+from secondlook.review.consensus import CLUSTER_IOU, MOST_BOXES, MOST_BOXES_IN_ALL
 
 
 def box(left, top, width=40, height=40, label="RBC") -> LabelledBox:
@@ -24,6 +28,17 @@ labelled = st.builds(
     st.sampled_from(["RBC", "WBC"]),
 )
 answers = st.lists(st.lists(labelled, max_size=6), min_size=1, max_size=5)
+
+# Many on one spot, with edges that are often the same: ties everywhere.
+crowded = st.builds(
+    box,
+    st.integers(0, 6),
+    st.integers(0, 2),
+    st.sampled_from([20, 21, 40]),
+    st.sampled_from([20, 24]),
+    st.sampled_from(["RBC", "WBC"]),
+)
+crowds = st.lists(st.lists(crowded, max_size=12), min_size=1, max_size=5)
 
 
 @given(st.lists(labelled, max_size=8, unique=True), st.integers(1, 7))
@@ -96,3 +111,89 @@ def test_one_reviewer_never_counts_twice_for_one_object():
 def test_no_answer_is_refused():
     with pytest.raises(ReviewOutputError, match="no answer"):
         consolidate([])
+
+
+def clusters_by_comparing_all(answers):
+    """The clusters as the rule says them: of all pairs the closest first, each box and each cluster once."""
+    clusters: list[list[LabelledBox]] = []
+    for boxes in sorted(sorted(answer) for answer in answers):
+        pairs = []
+        for b, drawn in enumerate(boxes):
+            for c, members in enumerate(clusters):
+                mean = boxes_array([member.box for member in members]).mean(axis=0)
+                overlap = iou_matrix(boxes_array([drawn.box]), mean)[0, 0]
+                if overlap >= CLUSTER_IOU:
+                    pairs.append((-overlap, drawn.label != most_votes(members), b, c))
+        joined: dict[int, int] = {}
+        for _, _, b, c in sorted(pairs):
+            if b not in joined and c not in joined.values():
+                joined[b] = c
+        for b, drawn in enumerate(boxes):
+            if b in joined:
+                clusters[joined[b]].append(drawn)
+            else:
+                clusters.append([drawn])
+    return clusters
+
+
+def most_votes(members):
+    votes = Counter(member.label for member in members).most_common()
+    return None if len(votes) > 1 and votes[0][1] == votes[1][1] else votes[0][0]
+
+
+@given(answers | crowds)
+def test_the_sweep_finds_what_comparing_all_with_all_finds(given_answers):
+    expected = clusters_by_comparing_all(given_answers)
+    agreed = [
+        members
+        for members in expected
+        if 2 * len(members) > len(given_answers) and most_votes(members) is not None
+    ]
+    result = consolidate(given_answers)
+    assert result.minority == len(expected) - len(agreed)
+    assert sorted((b.label, b.support) for b in result.boxes) == sorted(
+        (most_votes(members), len(members) / len(given_answers)) for members in agreed
+    )
+    edges = sorted(boxes_array([member.box for member in members]).mean(axis=0)[0] for members in agreed)
+    if len(given_answers) < 4:
+        assert sorted(b.box.xmin for b in result.boxes) == pytest.approx(edges, abs=0.005)
+
+
+def on_one_spot(top, height, *, count=MOST_BOXES, left=0.0):
+    return [box(left + index / 1000, top, 100, height) for index in range(count)]
+
+
+def test_the_most_boxes_on_one_spot_stay_small_in_memory():
+    """Two million pairs: each of the third answer's boxes overlaps each of the 2,000 others by half."""
+    worst = [on_one_spot(0, 100), on_one_spot(100, 100), on_one_spot(5, 190, left=2)]
+    tracemalloc.start()
+    try:
+        result = consolidate(worst)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert (len(result.boxes), result.minority) == (MOST_BOXES, MOST_BOXES)
+    assert peak < 120_000_000
+
+
+def test_boxes_that_are_apart_are_not_compared(monkeypatch):
+    compared = []
+
+    def counted(first, second):
+        compared.append(len(first) * len(second))
+        return iou_matrix(first, second)
+
+    monkeypatch.setattr(consensus, "iou_matrix", counted)
+    row = [box(50 * index, 0) for index in range(MOST_BOXES)]
+    assert len(consolidate([row, row]).boxes) == MOST_BOXES
+    assert sum(compared) <= 3 * MOST_BOXES
+
+
+def test_more_boxes_than_a_person_draws_are_refused():
+    row = [box(50 * index, 0) for index in range(2500)]
+    with pytest.raises(ReviewOutputError, match="An answer has 2,500 boxes, more than the 1,000"):
+        consolidate([row, row])
+    many = [row[: MOST_BOXES_IN_ALL // 10]] * 11
+    with pytest.raises(ReviewOutputError, match="The answers have 5,500 boxes, more than the 5,000"):
+        consolidate(many)
+    assert len(consolidate(many[:10]).boxes) == len(many[0])

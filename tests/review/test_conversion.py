@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from include.review_desk.work.answers import MAX_BOXES
 from secondlook.review import Outcome, Rejection, convert_answers, convert_loop, parse_output
+from secondlook.review.consensus import MOST_BOXES
 from secondlook.review.human_loops import HumanLoop
 from secondlook.training import Annotation, ManifestLine, read_line, write_manifest
 from tests.support.ledgers import (
@@ -128,6 +130,15 @@ def test_image_of_another_size_is_rejected_and_a_turned_one_explained(line, body
     assert "320 x 240" in other.reason
     assert "640 x 480" in other.reason
     assert "EXIF" in converted(line, body([drawn(10, 10, 5, 5)], size=(HEIGHT, WIDTH))).reason
+
+
+def test_more_boxes_than_the_desk_takes_are_rejected_with_the_number(line, body):
+    boxes = [drawn(10, 20, 30, 40)] * (MAX_BOXES + 1)
+    result = converted(line, body([drawn(10, 20, 30, 40)], boxes))
+    assert result.code == "too-many-boxes"
+    assert "1,001 boxes, more than the 1,000" in result.reason
+    assert isinstance(converted(line, body(boxes[1:])), ManifestLine)
+    assert MAX_BOXES == MOST_BOXES
 
 
 def test_output_about_another_image_is_rejected(line, body):

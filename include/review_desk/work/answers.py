@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MAX_ANSWER_BYTES = 1_048_576
-MAX_BOXES = 5_000
+# What the next step, finding a consensus of several answers, takes; no person draws as many.
+MAX_BOXES = 1_000
 _SIDES = ("left", "top", "width", "height")
 
 
@@ -64,7 +65,8 @@ def _check_bounding_box(content: dict[str, Any], element: CrowdElement) -> None:
         )
     if len(boxes) > MAX_BOXES:
         raise BadAnswer(
-            f'"{element.name}" has {len(boxes)} boxes, more than the {MAX_BOXES} that are allowed.'
+            f'"{element.name}" has {len(boxes):,} boxes, more than the {MAX_BOXES:,} that are allowed for '
+            "one image: remove those that are not needed."
         )
     for index, box in enumerate(boxes):
         _check_box(box, f'Box {index} of "{element.name}"', element.labels)

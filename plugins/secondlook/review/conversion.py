@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook.detection.box import Box
 from secondlook.failures.exceptions import ReviewOutputError
-from secondlook.review.consensus import Consensus, LabelledBox, consolidate
+from secondlook.review.consensus import Consensus, LabelledBox, consolidate, too_many_boxes
 from secondlook.review.output import Answer, DrawnBox, ReviewOutput, parse_output
 from secondlook.training.manifest import Annotation, ManifestLine
 
@@ -97,8 +97,9 @@ def convert_answers(
     """Turn the answers of one loop into a manifest line or a rejection.
 
     Boxes are cut to the image (touching the border is fine); boxes without area, outside or without numbers
-    are dropped and counted; an unknown label, another image or another image size rejects the line. A label
-    that differs from a known one only by spaces or its Unicode form is that one.
+    are dropped and counted; an unknown label, another image, another image size or more boxes than a person
+    draws (:func:`~secondlook.review.consensus.too_many_boxes`) reject the line. A label that differs from a
+    known one only by spaces or its Unicode form is that one.
     """
     notes: Counter[str] = Counter({"answer-unreadable": len(output.faults)})
     result = _mismatch(line, output) or _labelled(line, output.answers, tuple(labels), night, notes)
@@ -118,7 +119,8 @@ def _mismatch(line: LedgerLine, output: ReviewOutput) -> Rejection | None:
         shown = (answer.image_width, answer.image_height)
         if shown != (line.width, line.height):
             return _rejected(line, "image-size-mismatch", _size_sentence(line, shown))
-    return None
+    excess = too_many_boxes([answer.boxes for answer in output.answers])
+    return None if excess is None else _rejected(line, "too-many-boxes", excess)
 
 
 def _size_sentence(line: LedgerLine, shown: tuple[int, int]) -> str:

@@ -178,7 +178,7 @@ def bad_answers(people: People) -> Iterator[Request]:
                 box(left=[]),
             )
         ),
-        {"annotatedResult": {"boundingBoxes": [box()] * 5001} | properties},
+        {"annotatedResult": {"boundingBoxes": [box()] * 1001} | properties},
         boxes_answer([]) | {"note": "x" * 1_100_000},
     ]
     bodies = [json.dumps({"answerContent": value}).encode() for value in values]
