@@ -52,6 +52,25 @@ def test_an_image_that_fails_hides_nothing_and_tried_again_all_goes_on(site, bro
     expect(frame(page).get_by_role("toolbar")).not_to_have_attribute("inert", "")
 
 
+@pytest.mark.parametrize("width", [1600, 1280, 390])
+def test_the_image_does_not_move_when_the_head_says_more(site, browse, boxes, width):
+    """The number of waiting tasks and the elapsed time come when the person may be drawing already."""
+    page = browse(width=width).sign_in(site, boxes.reviewer()).page
+    late: list[Route] = []
+    page.route("**/worker/queue", lambda route: late.append(route))
+    with page.expect_request("**/worker/queue"):
+        page.goto(f"{site.url}/work")
+    Hand.on_stage(page)
+    stage = page.locator("#stage")
+    before = stage.bounding_box()
+    late[0].continue_()
+    expect(page.locator("#place")).to_contain_text("more waiting")
+    expect(page.locator("#elapsed")).not_to_be_empty()
+    assert stage.bounding_box() == before
+    page.evaluate("for (const id of ['place', 'elapsed']) document.getElementById(id).textContent = ''")
+    assert stage.bounding_box() == before
+
+
 def test_what_was_changed_last_is_kept_when_the_page_is_hidden_or_left(site, browse, words):
     _, person, _ = words()
     page = at_work(browse, site, person, clock=True).page
