@@ -1,4 +1,7 @@
-"""Who gets which loop: the oldest first, TaskCount different people each, every step a compare-and-swap."""
+"""Who gets which loop: the oldest first, TaskCount different people each, every step a compare-and-swap.
+
+A person has one task in each session, and MAX_HELD in all sessions together.
+"""
 
 from __future__ import annotations
 
@@ -24,12 +27,20 @@ from include.review_desk.errors import MissingTask
 from include.review_desk.loops.flow_config import time_limit_seconds
 from include.review_desk.loops.status import IN_PROGRESS
 from include.review_desk.storage import schema
-from include.review_desk.work.task_rows import IS_WORKING, NOW
+from include.review_desk.storage.locks import lock_person
+from include.review_desk.work.task_rows import IN_TEAM, IS_WORKING, NOW
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.sessions import Worker
     from include.review_desk.storage.database import AnyRow
+
+MAX_HELD = 3
+"""Tasks that one person holds at a time.
+
+The page needs one, since loading ahead claims nothing. The others are for a second screen, and for a browser
+that was closed without signing out.
+"""
 
 _CANDIDATES = 16
 # People who let a task run out or handed it back may take the loop again.
@@ -44,19 +55,22 @@ _members = schema.team_members
 _session_lives = exists().where(
     _sessions.c.token_sha256 == _assignments.c.session_sha256, _sessions.c.expires_ms > NOW
 )
-_HELD = (
+_ALL_HELD = (
     select(_assignments.c.id, _assignments.c.task, _assignments.c.session_sha256)
+    .join(_loops, _loops.c.id == _assignments.c.loop_id)
     .where(
         _assignments.c.worker_id == bindparam("worker"),
         _assignments.c.state == "working",
         # Not yet submitted, so that the person's index skips all their answers.
         _assignments.c.submitted_ms.is_(None),
         _assignments.c.lease_expires_ms > NOW,
-        or_(_assignments.c.session_sha256 == bindparam("session"), ~_session_lives),
+        IN_TEAM,
     )
     .order_by(_assignments.c.accepted_ms, _assignments.c.id)
-    .limit(1)
 )
+_HELD = _ALL_HELD.where(
+    or_(_assignments.c.session_sha256 == bindparam("session"), ~_session_lives),
+).limit(1)
 _ADOPT = update(_assignments).where(IS_WORKING, _assignments.c.session_sha256 == bindparam("session"))
 
 _TEAMS = select(_members.c.team_id).where(_members.c.worker_id == bindparam("worker"))
@@ -122,7 +136,7 @@ def held_task(desk: Desk, worker: Worker) -> str | None:
 
 
 def claim_task(desk: Desk, worker: Worker) -> str | None:
-    """Take one of the oldest loops.
+    """Take one of the oldest loops; a person who holds MAX_HELD tasks gets the first of those instead.
 
     Finding and taking are one transaction, so on SQLite the first candidate is always free. On PostgreSQL
     another person may take it first: then the next one is tried, and after the last the search starts over.
@@ -130,6 +144,12 @@ def claim_task(desk: Desk, worker: Worker) -> str | None:
     while True:
         try:
             with desk.database.write() as connection:
+                if not lock_person(connection, worker.id):
+                    # Closed since the session was looked at.
+                    return None
+                held = connection.execute(_ALL_HELD, {"worker": worker.id, "now_ms": desk.clock()}).all()
+                if len(held) >= MAX_HELD:
+                    return str(held[0].task)
                 candidates = _candidates(desk, connection, worker)
                 for candidate in candidates:
                     task = _claim_loop(desk, connection, worker, candidate)

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, text
 from include.review_desk.loops import flows, lifecycle
 from include.review_desk.storage import schema
 from include.review_desk.storage.locks import lock_loop
+from include.review_desk.work.task_rows import IN_TEAM
 from include.review_desk.work.tasks import release
 
 if TYPE_CHECKING:
@@ -20,11 +21,12 @@ _BATCH = 200
 
 _loops = schema.human_loops
 _assignments = schema.assignments
+_workers = schema.workers
 
 
 def sweep(desk: Desk) -> None:
     """Do everything that is due by the desk's clock. Safe to repeat, and to run in several processes."""
-    _end_leases(desk)
+    end_leases(desk)
     lifecycle.expire_due(desk)
     flows.finish_deletions(desk)
 
@@ -38,10 +40,15 @@ def purge(desk: Desk) -> None:
         connection.execute(delete(_loops).where(_loops.c.id.in_(old)))
 
 
-def _end_leases(desk: Desk) -> None:
+def end_leases(desk: Desk) -> None:
+    """Give back the tasks whose time is over, and those of people who have left the team or the desk."""
     now_ms = desk.clock()
-    query = select(_assignments.c.id, _assignments.c.loop_id).where(
-        text("assignments.state = 'working'"), _assignments.c.lease_expires_ms <= now_ms
+    stays = IN_TEAM & _workers.c.disabled_ms.is_(None)
+    query = (
+        select(_assignments.c.id, _assignments.c.loop_id, stays.label("stays"))
+        .join(_loops, _loops.c.id == _assignments.c.loop_id)
+        .join(_workers, _workers.c.id == _assignments.c.worker_id)
+        .where(text("assignments.state = 'working'"), _assignments.c.lease_expires_ms <= now_ms)
     )
     with desk.database.read() as connection:
         ended = connection.execute(query.limit(_BATCH)).all()
@@ -51,5 +58,6 @@ def _end_leases(desk: Desk) -> None:
             # A heartbeat may have come since it was read.
             still = connection.scalar(query.where(_assignments.c.id == row.id))
             if still is not None:
-                release(desk, connection, row.id, "expired", now_ms)
+                # Only of people who are still here does it count as run out of time.
+                release(desk, connection, row.id, "expired" if row.stays else "returned", now_ms)
         desk.queue_marks.forget()

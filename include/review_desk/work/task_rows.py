@@ -6,7 +6,7 @@ import contextlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, select
+from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, exists, select
 
 from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
 from include.review_desk.loops.status import IN_PROGRESS, STOPPING
@@ -24,6 +24,7 @@ _loops = schema.human_loops
 _assignments = schema.assignments
 _flows = schema.flow_definitions
 _outbox = schema.outbox
+_members = schema.team_members
 
 # Links to images outlive the task by this much, so that none dies under the last answer.
 _LINK_MARGIN_SECONDS = 60
@@ -43,6 +44,11 @@ ALL_PAUSES_MS = _assignments.c.paused_ms + case(
 )
 """All pauses in milliseconds, the present one taken as ending at ``now_ms``."""
 
+IN_TEAM = exists().where(
+    _members.c.team_id == _loops.c.team_id, _members.c.worker_id == _assignments.c.worker_id
+)
+"""The person of an assignment is in the team of its loop, now."""
+
 _STATE = (
     select(
         _assignments,
@@ -57,6 +63,8 @@ _STATE = (
     .join(_loops, _loops.c.id == _assignments.c.loop_id)
     .join(_flows, _flows.c.id == _loops.c.flow_id)
     .outerjoin(_outbox, _outbox.c.loop_id == _assignments.c.loop_id)
+    # Asked again each time: who has left a team sees nothing more of its images.
+    .where(IN_TEAM)
 )
 _IS_MINE = and_(_assignments.c.task == bindparam("task"), _assignments.c.worker_id == bindparam("worker"))
 _MINE = _STATE.where(_IS_MINE)
@@ -77,7 +85,7 @@ _MY_LATEST = (
 
 
 def find_row(connection: Connection, worker: Worker, task: str) -> AnyRow:
-    """The assignment with its loop's state, if it is this person's.
+    """The assignment with its loop's state, if it is this person's and they are still in the loop's team.
 
     Raises
     ------
