@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
+from include.formats.paths import UnsafeNameError, check_name, inside
 from include.formats.tar import BLOCK, CHUNK, ArchiveError, Header, Limits, Stream, headers
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["ArchiveError", "Limits", "Member", "contents", "members", "unpack"]
 
 DEFAULT_LIMITS = Limits()
-_NAME_BYTES = 255
-_PATH_BYTES = 4095
 _DRIVE = re.compile(r"[A-Za-z]:")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
@@ -75,7 +74,7 @@ def members(source: Path | IO[bytes], limits: Limits = DEFAULT_LIMITS) -> Iterat
         with source.open("rb") as file:
             yield from members(file, limits)
         return
-    stream = Stream(source, limits.total_bytes)
+    stream = Stream(source, limits)
     names = _Names()
     for header in headers(stream, limits):
         member = Member(_clean(header.name), header, stream)
@@ -111,20 +110,21 @@ def unpack(
         A file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
+    written: dict[Path, None] = {}
     try:
         for member in members(source, limits):
             if member.header.is_folder:
                 if choose is None:
-                    _make_folder(folder / member.name, folder)
+                    _make_folder(_path(folder, member.name), folder)
                 continue
             name = choose(member.name) if choose else member.name
             if name is None:
                 continue
-            if folder / name in written:
+            path = _path(folder, name)
+            if path in written:
                 raise ArchiveError(f"it has two files for {name!r}")
-            _write(member, folder / name, folder)
-            written.append(folder / name)
+            _write(member, path, folder)
+            written[path] = None
     except BaseException:
         for path in written:
             path.unlink(missing_ok=True)
@@ -152,19 +152,24 @@ def _clean(name: str) -> str:
         It could lead out of a folder, or is not a valid name on some machine.
     """
     parts = [part for part in name.split("/") if part not in ("", ".")]
-    if name.startswith("/") or ".." in parts or _DRIVE.match(name):
+    if name.startswith("/") or _DRIVE.match(name):
         raise ArchiveError(f"the name {name[:80]!r} leads out of the folder")
-    if (
-        _CONTROL.search(name)
-        or max(map(_bytes, parts), default=0) > _NAME_BYTES
-        or _bytes(name) > _PATH_BYTES
-    ):
+    if _CONTROL.search(name):
         raise ArchiveError(f"the name {name[:80]!r} is none that every machine can write")
-    return "/".join(parts)
+    cleaned = "/".join(parts)
+    if cleaned:
+        try:
+            check_name(cleaned)
+        except UnsafeNameError as error:
+            raise ArchiveError(str(error)) from None
+    return cleaned
 
 
-def _bytes(name: str) -> int:
-    return len(os.fsencode(name))
+def _path(folder: Path, name: str) -> Path:
+    try:
+        return inside(folder, name)
+    except UnsafeNameError as error:
+        raise ArchiveError(str(error)) from None
 
 
 class _Names:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import gzip
 import os
 import re
+import time
 import zlib
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 BLOCK = 512
 CHUNK = 1024 * 1024
 _METADATA_BYTES = 1024 * 1024
+# Up to here an archive may unpack to any multiple of its own size, as one of a few small texts does.
+_FREE_BYTES = 64 * 1024**2
 # At most this many headers may describe one member.
 _NOTES = 3
 _REGULAR = b"\x000\x37"
@@ -57,11 +60,18 @@ class Limits:
         Most bytes of one file.
     total_bytes
         Most bytes of the uncompressed archive.
+    ratio
+        Most uncompressed bytes for each compressed one, beyond the first 64 MiB. Trained weights hardly
+        shrink; zeros shrink a thousandfold.
+    seconds
+        Longest time from the first byte to the last, what is done with the content included.
     """
 
     count: int = 10_000
     file_bytes: int = 2 * 1024**3
     total_bytes: int = 4 * 1024**3
+    ratio: int = 200
+    seconds: float = 600.0
 
 
 @dataclass(frozen=True)
@@ -86,18 +96,40 @@ class Header:
     executable: bool
 
 
+class _Compressed:
+    """The compressed bytes, counted, until the time is over.
+
+    gzip asks for them in small pieces, also while it passes over millions of empty gzip members, which give
+    nothing to count on the other side.
+    """
+
+    def __init__(self, file: IO[bytes], seconds: float) -> None:
+        self._file = file
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self.count = 0
+
+    def read(self, size: int = -1) -> bytes:
+        if time.monotonic() >= self._deadline:
+            raise ArchiveError(f"it was not read within {self._seconds:g} s, which no model needs")
+        data = self._file.read(size)
+        self.count += len(data)
+        return data
+
+
 class Stream:
     """The uncompressed bytes, counted."""
 
-    def __init__(self, file: IO[bytes], limit: int) -> None:
+    def __init__(self, file: IO[bytes], limits: Limits) -> None:
         start = file.read(BLOCK)
         file.seek(-len(start), os.SEEK_CUR)
         if not start:
             raise ArchiveError("it is empty")
         if not start.startswith(b"\x1f\x8b"):
             raise ArchiveError(f"it is no tar.gz: it is {_format_of(start)}; pack it with tar -czf")
-        self._zipped = gzip.GzipFile(fileobj=file, mode="rb")
-        self._limit = limit
+        self._compressed = _Compressed(file, limits.seconds)
+        self._zipped = gzip.GzipFile(fileobj=self._compressed, mode="rb")  # type: ignore[call-overload]
+        self._limits = limits
         self._taken = 0
 
     def take(self, size: int) -> bytes:
@@ -119,14 +151,20 @@ class Stream:
             while size and (part := self._zipped.read(size)):
                 parts.append(part)
                 size -= len(part)
-                self._taken += len(part)
-                if self._taken > self._limit:
-                    raise ArchiveError(f"it unpacks to more than {self._limit:,} bytes, which no model has")
+                self._count(len(part))
         except EOFError as error:
             raise ArchiveError("it is cut short; pack or copy it again") from error
         except (gzip.BadGzipFile, zlib.error) as error:
             raise ArchiveError(f"it is a damaged gzip file ({error}); pack or copy it again") from error
         return b"".join(parts)
+
+    def _count(self, size: int) -> None:
+        self._taken += size
+        limits = self._limits
+        if self._taken > limits.total_bytes:
+            raise ArchiveError(f"it unpacks to more than {limits.total_bytes:,} bytes, which no model has")
+        if self._taken > _FREE_BYTES + limits.ratio * self._compressed.count:
+            raise ArchiveError(f"it unpacks to more than {limits.ratio} times its size, which no model does")
 
 
 def _format_of(start: bytes) -> str:

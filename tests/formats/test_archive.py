@@ -248,6 +248,26 @@ def test_what_unpacks_to_too_much_is_refused_before_it_is_written(tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_few_bytes_that_become_many_are_refused_by_the_usual_limits(tmp_path: Path) -> None:
+    data = bomb(300_000_000)
+    assert len(data) < 306_000
+    with pytest.raises(ArchiveError, match="it unpacks to more than 200 times its size"):
+        unpack(io.BytesIO(data), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_small_archive_may_shrink_well() -> None:
+    assert read(packed({"zeros": bytes(60_000_000)}), Limits()) == {"zeros": bytes(60_000_000)}
+
+
+def test_the_time_is_limited_even_while_nothing_comes_out() -> None:
+    whole = packed({"a": b"b"})
+    nothing = gzip.compress(b"") * 5_000
+    assert read(whole + nothing, Limits()) == {"a": b"b"}
+    with pytest.raises(ArchiveError, match="it was not read within 0 s"):
+        read(nothing + whole, Limits(seconds=0))
+
+
 @pytest.mark.parametrize(
     "make",
     [
