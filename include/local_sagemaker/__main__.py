@@ -113,6 +113,8 @@ def _serve(arguments: argparse.Namespace) -> None:
         create_app(service, credentials),
         host="127.0.0.1",
         port=arguments.port,
+        # There is no WebSocket here: an upgrade is answered as the HTTP request that it also is.
+        ws="none",
         access_log=False,
         log_level="warning",
         timeout_graceful_shutdown=3,

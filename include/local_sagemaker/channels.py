@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from include.formats import recordio
+from include.formats.paths import UnsafeNameError, check_name, inside
 from include.local_sagemaker.arns import invalid
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.manifests import Attribute, augmented_lines, named_objects
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from include.local_sagemaker.manifests import NamedObject
     from include.local_sagemaker.s3 import S3
 
 _FETCHERS = 4
@@ -40,6 +42,10 @@ def check_channel(channel: dict[str, Any], default_mode: str) -> None:
         ``ValidationException`` naming the channel.
     """
     name = channel["ChannelName"]
+    try:
+        check_name(name)
+    except UnsafeNameError as error:
+        raise invalid(f"A channel becomes a folder, and {error}; choose another ChannelName.") from error
     source = channel["DataSource"].get("S3DataSource")
     if source is None:
         raise invalid(f"Channel {name} needs an S3DataSource; others are not supported by this server.")
@@ -63,12 +69,24 @@ def download(s3: S3, channel: dict[str, Any], folder: Path) -> None:
     Raises
     ------
     JobError
-        When the bucket or an object does not exist.
+        When the bucket or an object does not exist, or a key's name leads out of the folder.
     """
     folder.mkdir(parents=True, exist_ok=True)
     objects = named_objects(s3, channel["DataSource"]["S3DataSource"])
+    # All names before the first byte: a job that is refused has written nothing.
+    paths = [(item.address, _path(folder, item)) for item in objects]
     with ThreadPoolExecutor(_FETCHERS) as pool:
-        list(pool.map(lambda item: s3.download(item.address, folder / item.name), objects))
+        list(pool.map(lambda pair: s3.download(*pair), paths))
+
+
+def _path(folder: Path, item: NamedObject) -> Path:
+    try:
+        return inside(folder, item.name)
+    except UnsafeNameError as error:
+        raise JobError(
+            f"{item.address.uri} cannot be a file of the channel, since {error}; rename the object, or name "
+            "another prefix."
+        ) from error
 
 
 class PipeFeeder:
@@ -172,7 +190,7 @@ class PipeFeeder:
         return attribute.content
 
     def _pipe(self, epoch: int) -> Path:
-        return self._folder / f"{self._name}_{epoch}"
+        return inside(self._folder, f"{self._name}_{epoch}")
 
     def _make_pipe(self, epoch: int) -> None:
         # The folder is removed when the job ends, perhaps before the feeder has noticed.

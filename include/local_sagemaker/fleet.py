@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.formats.paths import inside
 from include.local_sagemaker.arns import MODEL, find
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.hosting import ModelContainer, ModelServer
@@ -104,7 +105,7 @@ class Fleet:
             server = ModelServer(
                 service,
                 ModelContainer(variant["Image"], variant["ModelDataUrl"], variant["Environment"]),
-                service.folder / "endpoints" / endpoint / run,
+                inside(service.folder / "endpoints", endpoint) / run,
                 f"{ENDPOINT_GROUP}/{endpoint}",
                 f"{variant['VariantName']}/i-{run}",
             )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from include.local_sagemaker.state import Document
 
 _DEFAULT_PAGE = 100
+_SHOWN_CHARACTERS = 80
 
 
 def page(
@@ -49,6 +50,9 @@ def _position(token: str | None) -> int:
     if token is None:
         return 0
     try:
-        return int(base64.b64decode(token, validate=True))
+        position = int(base64.b64decode(token, validate=True))
     except ValueError:
-        raise invalid(f"The NextToken {token!r} was not issued by this server.") from None
+        position = -1
+    if position < 0:
+        raise invalid(f"The NextToken {token[:_SHOWN_CHARACTERS]!r} was not issued by this server.")
+    return position

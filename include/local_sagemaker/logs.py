@@ -6,11 +6,14 @@ that file.
 
 from __future__ import annotations
 
+import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import quote, unquote
 
 from include.aws_protocol import ServiceError
+from include.formats.paths import UnsafeNameError, inside
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,6 +29,7 @@ ENDPOINT_GROUP = "/aws/sagemaker/Endpoints"
 _MAX_EVENTS = 10_000
 _MAX_STREAMS = 50
 _MAX_LINE_BYTES = 256 * 1024
+_TOKEN = re.compile(r"([fb])/([0-9]{1,18})")
 
 
 class LogStream:
@@ -82,8 +86,14 @@ class Logs:
         return LogStream(self.path(group, stream))
 
     def path(self, group: str, stream: str) -> Path:
-        """Return the file of a stream; quoting keeps every name inside the folder."""
-        return self._group(group) / (quote(stream, safe="") + ".log")
+        """Return the file of a stream.
+
+        Raises
+        ------
+        UnsafeNameError
+            The quoted name is too long for a file's name: nothing has ever been logged there.
+        """
+        return inside(self._group(group), quote(stream, safe="") + ".log")
 
     def handlers(self) -> dict[tuple[str, str], Handler]:
         """Return the operations of CloudWatch Logs that are served."""
@@ -93,14 +103,31 @@ class Logs:
         }
 
     def _group(self, group: str) -> Path:
-        return self._folder / ("group" + quote(group, safe=""))
+        return inside(self._folder, "group" + quote(group, safe=""))
+
+    def _group_with_streams(self, group: str) -> Path:
+        try:
+            folder = self._group(group)
+        except UnsafeNameError:
+            folder = None
+        if folder is None or not folder.is_dir():
+            raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
+        return folder
+
+    def _stream(self, group: str, stream: str) -> Path:
+        try:
+            path = self.path(group, stream)
+        except UnsafeNameError:
+            path = None
+        if path is None or not path.is_file():
+            raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
+        return path
 
     def _describe_log_streams(self, call: Call) -> dict[str, Any]:
         group = call.params.get("logGroupName", "")
-        if not self._group(group).is_dir():
-            raise ServiceError("ResourceNotFoundException", "The specified log group does not exist.")
+        folder = self._group_with_streams(group)
         prefix = call.params.get("logStreamNamePrefix", "")
-        names = sorted(unquote(path.stem) for path in self._group(group).glob("*.log"))
+        names = sorted(unquote(path.stem) for path in folder.glob("*.log"))
         names = [
             name for name in names if name.startswith(prefix) and name > call.params.get("nextToken", "")
         ]
@@ -120,10 +147,8 @@ class Logs:
 
     def _get_log_events(self, call: Call) -> dict[str, Any]:
         params = call.params
-        path = self.path(params.get("logGroupName", ""), params.get("logStreamName", ""))
-        if not path.is_file():
-            raise ServiceError("ResourceNotFoundException", "The specified log stream does not exist.")
-        direction, start = _token(params.get("nextToken"))
+        path = self._stream(params.get("logGroupName", ""), params.get("logStreamName", ""))
+        direction, start = _token(params.get("nextToken"), path)
         limit = params.get("limit", _MAX_EVENTS)
         low, high = params.get("startTime", 0), params.get("endTime", 1 << 62)
         if direction == "b":
@@ -144,10 +169,21 @@ class Logs:
         }
 
 
-def _token(token: str | None) -> tuple[str, int]:
+def _token(token: str | None, path: Path) -> tuple[str, int]:
+    """Return direction and position of a token, which must be one that this stream's file could have had."""
     if token is None:
         return "f", 0
-    direction, _, position = token.partition("/")
-    if direction not in ("f", "b") or not position.isdecimal():
+    match = _TOKEN.fullmatch(token)
+    if match is None or not _begins_a_line(path, int(match[2])):
         raise ServiceError("InvalidParameterException", f"The specified nextToken {token!r} is invalid.")
-    return direction, int(position)
+    return match[1], int(match[2])
+
+
+def _begins_a_line(path: Path, position: int) -> bool:
+    if position == 0:
+        return True
+    with path.open("rb") as file:
+        if position > file.seek(0, os.SEEK_END):
+            return False
+        file.seek(position - 1)
+        return file.read(1) == b"\n"

@@ -10,6 +10,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from include.formats.paths import UnsafeNameError, check_name
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.s3 import ObjectAddress
 
@@ -49,7 +50,7 @@ def manifest_objects(s3: S3, uri: str) -> list[NamedObject]:
     """
     try:
         document = json.loads(s3.read(ObjectAddress.parse(uri)))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f"The manifest {uri} is not valid JSON: {error}.") from error
     if not isinstance(document, list) or not document or not isinstance(document[0], dict):
         raise JobError(f'The manifest {uri} must be a list that begins with {{"prefix": "s3://..."}}.')
@@ -62,12 +63,14 @@ def manifest_objects(s3: S3, uri: str) -> list[NamedObject]:
         raise JobError(
             f'The manifest {uri} must be [{{"prefix": "s3://..."}}, "name", ...] with one name or more.'
         )
-    return [NamedObject(ObjectAddress.parse(prefix["prefix"] + name), _inside(name, uri)) for name in names]
+    return [NamedObject(ObjectAddress.parse(prefix["prefix"] + name), _checked(name, uri)) for name in names]
 
 
-def _inside(name: str, uri: str) -> str:
-    if name.startswith("/") or ".." in name.split("/"):
-        raise JobError(f"The manifest {uri} names {name!r}, which leads out of its folder.")
+def _checked(name: str, uri: str) -> str:
+    try:
+        check_name(name)
+    except UnsafeNameError as error:
+        raise JobError(f"An entry of the manifest {uri} cannot be used: {error}.") from error
     return name
 
 
@@ -103,7 +106,7 @@ def augmented_lines(s3: S3, uri: str, attributes: list[str]) -> list[list[Attrib
 def _attributes(line: bytes, names: list[str], where: str) -> list[Attribute]:
     try:
         document = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise JobError(f"{where} is not valid JSON: {error}.") from error
     if not isinstance(document, dict):
         raise JobError(f"{where} is not a JSON object.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.local_sagemaker import listing
 from include.local_sagemaker.arns import ENDPOINT_CONFIG, MODEL, already_exists, find, invalid, not_found
+from include.local_sagemaker.environment import check_environment
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.s3 import ObjectAddress
 from include.local_sagemaker.service import now
@@ -43,6 +44,7 @@ class Models:
         if "ExecutionRoleArn" in params:
             self._service.check_role(params["ExecutionRoleArn"])
         container = single_container(params)
+        check_environment(container.get("Environment", {}), "The container's Environment")
         if "ModelDataUrl" in container:
             await self._check_model_data(container["ModelDataUrl"])
         return self._insert(MODEL, params["ModelName"], "Model", params)

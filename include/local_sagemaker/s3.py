@@ -83,8 +83,8 @@ class S3:
 
     def download(self, address: ObjectAddress, path: Path) -> None:
         """Download an object to a file, making the folders above it."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         with _sentences(address):
+            path.parent.mkdir(parents=True, exist_ok=True)
             body = self._client.get_object(Bucket=address.bucket, Key=address.key)["Body"]
             with path.open("wb") as file:
                 shutil.copyfileobj(body, file, 1 << 20)

@@ -9,15 +9,19 @@ import shutil
 from typing import TYPE_CHECKING, Any
 
 from include.aws_protocol import ServiceError
+from include.formats.paths import inside
 from include.local_sagemaker import listing
 from include.local_sagemaker.arns import TRAINING_JOB, already_exists, find, invalid
 from include.local_sagemaker.channels import check_channel
+from include.local_sagemaker.environment import check_environment
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.s3 import ObjectAddress
 from include.local_sagemaker.service import now
 from include.local_sagemaker.training_run import TrainingRun
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.aws_protocol import Call
     from include.aws_protocol.application import Handler
     from include.local_sagemaker.service import Service
@@ -191,8 +195,8 @@ class TrainingJobs:
     def _job(self, name: str) -> Document:
         return find(self._service.store, self._service.place, TRAINING_JOB, name)
 
-    def _folder(self, name: str) -> Any:
-        return self._service.folder / "training" / name
+    def _folder(self, name: str) -> Path:
+        return inside(self._service.folder / "training", name)
 
 
 def _transitions(job: Document, status: str, message: str, moment: float) -> list[dict[str, Any]]:
@@ -210,6 +214,7 @@ def _check(params: dict[str, Any]) -> None:
         )
     if "ResourceConfig" not in params:
         raise invalid("ResourceConfig is missing.")
+    check_environment(params.get("Environment", {}), "Environment")
     channels = params.get("InputDataConfig", [])
     names = [channel["ChannelName"] for channel in channels]
     for channel in channels:

@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from include.formats.paths import inside
 from include.local_sagemaker import artifact
 from include.local_sagemaker.channels import PipeFeeder, download, input_mode
 from include.local_sagemaker.errors import JobError
@@ -95,8 +96,15 @@ class TrainingRun:
         if secondary_status == "Completed":
             self._raise_failure(feeders, code, stream)
         await self._upload()
-        found = await asyncio.to_thread(final_metrics, log.path, metrics)
+        found = await asyncio.to_thread(self._metrics, stream, metrics)
         return Result("Completed" if secondary_status == "Completed" else "Stopped", secondary_status, found)
+
+    def _metrics(self, stream: str, metrics: dict[str, Any]) -> list[dict[str, Any]]:
+        log = self._service.logs.open(TRAINING_GROUP, stream)
+        try:
+            return final_metrics(log.path, metrics, log.say)
+        finally:
+            log.close()
 
     async def _prepare(self) -> list[PipeFeeder]:
         """Make the folders, write the configuration and download the data."""
@@ -109,7 +117,7 @@ class TrainingRun:
                 data = self.folder / "input/data"
                 if input_mode(channel, self._mode) == "File":
                     await asyncio.to_thread(
-                        download, self._service.s3, channel, data / channel["ChannelName"]
+                        download, self._service.s3, channel, inside(data, channel["ChannelName"])
                     )
                     continue
                 feeder = PipeFeeder(self._service.s3, channel, data, on_failure=self._kill)
@@ -176,9 +184,9 @@ class TrainingRun:
         if code == 0:
             return
         failure = self.folder / "output/failure"
-        text = failure.read_text(errors="replace").strip() if failure.is_file() else ""
+        text = _first_characters(failure) if failure.is_file() else ""
         if text:
-            raise JobError(f"AlgorithmError: {text[:_MAX_FAILURE_CHARACTERS]}")
+            raise JobError(f"AlgorithmError: {text}")
         ended = f"by signal {-code}" if code < 0 else f"with exit code {code}"
         raise JobError(f"AlgorithmError: the training process ended {ended}; its log is stream {stream}.")
 
@@ -207,6 +215,11 @@ class TrainingRun:
     def _kill(self) -> None:
         if self._child is not None:
             self._child.kill()
+
+
+def _first_characters(path: Path) -> str:
+    with path.open(errors="replace") as file:
+        return file.read(_MAX_FAILURE_CHARACTERS).strip()
 
 
 def _stop_all(feeders: list[PipeFeeder], child: Child | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from include.local_sagemaker import listing
 from include.local_sagemaker.arns import MODEL, TRANSFORM_JOB, already_exists, find, invalid
+from include.local_sagemaker.environment import check_environment
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.models import single_container
 from include.local_sagemaker.s3 import ObjectAddress
@@ -138,6 +139,7 @@ def _check(params: dict[str, Any]) -> None:
         raise invalid("DataProcessing is not supported by this server.")
     if params.get("BatchStrategy", "SingleRecord") != "SingleRecord":
         raise invalid("BatchStrategy MultiRecord needs a SplitType, which this server does not support.")
+    check_environment(params.get("Environment", {}), "Environment")
     in_flight = params.get("MaxConcurrentTransforms", 1) * params.get("MaxPayloadInMB", 6)
     if in_flight > _MAX_MB_IN_FLIGHT:
         raise invalid(
