@@ -72,7 +72,7 @@ def section_or_fault(argument: str, value: Any, kind: type[S]) -> tuple[S | Any,
     try:
         return kind.model_validate(dict(value)), None
     except ValidationError as invalid:
-        return value, f"cannot be used: {sentences(invalid).rstrip('.')}"
+        return value, f"cannot be used: {sentences(invalid, kind).rstrip('.')}"
 
 
 def _range(minimum: float | None, maximum: float | None) -> str:

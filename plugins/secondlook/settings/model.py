@@ -119,4 +119,5 @@ def parse_settings(values: dict[str, Any], source: str) -> Settings:
     try:
         return Settings.model_validate(values)
     except ValidationError as invalid:
-        raise SettingsError(f"Settings from {source} cannot be used. {sentences(invalid)}") from None
+        faults = sentences(invalid, Settings)
+        raise SettingsError(f"Settings from {source} cannot be used. {faults}") from None

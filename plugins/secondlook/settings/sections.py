@@ -33,7 +33,8 @@ class Section(BaseModel):
         try:
             return type(self).model_validate({**self.model_dump(), **given})
         except ValidationError as invalid:
-            raise SettingsError("This run's parameters cannot be used. " + sentences(invalid)) from None
+            faults = sentences(invalid, type(self))
+            raise SettingsError(f"This run's parameters cannot be used. {faults}") from None
 
 
 class ServingSettings(Section):

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
 
 from secondlook.settings.types import MOST_CONCURRENT_TRANSFORMS
 
 if TYPE_CHECKING:
     from pydantic import ValidationError
-
-# Advice by pydantic's error type.
-_ADVICE = {
-    "missing": "is missing: add it to the settings",
-    "extra_forbidden": "is not a known setting: remove it or check its spelling",
-}
 
 _ROLE_FORM = "is not the ARN of an IAM role: write it as arn:aws:iam::<account>:role/<name>"
 _FORMS = {
@@ -34,17 +31,25 @@ _ENTRY_FORMS = {
 }
 
 
-def sentences(invalid: ValidationError) -> str:
-    """Return one sentence for each fault, naming the key, what is wrong and what to do."""
-    return " ".join(_sentence(fault) for fault in invalid.errors())
+def sentences(invalid: ValidationError, model: type[BaseModel]) -> str:
+    """Return one sentence for each fault, naming the key, what is wrong and what to do.
+
+    Parameters
+    ----------
+    model
+        The settings, or the section of them, that the values are for.
+    """
+    return " ".join(_sentence(fault, model) for fault in invalid.errors())
 
 
-def _sentence(fault: Any) -> str:
+def _sentence(fault: Any, model: type[BaseModel]) -> str:
     key = ".".join(str(part) for part in fault["loc"])
     if fault["type"] == "hyperparameters":
         return str(fault["msg"])
-    if fault["type"] in _ADVICE:
-        return f"{key} {_ADVICE[fault['type']]}."
+    if fault["type"] == "missing":
+        return f"{key} is missing: add it to the settings."
+    if fault["type"] == "extra_forbidden":
+        return f"{key} is not a known setting: {_meant(key, _keys(model))}."
     if fault["type"] == "string_pattern_mismatch":
         form = _FORMS.get(key) or _ENTRY_FORMS.get(key.rpartition(".")[0])
         form = form or f"does not have the form {fault['ctx']['pattern']}"
@@ -60,3 +65,24 @@ def _sentence(fault: Any) -> str:
         )
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
+
+
+def _keys(model: type[BaseModel], section: str = "") -> list[str]:
+    """Return the names of all settings, as ``section.name`` where they are in a section."""
+    keys = []
+    for name, field in model.model_fields.items():
+        keys.append(section + name)
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            keys += _keys(kind, f"{section}{name}.")
+    return keys
+
+
+def _meant(key: str, known: list[str]) -> str:
+    """Say which setting an unknown one may be: one of another section, or one that is spelt alike."""
+    name = key.rpartition(".")[2]
+    elsewhere = [other for other in known if other.rpartition(".")[2] == name]
+    alike = elsewhere or difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+    if alike:
+        return f"write {' or '.join(alike)} if that is what you mean, or remove it"
+    return "remove it or check its spelling"
