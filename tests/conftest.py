@@ -182,6 +182,7 @@ def desk_server(
         *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port), "--database", database),
         *("--s3-endpoint", s3_server, "--credentials", str(aws_credentials.file)),
         *("--region", REGION, "--account-id", ACCOUNT_ID, "--event-queue-url", event_queue_url),
+        "--any-bucket",
     ]
     server = Server(command, f"http://127.0.0.1:{port}", folder / "server.log").wait_ready("/healthz")
     for name, password in WORKERS.items():

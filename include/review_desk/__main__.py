@@ -16,7 +16,8 @@ _EPILOG = """\
 to begin with:
   export DESK_DATABASE=sqlite:////var/lib/desk/desk.db   # or --database with each command
   1. a key for the program that asks for reviews (shown once):
-     python -m include.review_desk create-key --client night-pipeline
+     python -m include.review_desk create-key --client night-pipeline --operations admin \\
+         --team night-team --bucket my-bucket
   2. people, by a link that they open in their browser, or with a password that you choose:
      python -m include.review_desk invite --team night-team --lead \\
          --public-url https://review.example.org

@@ -78,7 +78,7 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
         logger.info("call", extra={"operation": call.operation, "http_status": http_status})
 
     aws = AwsApplication(
-        handlers=handlers.handlers(desk),
+        handlers=handlers.handlers(desk, api_keys.purpose),
         credentials=api_keys.secret,
         region=desk.config.region,
         account_id=desk.config.account_id,

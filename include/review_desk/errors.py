@@ -42,6 +42,10 @@ class Forbidden(DeskError):
     """Signed in, but not allowed: no CSRF token, or not the lead of this team."""
 
 
+class AccessDenied(DeskError):
+    """The program's key is not made for this operation, team or part of S3."""
+
+
 class InvitationGone(DeskError):
     """The invitation is unknown, was used or has expired."""
 
@@ -92,3 +96,7 @@ class RenderFailure(DeskError):
 
 class LinkUnavailable(RenderFailure):
     """No link to S3 can be signed at present. The template is not at fault; a later attempt may succeed."""
+
+
+class OutOfReach(RenderFailure):
+    """A link to an object that the key behind this rendering may not read."""

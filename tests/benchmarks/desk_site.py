@@ -119,7 +119,7 @@ class LoadSite:
         command = [
             *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port)),
             *("--database", database_url, "--credentials", str(credentials)),
-            *("--s3-endpoint", self.s3_url, "--log-level", "warning"),
+            *("--s3-endpoint", self.s3_url, "--log-level", "warning", "--bucket", BUCKET),
         ]
         self._start(Program(name, command, clean_environment(ROOT), ROOT), f"{url}/healthz")
         return LoadedDesk(url, database_url, _create_flow(url), _listener(port))

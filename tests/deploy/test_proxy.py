@@ -55,7 +55,13 @@ def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxied]:
     settings.write_text(CADDYFILE.read_text().replace(":8081", f":{check_port}"))
     desk = [
         *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(desk_port)),
-        *("--database", f"sqlite:///{folder / 'desk.db'}", "--s3-endpoint", "http://127.0.0.1:9"),
+        *(
+            "--database",
+            f"sqlite:///{folder / 'desk.db'}",
+            "--s3-endpoint",
+            "http://127.0.0.1:9",
+            "--any-bucket",
+        ),
         *("--public-url", public, "--behind-proxy", f"{LOOPBACK}/32"),
     ]
     given = {

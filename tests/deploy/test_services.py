@@ -21,6 +21,12 @@ from include.demo.machine import LOOPBACK, clean_environment, free_ports
 
 from .compose_file import DEPLOY, ROOT
 
+# As README.md says.
+KEY_OF_AIRFLOW = (
+    *("--operations", "admin", "--team", "second-look"),
+    *("--read-prefix", "s3://second-look/second-look/", "--write-prefix", "s3://second-look/second-look/"),
+)
+
 
 @pytest.fixture(scope="module")
 def postgres(environment, fresh_postgres):
@@ -72,7 +78,11 @@ def test_the_review_desk_runs_by_its_command(postgres, services, tmp_path):
     program = [sys.executable, *service["entrypoint"][1:]]
     run = {"cwd": ROOT, "env": clean_environment(ROOT) | given}
     made = subprocess.run(
-        [*program, "create-key", "--client", "airflow"], **run, capture_output=True, text=True, check=True
+        [*program, "create-key", "--client", "airflow", *KEY_OF_AIRFLOW],
+        **run,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     assert made.startswith("AWS_ACCESS_KEY_ID=")
     command = [word.replace("--port=5800", f"--port={port}") for word in service["command"]]

@@ -118,7 +118,11 @@ class Servers:
                              "--algorithms", str(algorithms)), {}, "/_status"  # fmt: skip
 
     def _desk(self) -> tuple[list[str], dict[str, str], str]:
-        return self._program("review_desk", "desk", "--database", self._database), {}, "/healthz"
+        return (
+            self._program("review_desk", "desk", "--database", self._database, "--any-bucket"),
+            {},
+            "/healthz",
+        )
 
     def _program(self, package: str, name: str, *arguments: str) -> list[str]:
         return [

@@ -16,7 +16,19 @@ from .test_pages_and_commands import run
 def test_the_help_leads_to_an_answered_task(site, monkeypatch):
     """Its program runs as it stands, with this desk's address, bucket and team put in."""
     database, team, name = ("--database", site.database_url), unique("team"), unique("reviewer")
-    key = run("create-key", *database, "--client", "newcomer").stdout
+    create = (
+        "create-key",
+        *database,
+        "--client",
+        "newcomer",
+        "--operations",
+        "admin",
+        "--team",
+        team,
+        "--bucket",
+        BUCKET,
+    )
+    key = run(*create).stdout
     add = ("add-worker", *database, "--team", team, "--name", name, "--password-stdin")
     assert run(*add, stdin=PASSWORD).returncode == 0
     for line in key.splitlines():

@@ -138,8 +138,7 @@ def test_serve_needs_no_more_than_a_database_and_a_bucket(tmp_path: Path):
 
 
 def test_a_missing_bucket_is_one_sentence_and_other_buckets_are_refused(tmp_path: Path, desk_s3):
-    site = Site(tmp_path, desk_s3)
-    site.desk.command += ["--bucket", BUCKET, "--bucket", "not-made-yet"]
+    site = Site(tmp_path, desk_s3, buckets=(BUCKET, "not-made-yet"))
     site.desk.start()
     try:
         wait_for(lambda: "The bucket not-made-yet does not exist: create it" in site.desk.log.read_text())
@@ -169,11 +168,13 @@ def test_a_missing_bucket_is_one_sentence_and_other_buckets_are_refused(tmp_path
         ),
         (("--image-origin", "https://x; script-src *"), "--image-origin 'https://x; script-src *' must be"),
         (("--image-origin", "https://x/path"), "must be an origin, without a path"),
+        (("--bucket", "my-bucket", "--any-bucket"), "--any-bucket contradicts --bucket"),
     ],
 )
 def test_wrong_options_are_one_sentence(tmp_path: Path, options: tuple[str, ...], sentence: str):
     database = f"sqlite:///{tmp_path}/desk.db"
     command = [sys.executable, "-m", "include.review_desk", "serve", "--database", database, *options]
+    command += () if "--any-bucket" in options else ("--bucket", "my-bucket")
     environment = {"HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     result = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False

@@ -131,7 +131,8 @@ def test_a_wrong_account_is_one_sentence(site, name: str, team: str, password: s
 def test_a_second_server_on_the_same_database_is_refused(site):
     credentials = str(site.folder / "keys.json")
     second = run(
-        "serve", "--port", str(free_port()), "--database", site.database_url, "--credentials", credentials
+        *("serve", "--port", str(free_port()), "--database", site.database_url),
+        *("--credentials", credentials, "--any-bucket"),
     )
     assert second.returncode == 2
     assert "Another Review Desk serves this database" in second.stderr
@@ -146,7 +147,9 @@ def test_credentials_that_cannot_be_used_are_one_sentence(tmp_path, content: str
     path = tmp_path / "keys.json"
     if content is not None:
         path.write_text(content)
-    result = run("serve", "--database", f"sqlite:///{tmp_path}/d.db", "--credentials", str(path))
+    result = run(
+        "serve", "--database", f"sqlite:///{tmp_path}/d.db", "--any-bucket", "--credentials", str(path)
+    )
     assert result.returncode == 2
     assert part in result.stderr
     assert "Traceback" not in result.stderr

@@ -86,13 +86,14 @@ class S3Server(ServerProcess):
 class Site:
     """One desk, addressed by boto3 as Amazon A2I would be, with the S3 that all desks share.
 
-    ``database_url``: None means SQLite in ``folder``.
+    ``database_url``: None means SQLite in ``folder``. ``buckets``: without any the desk may use all.
     """
 
     folder: Path
     s3_server: S3Server
     database_url: str | None = None
     port: int = field(default_factory=free_port)
+    buckets: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._clients: dict[str, Any] = {}
@@ -106,6 +107,8 @@ class Site:
                 *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(self.port)),
                 *("--database", self.database_url, "--credentials", str(credentials)),
                 *("--s3-endpoint", f"http://127.0.0.1:{self.s3_port}"),
+                *(word for bucket in self.buckets for word in ("--bucket", bucket)),
+                *(() if self.buckets else ("--any-bucket",)),
             ],
             {},
             f"http://127.0.0.1:{self.port}/healthz",

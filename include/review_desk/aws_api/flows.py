@@ -16,7 +16,8 @@ from include.review_desk.errors import InvalidRequest, MissingResource, NameInUs
 from include.review_desk.loops import templates
 from include.review_desk.loops.flow_config import MAX_SECONDS
 from include.review_desk.loops.flows import ACTIVE, begin_deletion
-from include.review_desk.storage import schema
+from include.review_desk.people.purposes import UNLIMITED, Purpose
+from include.review_desk.storage import prefixes, schema
 from include.review_desk.storage.s3_uri import check_output_path
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _LIMITED = ("TaskAvailabilityLifetimeInSeconds", "TaskTimeLimitInSeconds")
 _flows = schema.flow_definitions
 
 
-def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
+def create(desk: Desk, params: Mapping[str, Any], *, purpose: Purpose = UNLIMITED) -> dict[str, Any]:
     """CreateFlowDefinition; Active at once.
 
     Raises
@@ -38,12 +39,15 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
         The role, the work team or the human task UI does not exist, S3OutputPath is no S3 URI, a time limit
         is too long, or a member is given that only Amazon's built-in task types have.
     NameInUse
+    AccessDenied
+        The answers would be written where the caller's key may not write.
     """
     name = params["FlowDefinitionName"]
     arn = desk.config.arns.make(arns.FLOW_DEFINITION, name)
     loop_config = _checked_loop_config(params)
     check_role(desk.config, params["RoleArn"])
     check_output_path(params["OutputConfig"]["S3OutputPath"], desk.config.buckets)
+    purpose.check_output(params["OutputConfig"]["S3OutputPath"])
     config = {key: params[key] for key in ("HumanLoopConfig", "OutputConfig", "RoleArn")}
     try:
         with desk.database.write() as connection:
@@ -56,6 +60,7 @@ def create(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
                     human_task_ui=_human_task_ui(desk, connection, loop_config["HumanTaskUiArn"]),
                     config=json.dumps(config),
                     created_ms=desk.clock(),
+                    read_prefixes=prefixes.stored(purpose.reads),
                 )
             )
             tagging.put(connection, arns.FLOW_DEFINITION, name, params.get("Tags", []))
@@ -81,12 +86,15 @@ def describe(desk: Desk, name: str) -> dict[str, Any]:
     }
 
 
-def list_flows(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """ListFlowDefinitions."""
+def list_flows(desk: Desk, params: Mapping[str, Any], *, purpose: Purpose = UNLIMITED) -> dict[str, Any]:
+    """ListFlowDefinitions: those of the key's team, where it was made for one."""
     order = paging.sort_order(params, _flows.c.created_ms, _flows.c.id)
     query = select(
         _flows.c.id.label("identity"), _flows.c.created_ms.label("sort_key"), _flows.c.name, _flows.c.status
     ).where(_flows.c.live_name.is_not(None), *paging.created_between(params, _flows.c.created_ms))
+    if purpose.team is not None:
+        teams = schema.workteams
+        query = query.where(_flows.c.team_id.in_(select(teams.c.id).where(teams.c.name == purpose.team)))
     with desk.database.read() as connection:
         rows, token = paging.fetch_page(connection, query, order, params)
     summaries = [

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from include.aws_protocol import Call, Handler, ServiceError
 from include.review_desk.aws_api import flows, loops, tagging, task_uis, teams, workforce
-from include.review_desk.context import Desk
+from include.review_desk.aws_api.authorisation import authorise
 from include.review_desk.errors import (
+    AccessDenied,
     DeskError,
     InvalidRequest,
     LimitExceeded,
@@ -16,11 +18,19 @@ from include.review_desk.errors import (
     MissingResource,
     NameInUse,
 )
+from include.review_desk.people.purposes import UNLIMITED, Purpose
+
+if TYPE_CHECKING:
+    from include.review_desk.context import Desk
 
 RUNTIME = "sagemaker-a2i-runtime"
 CONTROL = "sagemaker"
 
-Operation = Callable[[Desk, Mapping[str, Any]], dict[str, Any] | None]
+Operation = Callable[..., dict[str, Any] | None]
+"""``(desk, params)``, and ``purpose`` where it is named in _BY_PURPOSE."""
+
+PurposeOf = Callable[[str], Purpose]
+"""Access key id -> what the key was made for."""
 
 _RUNTIME: dict[str, Operation] = {
     "StartHumanLoop": loops.start,
@@ -57,6 +67,11 @@ _CONTROL: dict[str, Operation] = {
     "DeleteTags": tagging.remove,
 }
 
+# What these do depends on the key further than whether it may call them.
+_BY_PURPOSE = frozenset(
+    {"StartHumanLoop", "RenderUiTemplate", "CreateFlowDefinition", "ListFlowDefinitions", "ListWorkteams"}
+)
+
 _CODES: dict[str, dict[type[DeskError], str]] = {
     RUNTIME: {
         InvalidRequest: "ValidationException",
@@ -72,21 +87,32 @@ _CODES: dict[str, dict[type[DeskError], str]] = {
 }
 
 
-def handlers(desk: Desk) -> dict[tuple[str, str], Handler]:
+def _unlimited(_access_key_id: str) -> Purpose:
+    return UNLIMITED
+
+
+def handlers(desk: Desk, purpose_of: PurposeOf = _unlimited) -> dict[tuple[str, str], Handler]:
     """Every operation the desk answers, for AwsApplication."""
     table: dict[tuple[str, str], Handler] = {}
     for service, operations in ((RUNTIME, _RUNTIME), (CONTROL, _CONTROL)):
         for name, operation in operations.items():
-            table[service, name] = _handler(desk, service, operation)
+            table[service, name] = _handler(desk, service, operation, purpose_of)
     return table
 
 
-def _handler(desk: Desk, service: str, operation: Operation) -> Handler:
+def _handler(desk: Desk, service: str, operation: Operation, purpose_of: PurposeOf) -> Handler:
     codes = _CODES[service]
 
     def handle(call: Call) -> dict[str, Any]:
         try:
-            return operation(desk, call.params) or {}
+            purpose = purpose_of(call.access_key_id)
+            authorise(desk, purpose, call.operation, call.params)
+            run = operation
+            if call.operation in _BY_PURPOSE:
+                run = functools.partial(operation, purpose=purpose)
+            return run(desk, call.params) or {}
+        except AccessDenied as error:
+            raise ServiceError("AccessDeniedException", error.message, 403) from None
         except DeskError as error:
             # Whatever else the caller can do something about was wrong with the request.
             raise ServiceError(codes.get(type(error), "ValidationException"), error.message) from None

@@ -13,6 +13,7 @@ from include.review_desk.clock import as_datetime
 from include.review_desk.errors import MissingResource
 from include.review_desk.loops import lifecycle
 from include.review_desk.loops.start import start as start_loop
+from include.review_desk.people.purposes import UNLIMITED, Purpose
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _SUMMARY = (
 )
 
 
-def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
+def start(desk: Desk, params: Mapping[str, Any], *, purpose: Purpose = UNLIMITED) -> dict[str, Any]:
     """StartHumanLoop."""
     name = params["HumanLoopName"]
     start_loop(
@@ -43,6 +44,7 @@ def start(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
         flow_arn=params["FlowDefinitionArn"],
         content=params["HumanLoopInput"]["InputContent"],
         data_attributes=json.dumps(params.get("DataAttributes", {}), sort_keys=True),
+        purpose=purpose,
     )
     return {"HumanLoopArn": desk.config.arns.make(arns.HUMAN_LOOP, name)}
 

@@ -11,8 +11,15 @@ from include.review_desk import arns
 from include.review_desk.aws_api import paging, tagging
 from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
-from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse, RenderFailure
+from include.review_desk.errors import (
+    InvalidRequest,
+    MissingResource,
+    NameInUse,
+    OutOfReach,
+    RenderFailure,
+)
 from include.review_desk.loops import templates
+from include.review_desk.people.purposes import UNLIMITED, Purpose
 from include.review_desk.storage import schema
 from include.review_desk.strict_json import JsonFault, parse_json
 from include.review_desk.worker_templates.obstacles import find_obstacles
@@ -99,7 +106,7 @@ def delete_ui(desk: Desk, name: str) -> None:
         tagging.forget(connection, arns.HUMAN_TASK_UI, name)
 
 
-def render(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
+def render(desk: Desk, params: Mapping[str, Any], *, purpose: Purpose = UNLIMITED) -> dict[str, Any]:
     """RenderUiTemplate: a template that does not render is an answer with Errors, not an error.
 
     Where the page of one that renders would refuse all answers, Errors of the code WOULD_BE_REFUSED say so.
@@ -110,17 +117,21 @@ def render(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
         Neither or both of UiTemplate and HumanTaskUiArn, or a role that cannot be assumed.
     MissingResource
         The human task UI does not exist.
+    AccessDenied
+        A link leads to where the caller's key may not read.
     """
     check_role(desk.config, params["RoleArn"])
     content = _template_to_render(desk, params)
     try:
         task_input = parse_json(params["Task"]["Input"])
-        html = desk.renderer.render(content, task_input)
+        html = desk.renderer.render(content, task_input, reads=purpose.reads)
         obstacles = find_obstacles(html, desk.config.image_origins)
         errors = [{"Code": WOULD_BE_REFUSED, "Message": sentence} for sentence in obstacles]
         return {"RenderedContent": html, "Errors": errors}
     except JsonFault as fault:
         error = {"Code": "InvalidParameters", "Message": f"Task.Input is not valid JSON: {fault}."}
+    except OutOfReach as failure:
+        raise purpose.out_of_reach(failure.message) from None
     except RenderFailure as failure:
         error = {"Code": failure.code, "Message": failure.message}
     return {"RenderedContent": "", "Errors": [error]}

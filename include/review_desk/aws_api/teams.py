@@ -16,6 +16,7 @@ from include.review_desk import arns
 from include.review_desk.aws_api import paging, tagging, workforce
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
+from include.review_desk.people.purposes import UNLIMITED, Purpose
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
@@ -70,8 +71,11 @@ def describe(desk: Desk, name: str) -> dict[str, Any]:
         return {"Workteam": _as_workteam(desk, _find(desk, connection, name))}
 
 
-def list_teams(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
-    """ListWorkteams: by creation, oldest first, unless SortBy and SortOrder say otherwise."""
+def list_teams(desk: Desk, params: Mapping[str, Any], *, purpose: Purpose = UNLIMITED) -> dict[str, Any]:
+    """ListWorkteams: by creation, oldest first, unless SortBy and SortOrder say otherwise.
+
+    A key that was made for one team sees that team.
+    """
     # PostgreSQL sorts text by the database's locale by default: this sorts names by bytes on both.
     names = collate(_teams.c.name, "C" if desk.database.engine.dialect.name == "postgresql" else "BINARY")
     column = names if params.get("SortBy") == "Name" else _teams.c.created_ms
@@ -80,6 +84,8 @@ def list_teams(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     if "NameContains" in params:
         part = params["NameContains"].lower()
         query = query.where(func.lower(_teams.c.name).contains(part, autoescape=True))
+    if purpose.team is not None:
+        query = query.where(_teams.c.name == purpose.team)
     with desk.database.read() as connection:
         rows, token = paging.fetch_page(connection, query, order, params)
     teams = [_as_workteam(desk, row) for row in rows]

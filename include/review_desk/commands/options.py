@@ -5,12 +5,26 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from include.review_desk.errors import DeskSetupError
+
 if TYPE_CHECKING:
     import argparse
 
 
 # Only its owner can read a process's environment; every user can read its command line (ps).
 DATABASE_ENVIRONMENT = "DESK_DATABASE"
+
+
+def add_bucket_options(parser: argparse._ActionsContainer, *, bucket: str, any_bucket: str) -> None:
+    """``--bucket``, and ``--any-bucket`` to leave it out on purpose; what each says is given."""
+    parser.add_argument("--bucket", action="append", metavar="NAME", help=bucket)
+    parser.add_argument("--any-bucket", action="store_true", help=any_bucket)
+
+
+def check_bucket_options(options: argparse.Namespace) -> None:
+    """Raise DeskSetupError where ``--bucket`` and ``--any-bucket`` contradict each other."""
+    if options.bucket and options.any_bucket:
+        raise DeskSetupError("--any-bucket contradicts --bucket: give one of the two.")
 
 
 def add_database_option(parser: argparse._ActionsContainer) -> None:

@@ -56,7 +56,7 @@ def _serve(options: argparse.Namespace) -> int:
         role_arns=tuple(options.role_arn) if options.role_arn else None,
         session_seconds=options.session_hours * 3600,
         correction_seconds=options.correction_seconds,
-        buckets=tuple(options.bucket) if options.bucket else None,
+        buckets=serve_options.buckets(options),
         image_origins=serve_options.image_origins(options),
     )
     store = _store(options, credentials)

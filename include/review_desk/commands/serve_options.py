@@ -9,7 +9,11 @@ from urllib.parse import urlsplit
 
 from include.review_desk.commands import sign_in_options
 from include.review_desk.commands.keys import add_secret_key_option
-from include.review_desk.commands.options import add_database_option
+from include.review_desk.commands.options import (
+    add_bucket_options,
+    add_database_option,
+    check_bucket_options,
+)
 from include.review_desk.errors import DeskSetupError
 
 if TYPE_CHECKING:
@@ -58,12 +62,11 @@ def _add_addresses(group: argparse._ArgumentGroup) -> None:
 
 def _add_storage(group: argparse._ArgumentGroup) -> None:
     add_database_option(group)
-    group.add_argument(
-        "--bucket",
-        action="append",
-        metavar="NAME",
-        help="S3 bucket that images are read from and answers are written to; repeatable. The desk touches "
-        "no other (default: any that its credentials open)",
+    add_bucket_options(
+        group,
+        bucket="S3 bucket that images are read from and answers are written to; repeatable. The desk touches "
+        "no other. Required unless --any-bucket is given",
+        any_bucket="images and answers may lie in every bucket that the desk's AWS credentials open",
     )
     group.add_argument(
         "--s3-endpoint",
@@ -144,6 +147,23 @@ def _seconds(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 4 and int(text) <= 3600):
         raise ArgumentTypeError(f"{text!r} must be 0 to 3600 seconds")
     return int(text)
+
+
+def buckets(options: argparse.Namespace) -> tuple[str, ...] | None:
+    """The buckets that the desk may touch, None for all.
+
+    Raises
+    ------
+    DeskSetupError
+        Neither ``--bucket`` nor ``--any-bucket`` is given, or both are.
+    """
+    check_bucket_options(options)
+    if not options.bucket and not options.any_bucket:
+        raise DeskSetupError(
+            "Name the S3 bucket that images are read from and answers are written to with --bucket, or give "
+            "--any-bucket for every bucket that the desk's AWS credentials open."
+        )
+    return tuple(options.bucket) if options.bucket else None
 
 
 def account_id(text: str) -> str:

@@ -76,7 +76,7 @@ def api_keys(options: argparse.Namespace, database: Database, credentials: dict[
     if not credentials and not has_keys(database):
         logger.warning(
             "no program may call the API yet: make a key with "
-            "python -m include.review_desk create-key --database URL --client NAME, while the desk runs"
+            "python -m include.review_desk create-key (see its --help), while the desk runs"
         )
     return ApiKeys(database, key, system_clock, credentials)
 

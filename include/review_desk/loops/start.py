@@ -7,31 +7,42 @@ whatever its status: a caller that retries never has a person review the same in
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk import arns
-from include.review_desk.errors import InvalidRequest, LoopConflict, RenderFailure
+from include.review_desk.errors import InvalidRequest, LoopConflict, OutOfReach, RenderFailure
 from include.review_desk.events.event import record_end
 from include.review_desk.loops import flow_config
 from include.review_desk.loops.flows import ACTIVE
 from include.review_desk.loops.status import FAILED, IN_PROGRESS
-from include.review_desk.storage import schema
+from include.review_desk.people.purposes import UNLIMITED, Purpose
+from include.review_desk.storage import prefixes, schema
 from include.review_desk.storage.s3_uri import output_uri
 from include.review_desk.strict_json import JsonFault, parse_json
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.storage.database import AnyRow
+    from include.review_desk.storage.prefixes import Prefixes
 
 _MAX_REASON_CHARACTERS = 1024
 
 _loops = schema.human_loops
 
 
-def start(desk: Desk, *, name: str, flow_arn: str, content: str, data_attributes: str) -> None:
+def start(
+    desk: Desk,
+    *,
+    name: str,
+    flow_arn: str,
+    content: str,
+    data_attributes: str,
+    purpose: Purpose = UNLIMITED,
+) -> None:
     """Start a human loop, or find the one that the same call started before.
 
     A template that does not render with this input makes a loop that has Failed with ValidationError, as on
@@ -43,9 +54,14 @@ def start(desk: Desk, *, name: str, flow_arn: str, content: str, data_attributes
         InputContent, JSON as a string.
     data_attributes
         DataAttributes as canonical JSON.
+    purpose
+        What the caller's key was made for. The loop's links lead only to where both this key and the one that
+        made the flow definition may read, however the template turns out later.
 
     Raises
     ------
+    AccessDenied
+        Output or links lie where the key may not write or read.
     InvalidRequest
         InputContent is not JSON, the flow definition does not exist or its worker template is gone.
     LoopConflict
@@ -57,8 +73,14 @@ def start(desk: Desk, *, name: str, flow_arn: str, content: str, data_attributes
         if _same_loop_exists(connection, name, wanted):
             return
         flow, template_sha256, template = _flow_for_start(desk, connection, flow_arn)
-    reason = _render_fault(desk, template, task_input)
+    purpose.check_output(json.loads(flow.config)["OutputConfig"]["S3OutputPath"])
+    reads = prefixes.common(purpose.reads, prefixes.loaded(flow.read_prefixes))
+    try:
+        reason = _render_fault(desk, template, task_input, reads)
+    except OutOfReach as failure:
+        raise replace(purpose, reads=reads).out_of_reach(failure.message) from None
     row = _new_loop(desk, name, flow, template_sha256, content, data_attributes, reason)
+    row["read_prefixes"] = prefixes.stored(reads)
     try:
         with desk.database.write() as connection:
             _check_flow_active(connection, flow.id, flow_arn)
@@ -125,9 +147,12 @@ def _check_flow_active(connection: Connection, flow_id: int, flow_arn: str) -> N
         raise InvalidRequest(f"The flow definition {flow_arn} is being deleted: it takes no new loops.")
 
 
-def _render_fault(desk: Desk, template: str, task_input: Any) -> str | None:
+def _render_fault(desk: Desk, template: str, task_input: Any, reads: Prefixes) -> str | None:
     try:
-        desk.renderer.try_out(template, task_input)
+        desk.renderer.try_out(template, task_input, reads=reads)
+    except OutOfReach:
+        # Not a fault of the task: the call is refused, and no loop is made.
+        raise
     except RenderFailure as failure:
         return f"Task failed to render: [ {failure.code}: '{failure.message}' ]"[:_MAX_REASON_CHARACTERS]
     return None

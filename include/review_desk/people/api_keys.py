@@ -19,15 +19,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, or_, select, update
 from starlette.concurrency import run_in_threadpool
 
-from include.review_desk.errors import DeskSetupError, InvalidRequest
-from include.review_desk.storage import schema
+from include.review_desk.errors import AccessDenied, DeskSetupError, InvalidRequest
+from include.review_desk.people.purposes import UNLIMITED, Purpose
+from include.review_desk.storage import prefixes, schema
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.review_desk.clock import Clock
     from include.review_desk.people.desk_key import DeskKey
-    from include.review_desk.storage.database import Database
+    from include.review_desk.storage.database import AnyRow, Database
 
 logger = logging.getLogger(__name__)
 
@@ -51,10 +52,18 @@ class ApiKey:
     created_ms: int
     revoked_ms: int | None
     last_used_ms: int | None
+    purpose: Purpose
 
 
-def create_key(database: Database, desk_key: DeskKey, now_ms: int, client: str) -> tuple[str, str]:
+def create_key(
+    database: Database, desk_key: DeskKey, now_ms: int, client: str, purpose: Purpose = UNLIMITED
+) -> tuple[str, str]:
     """A new access key id and its secret. The desk's own key is made when there is none yet.
+
+    Parameters
+    ----------
+    purpose
+        What the key may do, for good; its ``holder`` is left out, the key's id and client take its place.
 
     Raises
     ------
@@ -72,7 +81,15 @@ def create_key(database: Database, desk_key: DeskKey, now_ms: int, client: str) 
     access_key_id += _check_characters(desk_key, access_key_id)
     with database.write() as connection:
         connection.execute(
-            insert(_keys).values(access_key_id=access_key_id, client=client, created_ms=now_ms)
+            insert(_keys).values(
+                access_key_id=access_key_id,
+                client=client,
+                created_ms=now_ms,
+                operations=purpose.operations,
+                team=purpose.team,
+                read_prefixes=prefixes.stored(purpose.reads),
+                write_prefixes=prefixes.stored(purpose.writes),
+            )
         )
     return access_key_id, derive_secret(desk_key, access_key_id)
 
@@ -84,10 +101,20 @@ def derive_secret(desk_key: DeskKey, access_key_id: str) -> str:
 
 def list_keys(database: Database) -> list[ApiKey]:
     """All keys, the oldest first, revoked ones included."""
-    columns = (_keys.c[name] for name in ApiKey.__dataclass_fields__)
-    query = select(*columns).order_by(_keys.c.created_ms, _keys.c.access_key_id)
+    query = select(_keys).order_by(_keys.c.created_ms, _keys.c.access_key_id)
     with database.read() as connection:
-        return [ApiKey(**row._mapping) for row in connection.execute(query)]
+        rows = connection.execute(query).all()
+    return [
+        ApiKey(
+            access_key_id=row.access_key_id,
+            client=row.client,
+            created_ms=row.created_ms,
+            revoked_ms=row.revoked_ms,
+            last_used_ms=row.last_used_ms,
+            purpose=_purpose(row),
+        )
+        for row in rows
+    ]
 
 
 def revoke_key(database: Database, now_ms: int, access_key_id: str) -> bool:
@@ -137,6 +164,16 @@ def _belongs(desk_key: DeskKey, access_key_id: str) -> bool:
     return _check_characters(desk_key, start) == check
 
 
+def _purpose(row: AnyRow) -> Purpose:
+    return Purpose(
+        holder=f"The key {row.access_key_id} ({row.client})",
+        operations=row.operations,
+        team=row.team,
+        reads=prefixes.loaded(row.read_prefixes),
+        writes=prefixes.loaded(row.write_prefixes),
+    )
+
+
 class ApiKeys:
     """Secrets by access key id, for the signature check: those of a file, and those of the database."""
 
@@ -148,6 +185,7 @@ class ApiKeys:
         self._clock = clock
         self._fixed = dict(fixed or {})
         self._good: dict[str, tuple[str, float]] = {}
+        self._purposes: dict[str, Purpose] = {}
         self._used: set[str] = set()
         self._lock = threading.Lock()
 
@@ -160,6 +198,27 @@ class ApiKeys:
         if known is not None and time.monotonic() < known[1]:
             return known[0]
         return await run_in_threadpool(self._look_up, access_key_id)
+
+    def purpose(self, access_key_id: str) -> Purpose:
+        """What a key was made for. Queries the database the first time: call it in a thread.
+
+        Raises
+        ------
+        AccessDenied
+            There is no such key.
+        """
+        if access_key_id in self._fixed:
+            return UNLIMITED
+        known = self._purposes.get(access_key_id)
+        if known is None:
+            query = select(_keys).where(_keys.c.access_key_id == access_key_id)
+            with self._database.read() as connection:
+                row = connection.execute(query).one_or_none()
+            if row is None:
+                raise AccessDenied(f"There is no key {access_key_id} any more: make one with create-key.")
+            # It never changes; and only keys that have signed a call come here.
+            known = self._purposes[access_key_id] = _purpose(row)
+        return known
 
     def used(self, access_key_id: str) -> None:
         """Note that a call was signed with this key; ``flush`` writes it to the database."""

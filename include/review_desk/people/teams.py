@@ -96,7 +96,7 @@ def ensure_member(connection: Connection, team_id: int, worker_id: int, *, lead:
 def follow_groups(connection: Connection, worker_id: int, groups: Collection[str]) -> None:
     """Sync a person's teams with these groups; memberships given by other means stay."""
     rows = connection.execute(select(_teams.c.id, _teams.c.settings))
-    wanted = {row.id for row in rows if _oidc_groups(row.settings) & set(groups)}
+    wanted = {row.id for row in rows if oidc_groups(row.settings) & set(groups)}
     present = set(
         connection.scalars(select(_members.c.team_id).where(_members.c.worker_id == worker_id)).all()
     )
@@ -111,7 +111,8 @@ def follow_groups(connection: Connection, worker_id: int, groups: Collection[str
     )
 
 
-def _oidc_groups(settings: str) -> set[str]:
+def oidc_groups(settings: str) -> set[str]:
+    """The groups that bring people into a team, of its ``settings``."""
     definitions = json.loads(settings).get("MemberDefinitions", [])
     return {
         group

@@ -102,6 +102,7 @@ _TAKEABLE_PAGE = (
     _QUEUE.add_columns(
         _loops.c.name.label("loop_name"),
         _loops.c.input_content,
+        _loops.c.read_prefixes,
         schema.templates.c.content.label("template"),
     )
     .join(schema.templates, schema.templates.c.sha256 == _loops.c.template_sha256)
@@ -175,7 +176,7 @@ def ahead(desk: Desk, worker: Worker) -> str | None:
 def takeable_page(desk: Desk, worker: Worker, loop: str) -> AnyRow:
     """Everything the page of a loop is made of, if this person could take the loop now.
 
-    ``loop_name``, ``input_content``, ``template`` and the flow definition's ``config``.
+    ``loop_name``, ``input_content``, ``read_prefixes``, ``template`` and the flow definition's ``config``.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from sqlalchemy import BigInteger, Connection, Select, and_, bindparam, case, ex
 
 from include.review_desk.errors import MissingTask, RenderFailure, TaskGone
 from include.review_desk.loops.status import IN_PROGRESS, STOPPING
-from include.review_desk.storage import schema
+from include.review_desk.storage import prefixes, schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -68,9 +68,9 @@ _STATE = (
 )
 _IS_MINE = and_(_assignments.c.task == bindparam("task"), _assignments.c.worker_id == bindparam("worker"))
 _MINE = _STATE.where(_IS_MINE)
-_MY_PAGE = _MINE.add_columns(_loops.c.input_content, schema.templates.c.content.label("template")).join(
-    schema.templates, schema.templates.c.sha256 == _loops.c.template_sha256
-)
+_MY_PAGE = _MINE.add_columns(
+    _loops.c.input_content, _loops.c.read_prefixes, schema.templates.c.content.label("template")
+).join(schema.templates, schema.templates.c.sha256 == _loops.c.template_sha256)
 # As storage.locks does it.
 _LOCK_MY_LOOP = (
     select(_loops.c.id)
@@ -121,10 +121,14 @@ def latest_answered(connection: Connection, worker: Worker, limit: int) -> Seque
 
 
 def render(desk: Desk, row: AnyRow, *, seconds: int) -> Page:
-    """The page made of ``row.template`` and ``row.input_content``; links live for a task of ``seconds``."""
+    """The page made of ``row.template`` and ``row.input_content``; links live for a task of ``seconds`` and
+    lead to ``row.read_prefixes`` only."""
     with _rendered_before(row):
         return desk.renderer.page(
-            row.template, json.loads(row.input_content), link_seconds=seconds + _LINK_MARGIN_SECONDS
+            row.template,
+            json.loads(row.input_content),
+            link_seconds=seconds + _LINK_MARGIN_SECONDS,
+            reads=prefixes.loaded(row.read_prefixes),
         )
 
 

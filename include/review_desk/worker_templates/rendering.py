@@ -27,8 +27,9 @@ from liquid.exceptions import (
 from markupsafe import Markup
 from markupsafe import escape as escape_markup
 
-from include.review_desk.errors import LinkUnavailable, RenderFailure
+from include.review_desk.errors import LinkUnavailable, OutOfReach, RenderFailure
 from include.review_desk.storage.links import MAX_LINK_SECONDS
+from include.review_desk.storage.prefixes import Prefixes, is_within
 from include.review_desk.storage.s3_uri import object_of
 from include.review_desk.worker_templates.limits import LimitedEnvironment, check_source, strip_html
 
@@ -45,15 +46,22 @@ _KEPT_TEMPLATES = 64
 
 @dataclass
 class _Links:
-    """How one rendering makes its links; failures of the kinds ``tolerated`` leave NO_LINK and a sentence."""
+    """How one rendering makes its links, and to where (``reads``); failures of the kinds ``tolerated`` leave
+    NO_LINK and a sentence."""
 
     presign: Presigner
     seconds: int = 3600
+    reads: Prefixes = None
     tolerated: type[RenderFailure] | tuple[()] = ()
     faults: list[str] = field(default_factory=list)
 
     def to(self, bucket: str, key: str) -> str:
         try:
+            if not is_within(self.reads, bucket, key):
+                raise OutOfReach(
+                    "InvalidParameters",
+                    f'"grant_read_access" may not read s3://{bucket}/{key[:200]}.',
+                )
             return self.presign(bucket, key, self.seconds)
         except self.tolerated as failure:
             if failure.message not in self.faults:
@@ -92,25 +100,37 @@ class Renderer:
         # A night's loops share a template, and parsing costs more than rendering.
         self._parse = functools.lru_cache(maxsize=_KEPT_TEMPLATES)(self._read)
 
-    def render(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> str:
+    def render(
+        self, content: str, task_input: Any, *, link_seconds: int = 3600, reads: Prefixes = None
+    ) -> str:
         """Return the worker's page for ``task_input``; links to S3 live ``link_seconds``.
+
+        Parameters
+        ----------
+        reads
+            Where links may lead.
 
         Raises
         ------
         RenderFailure
             Syntax error, unknown filter, input that a filter refuses, or a limit passed.
+        OutOfReach
+            A link leads elsewhere.
         LinkUnavailable
             No link can be signed at present.
         """
-        return self._render(content, task_input, _Links(self._presign, _lifetime(link_seconds)))
+        return self._render(content, task_input, _Links(self._presign, _lifetime(link_seconds), reads))
 
-    def try_out(self, content: str, task_input: Any) -> None:
+    def try_out(self, content: str, task_input: Any, *, reads: Prefixes = None) -> None:
         """Raise RenderFailure as ``render`` does, except where only a signature is missing."""
-        self._render(content, task_input, _Links(self._presign, tolerated=LinkUnavailable))
+        links = _Links(self._presign, reads=reads, tolerated=LinkUnavailable)
+        self._render(content, task_input, links)
 
-    def page(self, content: str, task_input: Any, *, link_seconds: int = 3600) -> Page:
+    def page(
+        self, content: str, task_input: Any, *, link_seconds: int = 3600, reads: Prefixes = None
+    ) -> Page:
         """As ``render``, but a link that cannot be made is left out and reported: people see the rest."""
-        links = _Links(self._presign, _lifetime(link_seconds), tolerated=RenderFailure)
+        links = _Links(self._presign, _lifetime(link_seconds), reads, tolerated=RenderFailure)
         return Page(self._render(content, task_input, links), tuple(links.faults))
 
     def render_unlinked(self, content: str, task_input: Any) -> str:

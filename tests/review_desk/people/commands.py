@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tests.support.desk import Site
 
 
+# A key without limits.
+ANYTHING = ("--operations", "admin", "--any-team", "--any-bucket")
+
+
 @dataclass(frozen=True)
 class Result:
     returncode: int
@@ -45,7 +49,7 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> Result:
 def refused_start(*options: str) -> Result:
     """``serve`` with options that it cannot start with, in a process of its own."""
     process = subprocess.run(
-        [sys.executable, "-m", "include.review_desk", "serve", "--port", "1", *options],
+        [sys.executable, "-m", "include.review_desk", "serve", "--port", "1", "--any-bucket", *options],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,

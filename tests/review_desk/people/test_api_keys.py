@@ -11,13 +11,16 @@ from botocore.exceptions import ClientError
 from sqlalchemy import select
 
 from include.review_desk.storage import schema
-from tests.review_desk.people.commands import refused_start, row, run
+from tests.review_desk.people.commands import ANYTHING, refused_start, row, run
 from tests.support.desk import unique
 from tests.support.servers import ServerProcess, free_port, wait_for
 
+KEY_OF_ADMIN = ("create-key", "--client", "a", "--operations", "admin")
+
 
 def make_key(site, client: str, *options: str, **environment: str) -> dict[str, str]:
-    create = ("create-key", "--database", str(site.database_url), "--client", client, *options)
+    create = ("create-key", "--database", str(site.database_url), "--client", client)
+    create += options if "--operations" in options else (*ANYTHING, *options)
     result = run(*create, **environment)
     assert result.returncode == 0, result.stderr
     pairs = dict(line.split("=", 1) for line in result.stdout.splitlines())
@@ -47,7 +50,7 @@ def test_a_key_works_at_once_is_listed_and_is_refused_once_revoked(site):
     wait_for(lambda: row(site, used).last_used_ms)
     database = ("--database", site.database_url)
     listing = run("list-keys", *database).stdout
-    assert f"{key_id}\t{name}\t" in listing
+    assert f"{key_id}\t{name}\tadmin\tany team\treads anything\twrites anything\tmade 2" in listing
     assert key["aws_secret_access_key"] not in listing
     assert run("revoke-key", *database, key_id).stdout == f"Revoked {key_id}.\n"
     assert wait_for(lambda: refusal(client)) == "UnrecognizedClientException"
@@ -78,13 +81,15 @@ def test_secrets_are_neither_in_the_database_nor_in_the_log(site):
 
 def test_on_postgresql_the_key_file_must_be_named(postgres_site, tmp_path):
     database = ("--database", postgres_site.database_url)
-    refused = run("create-key", *database, "--client", "a", DESK_SECRET_KEY_FILE="")
+    refused = run("create-key", *database, "--client", "a", *ANYTHING, DESK_SECRET_KEY_FILE="")
     assert (refused.returncode, "--secret-key" in refused.stderr) == (2, True)
     # Made and revoked again: the desk of the other tests runs without a key of its own.
     file = str(tmp_path / "desk.key")
     by_option = make_key(postgres_site, "a", "--secret-key", file)
     by_environment = make_key(postgres_site, "b", DESK_SECRET_KEY_FILE=file)
-    other = run("create-key", *database, "--client", "c", "--secret-key", str(tmp_path / "other.key"))
+    other = run(
+        "create-key", *database, "--client", "c", *ANYTHING, "--secret-key", str(tmp_path / "other.key")
+    )
     assert (other.returncode, "cannot be read" in other.stderr) == (2, True)
     for key in (by_option, by_environment):
         assert run("revoke-key", *database, key["aws_access_key_id"]).returncode == 0
@@ -93,13 +98,13 @@ def test_on_postgresql_the_key_file_must_be_named(postgres_site, tmp_path):
 @pytest.mark.usefixtures("programs")
 def test_another_desk_key_is_noticed_before_anything_breaks(tmp_path):
     database = ("--database", f"sqlite:///{tmp_path}/desk.db")
-    made = run("create-key", *database, "--client", "a")
+    made = run("create-key", *database, "--client", "a", *ANYTHING)
     assert made.returncode == 0
     (tmp_path / "desk.db.key").write_bytes(b"k" * 32)
-    for refused in (run("create-key", *database, "--client", "b"), refused_start(*database)):
+    for refused in (run("create-key", *database, "--client", "b", *ANYTHING), refused_start(*database)):
         assert (refused.returncode, "is not the one" in refused.stderr) == (2, True), refused.stderr
     (tmp_path / "desk.db.key").write_bytes(b"short")
-    assert "32 random bytes" in run("create-key", *database, "--client", "b").stderr
+    assert "32 random bytes" in run("create-key", *database, "--client", "b", *ANYTHING).stderr
     (tmp_path / "desk.db.key").unlink()
     assert "cannot be read" in refused_start(*database).stderr
     assert not (tmp_path / "desk.db.key").exists(), "a lost key is not replaced in silence"
@@ -111,7 +116,13 @@ def test_a_desk_without_any_key_says_how_to_make_one(tmp_path):
     desk = ServerProcess(
         [
             *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port)),
-            *("--database", f"sqlite:///{tmp_path}/desk.db", "--s3-endpoint", "http://127.0.0.1:9"),
+            *(
+                "--database",
+                f"sqlite:///{tmp_path}/desk.db",
+                "--s3-endpoint",
+                "http://127.0.0.1:9",
+                "--any-bucket",
+            ),
         ],
         {},
         f"http://127.0.0.1:{port}/healthz",
@@ -127,9 +138,24 @@ def test_a_desk_without_any_key_says_how_to_make_one(tmp_path):
 @pytest.mark.parametrize(
     ("command", "part"),
     [
-        (("create-key", "--client", " "), "client's name"),
-        (("create-key", "--client", "a\nb"), "client's name"),
+        (("create-key", "--client", " ", *ANYTHING), "client's name"),
+        (("create-key", "--client", "a\nb", *ANYTHING), "client's name"),
         (("revoke-key", "SLDKNONE"), "list-keys"),
+        (
+            ("create-key", "--client", "a", "--operations", "admin", "--any-team"),
+            "Say what the key may reach",
+        ),
+        (("create-key", "--client", "a", *ANYTHING, "--bucket", "b-1"), "contradicts --bucket"),
+        ((*KEY_OF_ADMIN, "--any-team", "--bucket", "b-1", "--read-prefix", "s3://b-2/x"), "must lie in one"),
+        (
+            (*KEY_OF_ADMIN, "--any-team", "--any-bucket", "--read-prefix", "images/"),
+            "like s3://bucket/folder/",
+        ),
+        (
+            (*KEY_OF_ADMIN, "--any-team", "--any-bucket", "--read-prefix", "s3://b-1/x/../y"),
+            "like s3://bucket",
+        ),
+        ((*KEY_OF_ADMIN, "--team", "a_b", "--any-bucket"), "team name"),
     ],
 )
 def test_a_wrong_key_command_is_one_sentence(site, command: tuple[str, ...], part: str):

@@ -32,7 +32,7 @@ def url(tmp_path_factory: pytest.TempPathFactory):
     server = ServerProcess(
         [
             *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port)),
-            *("--database", database_url, "--s3-endpoint", "http://127.0.0.1:9"),
+            *("--database", database_url, "--s3-endpoint", "http://127.0.0.1:9", "--any-bucket"),
             *("--public-url", PUBLIC, "--behind-proxy", "127.0.0.1", "--credentials", str(keys)),
         ],
         {},

@@ -55,7 +55,7 @@ class Desk:
         self.server = ServerProcess(
             [
                 *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(self.port)),
-                *("--database", self.database_url, "--s3-endpoint", "http://127.0.0.1:9"),
+                *("--database", self.database_url, "--s3-endpoint", "http://127.0.0.1:9", "--any-bucket"),
                 *("--oidc-issuer", issuer, "--oidc-client-id", CLIENT_ID),
                 *("--oidc-client-secret-file", str(secret), "--oidc-name", "Works login"),
             ],

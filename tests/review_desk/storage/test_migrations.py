@@ -17,7 +17,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData, create_engine, insert, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
+from include.review_desk.clock import system_clock
 from include.review_desk.errors import DeskSetupError
+from include.review_desk.people.api_keys import list_keys
+from include.review_desk.people.purposes import ADMIN, Purpose
 from include.review_desk.storage import schema
 from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import make_engine
@@ -153,6 +156,26 @@ def test_an_old_database_still_guards_its_references(old_url):
     people = [twice | {"name": "first"}, twice | {"name": "second", "public_id": "y", "subject": "y"}]
     with pytest.raises(IntegrityError, match="oidc"), database.write() as connection:
         connection.execute(insert(schema.workers), people)
+    database.close()
+
+
+def test_keys_and_sessions_of_an_old_desk_go_on(empty_url):
+    database = Database(make_engine(empty_url))
+    with database.migrate() as connection:
+        command.upgrade(alembic_config(connection), "0002")
+        for statement in (
+            "INSERT INTO api_keys (access_key_id, client, created_ms) VALUES ('SLDKOLD', 'night', 1)",
+            "INSERT INTO workers (name, public_id, subject, created_ms) VALUES ('ada', 'a', 'b', 1)",
+            "INSERT INTO sessions (token_sha256, worker_id, created_ms, expires_ms) VALUES ('x', 1, 1, 2)",
+        ):
+            connection.execute(text(statement))
+    database.close()
+    before_ms = system_clock()
+    database = open_database(empty_url)
+    [key] = list_keys(database)
+    assert key.purpose == Purpose("The key SLDKOLD (night)", ADMIN)
+    with database.read() as connection:
+        assert connection.scalar(select(schema.sessions.c.seen_ms)) >= before_ms
     database.close()
 
 
