@@ -6,7 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from include.review_desk.commands import keys, people, serve
+from include.review_desk.audit_trail.actors import act_as, command_line
+from include.review_desk.commands import audit_trail, keys, leaving, people, serve
 from include.review_desk.errors import DeskError
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ and for each image, which then waits on the team's page:
       HumanLoopInput={"InputContent": json.dumps(image)},
   )
 The answers are at describe_human_loop(...)["HumanLoopOutput"]["OutputS3Uri"] when the status says Completed.
-People leave by remove-worker, keys by revoke-key. COMMAND --help tells each command's options.
+People leave by remove-worker, keys by revoke-key; audit-trail shows who did what. COMMAND --help tells each
+command's options.
 """
 
 
@@ -59,7 +61,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
     options = _parser().parse_args(arguments)
     try:
-        return int(options.run(options))
+        with act_as(command_line()):
+            return int(options.run(options))
     except DeskError as error:
         print(f"review_desk: {error.message}", file=sys.stderr)
         return 2
@@ -73,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (serve, people, keys):
+    for module in (serve, people, leaving, keys, audit_trail):
         module.add_commands(commands)
     return parser
 

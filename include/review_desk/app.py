@@ -28,6 +28,7 @@ from include.review_desk.web import frames, origins, overview, pages, portal, st
 from include.review_desk.web.json_http import error_response
 from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.sign_in import SignInPages
+from include.review_desk.web.visitors import Visitors
 from include.review_desk.web.worker_api import WorkerApi
 from include.review_desk.work import outbox
 
@@ -107,7 +108,7 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
     )
     # A path matches or it does not: redirecting to one with a slash would help path tricks.
     web.router.redirect_slashes = False
-    return _Gateway(web, aws, metrics, desk.config.public_url)
+    return Visitors(_Gateway(web, aws, metrics, desk.config.public_url))
 
 
 def _sign_in_routes(desk: Desk, single_sign_on: ProviderConfig | None) -> list[Route]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from include.review_desk.audit_trail import retention
 from include.review_desk.events import delivery
 from include.review_desk.periodic import Periodic
 from include.review_desk.work import housekeeping, outbox
@@ -44,3 +45,4 @@ def background_threads(desk: Desk, counts: OperationCounts, api_keys: ApiKeys) -
 def _purge(desk: Desk) -> None:
     housekeeping.purge(desk)
     delivery.drop_old(desk)
+    retention.trim(desk)

@@ -35,6 +35,8 @@ class DeskConfig:
         A client that has once sent a heartbeat and then falls silent this long gives its task back.
     correction_seconds
         How long an answer given on the page can still be corrected before its output is written.
+    audit_trail_days
+        How long rows of the audit trail are kept, in whole UTC days.
     buckets
         The only buckets that images are read from and output.json is written to; None: any.
     image_origins
@@ -49,6 +51,7 @@ class DeskConfig:
     session_seconds: int = 12 * 3600
     silence_seconds: int = 180
     correction_seconds: int = 30
+    audit_trail_days: int = 365
     buckets: tuple[str, ...] | None = None
     image_origins: tuple[str, ...] = ("https://*.amazonaws.com",)
 

@@ -23,6 +23,7 @@ DESK_FLOORS = (
     ("app", "background", "commands", "__main__"),
     ("aws_api", "web"),
     ("loops", "work", "people", "events"),
+    ("audit_trail",),
     ("worker_templates", "storage"),
 )
 

@@ -9,6 +9,8 @@ from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk import arns
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.aws_api import paging, tagging
 from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
@@ -123,7 +125,9 @@ def delete_flow(desk: Desk, name: str) -> None:
     now_ms = desk.clock()
     with desk.database.write() as connection:
         row = connection.execute(
-            select(_flows.c.id, _flows.c.status).where(_flows.c.live_name == name).with_for_update()
+            select(_flows.c.id, _flows.c.status, _flows.c.team_id)
+            .where(_flows.c.live_name == name)
+            .with_for_update()
         ).one_or_none()
         if row is None:
             raise _missing(desk, name)
@@ -134,6 +138,7 @@ def delete_flow(desk: Desk, name: str) -> None:
             )
         tagging.forget(connection, arns.FLOW_DEFINITION, name)
         begin_deletion(desk, connection, row.id, now_ms)
+        record(connection, now_ms, Action.FLOW_DELETED, f"flow-definition/{name}", team=row.team_id)
 
 
 def _checked_loop_config(params: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from include.aws_protocol import Call, Handler, ServiceError
+from include.review_desk.audit_trail.actors import act_as, signed_with
 from include.review_desk.aws_api import flows, loops, tagging, task_uis, teams, workforce
 from include.review_desk.aws_api.authorisation import authorise
 from include.review_desk.errors import (
@@ -105,12 +106,13 @@ def _handler(desk: Desk, service: str, operation: Operation, purpose_of: Purpose
 
     def handle(call: Call) -> dict[str, Any]:
         try:
-            purpose = purpose_of(call.access_key_id)
-            authorise(desk, purpose, call.operation, call.params)
-            run = operation
-            if call.operation in _BY_PURPOSE:
-                run = functools.partial(operation, purpose=purpose)
-            return run(desk, call.params) or {}
+            with act_as(signed_with(call.access_key_id)):
+                purpose = purpose_of(call.access_key_id)
+                authorise(desk, purpose, call.operation, call.params)
+                run = operation
+                if call.operation in _BY_PURPOSE:
+                    run = functools.partial(operation, purpose=purpose)
+                return run(desk, call.params) or {}
         except AccessDenied as error:
             raise ServiceError("AccessDeniedException", error.message, 403) from None
         except DeskError as error:

@@ -8,6 +8,8 @@ from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk import arns
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.aws_api import paging, tagging
 from include.review_desk.aws_api.roles import check_role
 from include.review_desk.clock import as_datetime
@@ -104,6 +106,7 @@ def delete_ui(desk: Desk, name: str) -> None:
             arn = desk.config.arns.make(arns.HUMAN_TASK_UI, name)
             raise MissingResource(f"The human task UI {arn} does not exist.")
         tagging.forget(connection, arns.HUMAN_TASK_UI, name)
+        record(connection, desk.clock(), Action.TASK_UI_DELETED, f"human-task-ui/{name}")
 
 
 def render(desk: Desk, params: Mapping[str, Any], *, purpose: Purpose = UNLIMITED) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from sqlalchemy import Connection, collate, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from include.review_desk import arns
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.aws_api import paging, tagging, workforce
 from include.review_desk.clock import as_datetime
 from include.review_desk.errors import InvalidRequest, MissingResource, NameInUse
@@ -103,6 +105,7 @@ def update_team(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
     """
     name = params["WorkteamName"]
     _check_members(params.get("MemberDefinitions", []))
+    now_ms = desk.clock()
     with desk.database.write() as connection:
         row = _find(desk, connection, name, lock=True)
         settings = json.loads(row.settings) | {key: params[key] for key in _SETTINGS if key in params}
@@ -112,9 +115,10 @@ def update_team(desk: Desk, params: Mapping[str, Any]) -> dict[str, Any]:
             .values(
                 settings=json.dumps(settings),
                 description=params.get("Description", row.description),
-                updated_ms=desk.clock(),
+                updated_ms=now_ms,
             )
         )
+        record(connection, now_ms, Action.TEAM_CHANGED, f"team/{name}", team=row.id)
     return describe(desk, name)
 
 
@@ -139,6 +143,7 @@ def delete_team(desk: Desk, name: str) -> dict[str, Any]:
         connection.execute(delete(schema.team_members).where(schema.team_members.c.team_id == row.id))
         connection.execute(delete(_teams).where(_teams.c.id == row.id))
         tagging.forget(connection, arns.WORKTEAM, name)
+        record(connection, desk.clock(), Action.TEAM_DELETED, f"team/{name}", team=row.id)
     return {"Success": True}
 
 

@@ -1,4 +1,4 @@
-"""``add-worker``, ``invite``, ``remove-worker``, ``list-workers``: accounts and teams."""
+"""``add-worker``, ``invite``, ``list-workers``: accounts and teams. How people leave: commands.leaving."""
 
 from __future__ import annotations
 
@@ -21,16 +21,6 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     """Add the commands about people to the command line."""
     _add_add_worker(commands)
     _add_invite(commands)
-    remove = commands.add_parser(
-        "remove-worker",
-        help="close an account; its answers stay",
-        description="Close a reviewer's account, even while the desk is running: sessions end at once, tasks "
-        "in hand go back to the queue, answers stay; open invitations to teams that the person "
-        "led are withdrawn. add-worker opens the account again.",
-    )
-    remove.set_defaults(run=_remove_worker)
-    add_database_option(remove)
-    remove.add_argument("--name", required=True, help="name the person signs in with")
     listing = commands.add_parser(
         "list-workers",
         help="show all accounts with their teams",
@@ -127,23 +117,12 @@ def _invite(options: argparse.Namespace) -> int:
     return 0
 
 
-def _remove_worker(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
-    closed = accounts.remove_worker(database, system_clock(), options.name)
-    database.close()
-    print(f"Closed the account {options.name}." if closed.was_open else f"{options.name} was closed already.")
-    if closed.withdrawn:
-        print(
-            f"Withdrew {closed.withdrawn} open invitations to teams that {options.name} led: invite "
-            "those people again who still need one."
-        )
-    return 0
-
-
 def _list_workers(options: argparse.Namespace) -> int:
     database = open_database(options.database)
     for account in accounts.list_workers(database):
         state = f"closed {as_iso(account.disabled_ms)}" if account.disabled_ms is not None else "open"
+        if account.erased_ms is not None:
+            state = f"erased {as_iso(account.erased_ms)}"
         if account.single_sign_on:
             state += ", single sign-on"
         print(f"{account.name}\t{', '.join(account.teams) or 'no team'}\t{state}")

@@ -56,6 +56,7 @@ def _serve(options: argparse.Namespace) -> int:
         role_arns=tuple(options.role_arn) if options.role_arn else None,
         session_seconds=options.session_hours * 3600,
         correction_seconds=options.correction_seconds,
+        audit_trail_days=options.audit_trail_days,
         buckets=serve_options.buckets(options),
         image_origins=serve_options.image_origins(options),
     )

@@ -116,6 +116,14 @@ def _add_people(group: argparse._ArgumentGroup) -> None:
         metavar="SECONDS",
         help="how long an answer given on the page can be corrected; output.json waits as long (default 30)",
     )
+    group.add_argument(
+        "--audit-trail-days",
+        type=_days,
+        default=365,
+        metavar="DAYS",
+        help="how long the audit trail is kept, 1 to 36500; each removal of older days is a row of it "
+        "(default 365)",
+    )
 
 
 def _add_events(group: argparse._ArgumentGroup) -> None:
@@ -164,6 +172,12 @@ def buckets(options: argparse.Namespace) -> tuple[str, ...] | None:
             "--any-bucket for every bucket that the desk's AWS credentials open."
         )
     return tuple(options.bucket) if options.bucket else None
+
+
+def _days(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= 36500):
+        raise ArgumentTypeError(f"{text!r} must be 1 to 36500 days")
+    return int(text)
 
 
 def account_id(text: str) -> str:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, exists, select, text, update
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import InvalidRequest, MissingResource
 from include.review_desk.events.event import record_end
 from include.review_desk.loops import flow_config
@@ -36,12 +38,13 @@ def stop(desk: Desk, name: str) -> None:
     InvalidRequest
         The loop has Completed or Failed.
     """
+    now_ms = desk.clock()
     with desk.database.write() as connection:
         row = _find(connection, name, lock=True)
         if row.status in (COMPLETED, FAILED):
             raise InvalidRequest(f"The human loop {name} has the status {row.status}: it cannot be stopped.")
-        if row.status == IN_PROGRESS:
-            close(desk, connection, row.id, desk.clock())
+        if row.status == IN_PROGRESS and close(desk, connection, row.id, now_ms):
+            record(connection, now_ms, Action.LOOP_STOPPED, f"loop/{name}", team=row.team_id)
 
 
 def delete(desk: Desk, name: str) -> None:
@@ -53,32 +56,38 @@ def delete(desk: Desk, name: str) -> None:
     InvalidRequest
         The loop has not ended.
     """
+    now_ms = desk.clock()
     with desk.database.write() as connection:
         row = _find(connection, name)
         result = connection.execute(
             update(_loops)
-            .where(_loops.c.id == row.id, _loops.c.status.in_(ENDED))
-            .values(live_name=None, deleted_ms=desk.clock())
+            .where(_loops.c.id == row.id, _loops.c.live_name == name, _loops.c.status.in_(ENDED))
+            .values(live_name=None, deleted_ms=now_ms)
         )
         if result.rowcount == 0:
             raise InvalidRequest(
                 f"The human loop {name} has the status {row.status}: it can be deleted once it is "
                 "Failed, Completed or Stopped."
             )
+        record(connection, now_ms, Action.LOOP_DELETED, f"loop/{name}", team=row.team_id)
 
 
-def close(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None:
-    """Stop handing out a loop. It is Stopped if no one is working on it; an answered one still completes."""
+def close(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> bool:
+    """Stop handing out a loop. It is Stopped if no one is working on it; an answered one still completes.
+
+    Returns whether this changed anything.
+    """
     lock_loop(connection, loop_id)
     waiting = select(schema.outbox.c.loop_id).where(schema.outbox.c.loop_id == loop_id)
     if connection.execute(waiting).first() is not None:
-        return
-    connection.execute(
+        return False
+    closed = connection.execute(
         update(_loops)
         .where(_loops.c.id == loop_id, _loops.c.status == IN_PROGRESS)
         .values(status=STOPPING, open_slots=0)
     )
     finish_stopping(desk, connection, loop_id, now_ms)
+    return closed.rowcount == 1
 
 
 def finish_stopping(desk: Desk, connection: Connection, loop_id: int, now_ms: int) -> None:
@@ -143,8 +152,8 @@ def _expiry_reason(row: AnyRow) -> str:
 
 
 def _find(connection: Connection, name: str, *, lock: bool = False) -> AnyRow:
-    """The loop's id and status; ``lock`` keeps the row unchanged until the transaction ends."""
-    query = select(_loops.c.id, _loops.c.status).where(_loops.c.live_name == name)
+    """The loop's id, status and team; ``lock`` keeps the row unchanged until the transaction ends."""
+    query = select(_loops.c.id, _loops.c.status, _loops.c.team_id).where(_loops.c.live_name == name)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise missing(name)

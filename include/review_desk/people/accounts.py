@@ -7,10 +7,20 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, select, update
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import InvalidRequest
+from include.review_desk.people.departures import (
+    give_back,
+    invitations_to_led_teams,
+    withdraw_invitations,
+)
 from include.review_desk.storage import schema
+from include.review_desk.storage.locks import lock_person
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
     from include.review_desk.storage.database import Database
 
 
@@ -23,6 +33,7 @@ class Account:
     single_sign_on: bool
     created_ms: int
     disabled_ms: int | None
+    erased_ms: int | None
 
 
 @dataclass(frozen=True)
@@ -44,30 +55,25 @@ def remove_worker(database: Database, now_ms: int, name: str) -> Closed:
     InvalidRequest
         There is no account of this name.
     """
-    workers, assignments = schema.workers, schema.assignments
-    members, invitations = schema.team_members, schema.invitations
+    workers = schema.workers
     with database.write() as connection:
-        row = connection.execute(select(workers).where(workers.c.name == name)).one_or_none()
-        if row is None:
+        worker_id = connection.scalar(select(workers.c.id).where(workers.c.name == name))
+        if worker_id is None:
             raise InvalidRequest(f"There is no account {name!r}: see list-workers.")
-        if row.disabled_ms is None:
-            connection.execute(update(workers).where(workers.c.id == row.id).values(disabled_ms=now_ms))
-        connection.execute(delete(schema.sessions).where(schema.sessions.c.worker_id == row.id))
-        led = select(members.c.team_id).where(members.c.worker_id == row.id, members.c.lead)
-        withdrawn = connection.execute(
-            delete(invitations).where(
-                invitations.c.team_id.in_(led),
-                invitations.c.used_ms.is_(None),
-                invitations.c.expires_ms > now_ms,
-            )
-        ).rowcount
-        # A running desk gives back tasks without a lease within a second, a stopped one when it starts.
-        connection.execute(
-            update(assignments)
-            .where(assignments.c.worker_id == row.id, assignments.c.state == "working")
-            .values(lease_expires_ms=now_ms)
-        )
-    return Closed(row.disabled_ms is None, withdrawn)
+        return close(connection, now_ms, worker_id)
+
+
+def close(connection: Connection, now_ms: int, worker_id: int) -> Closed:
+    """Close the account in the transaction of the caller."""
+    workers, sessions = schema.workers, schema.sessions
+    was_open = lock_person(connection, worker_id)
+    if was_open:
+        connection.execute(update(workers).where(workers.c.id == worker_id).values(disabled_ms=now_ms))
+        record(connection, now_ms, Action.ACCOUNT_CLOSED, person=worker_id)
+    connection.execute(delete(sessions).where(sessions.c.worker_id == worker_id))
+    withdrawn = withdraw_invitations(connection, now_ms, invitations_to_led_teams(worker_id))
+    give_back(connection, now_ms, worker_id)
+    return Closed(was_open, withdrawn)
 
 
 def list_workers(database: Database) -> list[Account]:
@@ -90,6 +96,7 @@ def list_workers(database: Database) -> list[Account]:
             single_sign_on=person.oidc_subject is not None,
             created_ms=person.created_ms,
             disabled_ms=person.disabled_ms,
+            erased_ms=person.erased_ms,
         )
         for person in people
     ]

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import insert, or_, select, update
 from starlette.concurrency import run_in_threadpool
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import AccessDenied, DeskSetupError, InvalidRequest
 from include.review_desk.people.purposes import UNLIMITED, Purpose
 from include.review_desk.storage import prefixes, schema
@@ -91,6 +93,7 @@ def create_key(
                 write_prefixes=prefixes.stored(purpose.writes),
             )
         )
+        record(connection, now_ms, Action.KEY_MADE, f"key/{access_key_id}")
     return access_key_id, derive_secret(desk_key, access_key_id)
 
 
@@ -130,7 +133,9 @@ def revoke_key(database: Database, now_ms: int, access_key_id: str) -> bool:
         row = connection.execute(select(_keys).where(mine)).one_or_none()
         if row is None:
             raise InvalidRequest(f"There is no key {access_key_id}: see list-keys.")
-        connection.execute(update(_keys).where(mine, _keys.c.revoked_ms.is_(None)).values(revoked_ms=now_ms))
+        good = update(_keys).where(mine, _keys.c.revoked_ms.is_(None))
+        if connection.execute(good.values(revoked_ms=now_ms)).rowcount:
+            record(connection, now_ms, Action.KEY_REVOKED, f"key/{access_key_id}")
     return row.revoked_ms is None
 
 

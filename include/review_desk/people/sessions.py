@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, bindparam, delete, insert, select
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import NotSignedIn
 from include.review_desk.storage import schema
 
@@ -106,6 +108,7 @@ def sign_out_elsewhere(desk: Desk, worker: Worker) -> int:
                 sessions.c.worker_id == worker.id, sessions.c.token_sha256 != worker.session
             )
         )
+        record(connection, desk.clock(), Action.SESSIONS_ENDED, by=worker.id)
     return result.rowcount
 
 

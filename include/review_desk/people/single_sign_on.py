@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, select
 from sqlalchemy.exc import IntegrityError
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import NotSignedIn
 from include.review_desk.people import sessions, teams, workers
 from include.review_desk.storage import schema
@@ -19,6 +21,7 @@ from include.review_desk.storage import schema
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.sessions import Session
+    from include.review_desk.storage.database import AnyRow
 
 _FALLBACK_NAME = "reviewer"
 _ATTEMPTS = 5
@@ -46,6 +49,9 @@ def sign_in(desk: Desk, identity: Identity) -> Session:
         try:
             with desk.database.write() as connection:
                 return _sign_in(desk, connection, identity)
+        except NotSignedIn:
+            _record_refusal(desk, identity)
+            raise
         except IntegrityError:
             # Another person took the name, or this person signed in twice, at the same moment.
             if attempt == _ATTEMPTS - 1:
@@ -54,17 +60,13 @@ def sign_in(desk: Desk, identity: Identity) -> Session:
 
 
 def _sign_in(desk: Desk, connection: Connection, identity: Identity) -> Session:
-    accounts = schema.workers
-    row = connection.execute(
-        select(accounts.c.id, accounts.c.name, accounts.c.disabled_ms).where(
-            accounts.c.oidc_issuer == identity.issuer, accounts.c.oidc_subject == identity.subject
-        )
-    ).one_or_none()
+    now_ms = desk.clock()
+    row = _account(connection, identity)
     if row is None:
         name = _free_name(connection, identity.name)
         worker_id = workers.insert_worker(
             connection,
-            desk.clock(),
+            now_ms,
             name=name,
             oidc_issuer=identity.issuer,
             oidc_subject=identity.subject,
@@ -73,8 +75,26 @@ def _sign_in(desk: Desk, connection: Connection, identity: Identity) -> Session:
         raise NotSignedIn("This account is closed: ask your team lead.")
     else:
         worker_id, name = row.id, row.name
-    teams.follow_groups(connection, worker_id, identity.groups)
+    teams.follow_groups(connection, now_ms, worker_id, identity.groups)
+    record(connection, now_ms, Action.SIGNED_IN, "sign-in/single-sign-on", by=worker_id)
     return sessions.start_session(desk, connection, worker_id=worker_id, name=name)
+
+
+def _account(connection: Connection, identity: Identity) -> AnyRow | None:
+    accounts = schema.workers
+    return connection.execute(
+        select(accounts.c.id, accounts.c.name, accounts.c.disabled_ms).where(
+            accounts.c.oidc_issuer == identity.issuer, accounts.c.oidc_subject == identity.subject
+        )
+    ).one_or_none()
+
+
+def _record_refusal(desk: Desk, identity: Identity) -> None:
+    """In a transaction of its own: that of the sign-in was rolled back."""
+    with desk.database.write() as connection:
+        row = _account(connection, identity)
+        person = None if row is None else row.id
+        record(connection, desk.clock(), Action.SIGN_IN_FAILED, "sign-in/closed-account", person=person)
 
 
 def _free_name(connection: Connection, wish: str) -> str:

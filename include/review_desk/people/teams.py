@@ -13,8 +13,12 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from include.review_desk.errors import InvalidRequest
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
+from include.review_desk.errors import Forbidden, InvalidRequest
+from include.review_desk.people.departures import give_back
 from include.review_desk.storage import schema
+from include.review_desk.storage.locks import lock_person
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -24,6 +28,18 @@ if TYPE_CHECKING:
 
 _teams = schema.workteams
 _members = schema.team_members
+_exclusions = schema.team_exclusions
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person of a team, as its leads see them. ``pseudonym`` names the person in forms."""
+
+    name: str
+    pseudonym: str
+    lead: bool
+    by_group: bool
+    closed: bool
 
 
 @dataclass(frozen=True)
@@ -81,34 +97,105 @@ def ensure_team(connection: Connection, name: str, now_ms: int) -> int:
     return int(connection.execute(known).scalar_one())
 
 
-def ensure_member(connection: Connection, team_id: int, worker_id: int, *, lead: bool = False) -> None:
+def ensure_member(
+    connection: Connection, now_ms: int, team_id: int, worker_id: int, *, lead: bool = False
+) -> None:
     """Put a person into a team for good, whatever a token says later. ``lead`` is given, never taken."""
-    values = {"by_group": False} | ({"lead": True} if lead else {})
-    known = connection.execute(
-        update(_members)
-        .where(_members.c.team_id == team_id, _members.c.worker_id == worker_id)
-        .values(values)
+    mine = (_members.c.team_id == team_id, _members.c.worker_id == worker_id)
+    connection.execute(
+        delete(_exclusions).where(_exclusions.c.team_id == team_id, _exclusions.c.worker_id == worker_id)
     )
-    if known.rowcount == 0:
-        connection.execute(insert(_members).values(team_id=team_id, worker_id=worker_id, lead=lead))
+    row = connection.execute(select(_members.c.lead).where(*mine)).one_or_none()
+    if row is None:
+        _insert_member(connection, now_ms, team_id, worker_id, lead=lead)
+    else:
+        connection.execute(update(_members).where(*mine).values(by_group=False, lead=row.lead or lead))
+    if lead and (row is None or not row.lead):
+        on = f"team/{_name(connection, team_id)}"
+        record(connection, now_ms, Action.LEAD_MADE, on, person=worker_id, team=team_id)
 
 
-def follow_groups(connection: Connection, worker_id: int, groups: Collection[str]) -> None:
-    """Sync a person's teams with these groups; memberships given by other means stay."""
+def follow_groups(connection: Connection, now_ms: int, worker_id: int, groups: Collection[str]) -> None:
+    """Sync a person's teams with these groups.
+
+    Memberships given by other means stay, and the person does not come back to a team that they were taken
+    out of. Tasks of teams that end go back.
+    """
+    lock_person(connection, worker_id)
     rows = connection.execute(select(_teams.c.id, _teams.c.settings))
     wanted = {row.id for row in rows if oidc_groups(row.settings) & set(groups)}
-    present = set(
-        connection.scalars(select(_members.c.team_id).where(_members.c.worker_id == worker_id)).all()
+    wanted -= set(
+        connection.scalars(select(_exclusions.c.team_id).where(_exclusions.c.worker_id == worker_id))
     )
-    for team_id in sorted(wanted - present):
-        connection.execute(insert(_members).values(team_id=team_id, worker_id=worker_id, by_group=True))
-    connection.execute(
-        delete(_members).where(
-            _members.c.worker_id == worker_id,
-            _members.c.by_group,
-            _members.c.team_id.not_in(wanted),
-        )
+    mine = _members.c.worker_id == worker_id
+    present = {row.team_id: row.by_group for row in connection.execute(select(_members).where(mine))}
+    for team_id in sorted(wanted - present.keys()):
+        _insert_member(connection, now_ms, team_id, worker_id, by_group=True)
+    over = sorted(team_id for team_id, by_group in present.items() if by_group and team_id not in wanted)
+    if not over:
+        return
+    connection.execute(delete(_members).where(mine, _members.c.by_group, _members.c.team_id.in_(over)))
+    give_back(connection, now_ms, worker_id, over)
+    for team_id in over:
+        on = f"team/{_name(connection, team_id)}"
+        record(connection, now_ms, Action.MEMBER_REMOVED, on, person=worker_id, team=team_id)
+
+
+def team_id(connection: Connection, team: str) -> int:
+    """The id of the team with this name.
+
+    Raises
+    ------
+    InvalidRequest
+        There is none.
+    """
+    found = connection.scalar(select(_teams.c.id).where(_teams.c.name == team))
+    if found is None:
+        raise InvalidRequest(f"There is no team {team[:63]!r}: list-workers shows them.")
+    return int(found)
+
+
+def members_of(connection: Connection, team_id: int) -> list[Member]:
+    """The people of a team by name, leads first."""
+    workers = schema.workers
+    query = (
+        select(workers, _members.c.lead, _members.c.by_group)
+        .join(_members, _members.c.worker_id == workers.c.id)
+        .where(_members.c.team_id == team_id)
+        .order_by(_members.c.lead.desc(), workers.c.name)
     )
+    return [
+        Member(row.name, row.public_id, row.lead, row.by_group, row.disabled_ms is not None)
+        for row in connection.execute(query)
+    ]
+
+
+def led_team(connection: Connection, worker: Worker, team: str) -> int:
+    """The id of a team that this person leads.
+
+    Raises
+    ------
+    Forbidden
+        The person does not lead it, or there is none of this name.
+    """
+    team_id = connection.scalar(
+        select(_teams.c.id)
+        .join(_members, _members.c.team_id == _teams.c.id)
+        .where(_teams.c.name == team, _members.c.worker_id == worker.id, _members.c.lead)
+    )
+    if team_id is None:
+        raise Forbidden(f"You do not lead the team {team[:63]!r}: this is for those who do.")
+    return int(team_id)
+
+
+def _insert_member(connection: Connection, now_ms: int, team_id: int, worker_id: int, **values: bool) -> None:
+    connection.execute(insert(_members).values(team_id=team_id, worker_id=worker_id, **values))
+    on = f"team/{_name(connection, team_id)}"
+    record(connection, now_ms, Action.MEMBER_ADDED, on, person=worker_id, team=team_id)
+
+
+def _name(connection: Connection, team_id: int) -> str:
+    return str(connection.scalar(select(_teams.c.name).where(_teams.c.id == team_id)))
 
 
 def oidc_groups(settings: str) -> set[str]:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import InvalidRequest, NotSignedIn
 from include.review_desk.people import sessions, teams
 from include.review_desk.people.passwords import check_password, hash_password, password_fits
@@ -54,7 +56,7 @@ def add_worker(
             with database.write() as connection:
                 team_id = teams.ensure_team(connection, team, now_ms)
                 worker_id, created = _ensure_worker(connection, now_ms, name, values, same=same)
-                teams.ensure_member(connection, team_id, worker_id, lead=lead)
+                teams.ensure_member(connection, now_ms, team_id, worker_id, lead=lead)
                 return created
         except IntegrityError:
             # Another command made the account at the same moment: now it exists.
@@ -74,16 +76,22 @@ def _ensure_worker(
 ) -> tuple[int, bool]:
     """The account's id and whether it is new; ``same``: its password is the one that is set again."""
     workers, sessions = schema.workers, schema.sessions
-    row = connection.execute(
-        select(workers.c.id, workers.c.oidc_subject).where(workers.c.name == name)
-    ).one_or_none()
+    row = connection.execute(select(workers).where(workers.c.name == name)).one_or_none()
     single_sign_on = row is not None and row.oidc_subject is not None
     _check_way_in(name, password=bool(values), single_sign_on=single_sign_on)
     if row is None:
         return insert_worker(connection, now_ms, name=name, **values), True
+    if row.erased_ms is not None:
+        raise InvalidRequest(
+            f"The name of the account {name!r} was erased, which is for good: choose another name, which "
+            "makes a new account."
+        )
     connection.execute(update(workers).where(workers.c.id == row.id).values(disabled_ms=None, **values))
+    if row.disabled_ms is not None:
+        record(connection, now_ms, Action.ACCOUNT_OPENED, person=row.id)
     if values and not same:
         connection.execute(delete(sessions).where(sessions.c.worker_id == row.id))
+        record(connection, now_ms, Action.PASSWORD_CHANGED, person=row.id)
     return int(row.id), False
 
 
@@ -107,7 +115,9 @@ def insert_worker(connection: Connection, now_ms: int, **values: str | None) -> 
             public_id=secrets.token_hex(8), subject=str(uuid.uuid4()), created_ms=now_ms, **values
         )
     )
-    return schema.inserted_id(result)
+    worker_id = schema.inserted_id(result)
+    record(connection, now_ms, Action.ACCOUNT_MADE, person=worker_id)
+    return worker_id
 
 
 def sign_in(desk: Desk, limiter: SignInLimiter, *, name: str, password: str, address: str) -> Session:
@@ -130,12 +140,21 @@ def sign_in(desk: Desk, limiter: SignInLimiter, *, name: str, password: str, add
             row = connection.execute(query.where(workers.c.name == name)).one_or_none()
     fits = password_fits(row.password_hash if row else None, password)
     if row is None or not fits:
+        _record_failure(desk, "wrong-password", row.id if row else None)
         raise NotSignedIn("Name and password do not fit.")
     limiter.succeeded(name, address, now_ms)
     if row.disabled_ms is not None:
+        _record_failure(desk, "closed-account", row.id)
         raise NotSignedIn("This account is closed: ask your team lead.")
     with desk.database.write() as connection:
+        record(connection, now_ms, Action.SIGNED_IN, "sign-in/password", by=row.id)
         return sessions.start_session(desk, connection, worker_id=row.id, name=name)
+
+
+def _record_failure(desk: Desk, reason: str, worker_id: int | None) -> None:
+    """Record a failed sign-in; of a name that no account has, nothing: it may be a mistyped password."""
+    with desk.database.write() as connection:
+        record(connection, desk.clock(), Action.SIGN_IN_FAILED, f"sign-in/{reason}", person=worker_id)
 
 
 def has_password(desk: Desk, worker: Worker) -> bool:
@@ -164,11 +183,13 @@ def change_password(desk: Desk, worker: Worker, *, old: str, new: str, address: 
     with desk.database.read() as connection:
         password_hash = connection.scalar(select(schema.workers.c.password_hash).where(mine))
     if not password_fits(password_hash, old):
+        _record_failure(desk, "wrong-present-password", worker.id)
         raise NotSignedIn("The present password is not right.")
     desk.sign_in_limiter.succeeded(worker.name, address, now_ms)
     new_hash = hash_password(new)
     with desk.database.write() as connection:
         connection.execute(update(schema.workers).where(mine).values(password_hash=new_hash))
+        record(connection, now_ms, Action.PASSWORD_CHANGED, by=worker.id)
     sessions.sign_out_elsewhere(desk, worker)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     CursorResult,
     ForeignKey,
@@ -48,6 +49,8 @@ workers = Table(
     Column("created_ms", BigInteger, nullable=False),
     # Set when the account was closed: no sign-in, no session, answers stay.
     Column("disabled_ms", BigInteger),
+    # Set when the name was erased: the account stays closed, its name is made of public_id.
+    Column("erased_ms", BigInteger),
     UniqueConstraint("oidc_issuer", "oidc_subject", name="workers_oidc"),
     sqlite_autoincrement=True,
 )
@@ -109,6 +112,15 @@ team_members = Table(
     Column("by_group", Boolean, nullable=False, server_default=false()),
 )
 
+# People whom a lead took out of a team: their groups do not bring them back, an invitation or command does.
+team_exclusions = Table(
+    "team_exclusions",
+    metadata,
+    Column("team_id", ForeignKey("workteams.id", ondelete="CASCADE"), primary_key=True),
+    Column("worker_id", ForeignKey("workers.id"), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
 # Links by which people make their account themselves; each serves once.
 invitations = Table(
     "invitations",
@@ -122,6 +134,8 @@ invitations = Table(
     Column("expires_ms", BigInteger, nullable=False),
     Column("used_ms", BigInteger),
     Column("worker_id", ForeignKey("workers.id")),
+    # The lead who made it; None: a command did.
+    Column("made_by", ForeignKey("workers.id")),
 )
 
 # Programs that may call the AWS API. Their secrets are derived from the desk's own key, never stored.
@@ -301,6 +315,40 @@ tags = Table(
     Column("resource", String(160), primary_key=True),
     Column("key", String(128), primary_key=True),
     Column("value", String(256), nullable=False),
+)
+
+# Who did what. Rows are added, and removed by age alone, which the triggers of storage.append_only hold: a
+# migration must not rebuild the table. It names people by number only and refers to no other table, so that
+# nothing that is deleted or renamed elsewhere touches it.
+audit_trail = Table(
+    "audit_trail",
+    metadata,
+    _identity(),
+    Column("time_ms", BigInteger, nullable=False, index=True),
+    # person | visitor | key | command | desk
+    Column("actor_kind", String(16), nullable=False),
+    # Of a person: workers.id.
+    Column("actor_id", Integer),
+    # Of a key: its access key id. Of a command: the operating system's account that ran it.
+    Column("actor", String(64)),
+    Column("action", String(32), nullable=False, index=True),
+    # <kind>/<name>, for example loop/image-1.
+    Column("object", String(160)),
+    # The person that the act is about: workers.id.
+    Column("person_id", Integer, index=True),
+    # Not the name: a later team of the same name is another one.
+    Column("team_id", Integer, index=True),
+    Column("address", String(45)),
+    # Of a removal by age: all rows before this time are gone, and may go.
+    Column("trimmed_ms", BigInteger),
+    CheckConstraint("trimmed_ms < time_ms", name="audit_trail_trims_the_past"),
+    sqlite_autoincrement=True,
+)
+Index(
+    "audit_trail_trimmed",
+    audit_trail.c.trimmed_ms,
+    sqlite_where=text("trimmed_ms IS NOT NULL"),
+    postgresql_where=text("trimmed_ms IS NOT NULL"),
 )
 
 operation_counts = Table(

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import TaskGone
 from include.review_desk.loops.status import COMPLETED, STOPPED, STOPPING
 from include.review_desk.storage import schema
@@ -173,6 +175,8 @@ def _commit_correction(desk: Desk, worker: Worker, seen: AnyRow, stored: str, ed
                 corrections=_assignments.c.corrections + 1,
             )
         )
+        on = f"loop/{row.loop_name}"
+        record(connection, now_ms, Action.ANSWER_CORRECTED, on, by=worker.id, team=row.team_id)
         return task_rows.find_row(connection, worker, seen.task)
 
 

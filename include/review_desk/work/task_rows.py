@@ -54,6 +54,7 @@ _STATE = (
         _assignments,
         _loops.c.name.label("loop_name"),
         _loops.c.flow_name,
+        _loops.c.team_id,
         _loops.c.status,
         _loops.c.available_until_ms,
         _flows.c.config,

@@ -1,0 +1,64 @@
+"""Writing the audit trail."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import insert
+
+from include.review_desk.audit_trail import actors
+from include.review_desk.storage import schema
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from include.review_desk.audit_trail.actions import Action
+
+_RECORD = insert(schema.audit_trail)
+
+
+def record(
+    connection: Connection,
+    now_ms: int,
+    action: Action,
+    on: str | None = None,
+    *,
+    by: int | None = None,
+    person: int | None = None,
+    team: int | None = None,
+    trimmed_ms: int | None = None,
+) -> None:
+    """Add a row. Call it in the transaction of the act: then neither exists without the other.
+
+    Nothing that people type and nothing secret may be passed: names of people are looked up when the trail is
+    read, so that they can be erased.
+
+    Parameters
+    ----------
+    on
+        What was acted on, as ``<kind>/<name>``.
+    by
+        The signed-in person who acts (``workers.id``); None: whoever ``actors.acting`` names.
+    person
+        The person that the act is about.
+    team
+        The team whose leads see the row (``workteams.id``).
+    trimmed_ms
+        Of a removal by age: all rows before this time may be deleted from now on.
+    """
+    actor = actors.acting()
+    connection.execute(
+        _RECORD,
+        {
+            "time_ms": now_ms,
+            "actor_kind": actor.kind if by is None else actors.PERSON,
+            "actor_id": by,
+            "actor": actor.name if by is None else None,
+            "action": str(action),
+            "object": on,
+            "person_id": person,
+            "team_id": team,
+            "address": actor.address,
+            "trimmed_ms": trimmed_ms,
+        },
+    )
