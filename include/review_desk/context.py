@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from include.review_desk.arns import Arns
 from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.work.queue_marks import QueueMarks
+from include.review_desk.worker_templates.threads import RenderingThreads
 
 if TYPE_CHECKING:
     from include.review_desk.clock import Clock
@@ -83,3 +84,5 @@ class Desk:
     queue_marks: QueueMarks = field(default_factory=QueueMarks)
     # Set when an answer is ready for S3, so that its thread need not poll.
     outbox_changed: threading.Event = field(default_factory=threading.Event)
+    # Where what may wait for a template runs.
+    rendering_threads: RenderingThreads = field(default_factory=RenderingThreads)

@@ -273,6 +273,37 @@ def test_a_template_has_an_end_to_its_time(monkeypatch: pytest.MonkeyPatch):
     assert failure(template, x=numbers, y=list(numbers)).code == "TemplateLimitExceeded"
 
 
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for i in (1..5000) %}x{% endfor %}" * 20,
+        "{% tablerow i in (1..5000) %}x{% endtablerow %}" * 20,
+        "{% for i in (1..200) %}{% for j in (1..200) %}x{% endfor %}{% endfor %}" * 2,
+        "{% for i in (1..30000) %}{% break %}{% endfor %}{% for i in (1..26000) %}x{% endfor %}" * 2,
+    ],
+)
+def test_rounds_are_counted_over_the_whole_template(template: str):
+    told = failure(template)
+    assert told.code == "TemplateLimitExceeded"
+    assert "loops have more than 50,000 rounds" in told.message
+    # A page of ten thousand boxes goes over them four times, and more.
+    assert len(render("{% for i in (1..10000) %}x{% endfor %}" * 4)) == 40_000
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        # None of these looks up a variable or calls a filter.
+        "{% for i in (1..40000) %}x{% endfor %}",
+        "{% tablerow i in (1..40000) %}x{% endtablerow %}",
+        "".join(f"{{% assign a{number} = 1 %}}" for number in range(3000)),
+    ],
+)
+def test_the_time_is_checked_in_every_round_and_at_every_variable(template, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(limits, "MAX_SECONDS", 0.0)
+    assert "it takes more than 0 seconds" in failure(template).message
+
+
 @pytest.mark.parametrize("content", ["{" * 60_000, "{% raw %}" * 10_000, "{% doc %}" * 10_000])
 def test_the_lexer_is_not_sent_to_read_on_and_on(content: str):
     assert failure(content).code == "TemplateSyntaxError"

@@ -20,6 +20,7 @@ from include.review_desk.errors import (
     NameInUse,
 )
 from include.review_desk.people.purposes import UNLIMITED, Purpose
+from include.review_desk.worker_templates.engine import Crew
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
@@ -73,6 +74,9 @@ _BY_PURPOSE = frozenset(
     {"StartHumanLoop", "RenderUiTemplate", "CreateFlowDefinition", "ListFlowDefinitions", "ListWorkteams"}
 )
 
+# They wait for a template that may take its time; other calls shall not.
+_RENDERING = frozenset({"StartHumanLoop", "RenderUiTemplate"})
+
 _CODES: dict[str, dict[type[DeskError], str]] = {
     RUNTIME: {
         InvalidRequest: "ValidationException",
@@ -119,4 +123,8 @@ def _handler(desk: Desk, service: str, operation: Operation, purpose_of: Purpose
             # Whatever else the caller can do something about was wrong with the request.
             raise ServiceError(codes.get(type(error), "ValidationException"), error.message) from None
 
-    return handle
+    async def in_thread(call: Call) -> dict[str, Any]:
+        crew = Crew.PROGRAMS if call.operation in _RENDERING else None
+        return await desk.rendering_threads.run(crew, handle, call)
+
+    return in_thread

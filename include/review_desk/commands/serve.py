@@ -25,6 +25,7 @@ from include.review_desk.storage.only_server import only_server
 from include.review_desk.storage.opening import open_database
 from include.review_desk.web.http_head import BoundedHead
 from include.review_desk.worker_templates.links import presigner
+from include.review_desk.worker_templates.pool import RenderingPool
 from include.review_desk.worker_templates.rendering import Renderer
 
 if TYPE_CHECKING:
@@ -62,16 +63,17 @@ def _serve(options: argparse.Namespace) -> int:
     )
     store = _store(options, credentials)
     database = open_database(options.database)
+    pool = RenderingPool()
     desk = Desk(
         config=config,
         database=database,
         clock=system_clock,
-        renderer=Renderer(SteadyLinks(presigner(store, config.buckets))),
+        renderer=Renderer(SteadyLinks(presigner(store, config.buckets)), pool),
         store=store,
         destinations=_destinations(options, credentials),
     )
     keys = sign_in_options.api_keys(options, database, credentials)
-    with only_server(database):
+    with contextlib.closing(pool), only_server(database):
         # In a thread: an S3 that does not answer must not delay the start.
         threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()
         server = uvicorn.Config(

@@ -25,9 +25,10 @@ from starlette.staticfiles import StaticFiles
 from include.review_desk.errors import DeskError, MissingTask, NotSignedIn
 from include.review_desk.web.browser import signed_in_worker
 from include.review_desk.work import tasks
+from include.review_desk.worker_templates.engine import Crew
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from starlette.requests import Request
     from starlette.types import Scope
@@ -147,9 +148,10 @@ def _own_origins(desk: Desk, request: Request) -> list[str]:
     return origins
 
 
-def _framed(desk: Desk, render: Callable[[Request, Worker], Page]) -> Callable[[Request], Response]:
-    # A plain function, so that Starlette runs it in a thread: it queries the database and renders.
-    def endpoint(request: Request) -> Response:
+def _framed(
+    desk: Desk, render: Callable[[Request, Worker], Page]
+) -> Callable[[Request], Awaitable[Response]]:
+    def respond(request: Request) -> Response:
         try:
             page = render(request, signed_in_worker(desk, request))
             status, content = 200, document(page.html, page.link_faults)
@@ -163,6 +165,9 @@ def _framed(desk: Desk, render: Callable[[Request, Worker], Page]) -> Callable[[
         }
         # Lone UTF-16 surrogates cannot be encoded; a question mark replaces them.
         return HTMLResponse(content.encode("utf-8", "replace"), status, headers)
+
+    async def endpoint(request: Request) -> Response:
+        return await desk.rendering_threads.run(Crew.PAGES, respond, request)
 
     return endpoint
 

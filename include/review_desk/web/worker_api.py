@@ -36,7 +36,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -49,6 +48,7 @@ from include.review_desk.web.json_http import error_response, read_body, read_me
 from include.review_desk.web.task_json import acknowledged, given_json, moment, task_json
 from include.review_desk.work import assignment, standing, submission, tasks
 from include.review_desk.work.answers import MAX_ANSWER_BYTES
+from include.review_desk.worker_templates.engine import Crew
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -57,6 +57,8 @@ if TYPE_CHECKING:
 
 # Room for the JSON around the answer.
 _MAX_BODY_BYTES = MAX_ANSWER_BYTES + 65_536
+# What waits for a template, and whose.
+_RENDERING = {"next": Crew.PAGES, "answer": Crew.ANSWERS, "correct": Crew.ANSWERS}
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ class WorkerApi:
             try:
                 body = await read_body(request, max_bytes=_MAX_BODY_BYTES)
                 asked = Asked(request, request.path_params.get("task", ""), body)
-                response = await run_in_threadpool(handler, asked)
+                response = await self._desk.rendering_threads.run(_RENDERING.get(name), handler, asked)
             except DeskError as error:
                 response = error_response(error)
             response.headers["Cache-Control"] = "no-store"

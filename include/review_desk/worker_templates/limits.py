@@ -1,13 +1,16 @@
-"""Liquid with bounds on what one template can cost: time, and the size of what a filter takes and makes.
+"""Liquid with bounds on what one template can cost: time, rounds of loops, sizes that filters take and make.
 
-The desk is one process: a template that computes for minutes, or one filter that asks for gigabytes, would
-block everyone. Liquid itself limits loops, names and output; this module limits the rest.
+Liquid itself limits each nest of loops, names and output. This module counts over the whole template, also
+where loops follow one another, and limits the rest. What no check here can interrupt is ended with its
+process (``pool``).
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import time
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from liquid import BoundTemplate, Environment, RenderContext
@@ -16,10 +19,12 @@ from liquid.utils.html import StripParser
 from markupsafe import Markup
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator, Mapping
 
 # Of one thread's processor time, so that a busy machine does not fail a good template.
 MAX_SECONDS = 5.0
+# All loops of a template together.
+MAX_ROUNDS = 50_000
 MAX_TEXT = 16_000_000
 MAX_ITEMS = 100_000
 MAX_RAW_BLOCKS = 100
@@ -33,28 +38,58 @@ _WHOLE = frozenset({"to_json", "size", "first", "last", "default"})
 _RAW = re.compile(r"\{%-?\s*(?:raw|doc)\b")
 
 
+@dataclass
+class _Spent:
+    """What one rendering has used, all its contexts together."""
+
+    deadline: float = field(default_factory=lambda: time.thread_time() + MAX_SECONDS)
+    rounds: int = 0
+
+    def check_time(self) -> None:
+        if time.thread_time() > self.deadline:
+            raise _passed(f"it takes more than {MAX_SECONDS:.0f} seconds")
+
+    def per_round(self, items: Iterator[Any]) -> Iterator[Any]:
+        """The items of a loop, each of which is a round."""
+        for item in items:
+            self.rounds += 1
+            if self.rounds > MAX_ROUNDS:
+                raise _passed(f"its loops have more than {MAX_ROUNDS:,} rounds")
+            self.check_time()
+            yield item
+
+
 class LimitedContext(RenderContext):
-    """A render context with a time limit."""
+    """A render context with a limit of time and of rounds over the whole template."""
 
     def __init__(self, template: BoundTemplate, **arguments: Any) -> None:
         super().__init__(template, **arguments)
         parent = arguments.get("parent_context")
-        if isinstance(parent, LimitedContext):
-            self._deadline: float = parent._deadline
-        else:
-            self._deadline = time.thread_time() + MAX_SECONDS
+        self._spent: _Spent = parent._spent if isinstance(parent, LimitedContext) else _Spent()
         self._lookups = 0
 
+    @contextlib.contextmanager
+    def loop(self, namespace: Mapping[str, object], forloop: Any) -> Iterator[RenderContext]:
+        """As Liquid does; ``forloop`` is what a ``for`` or ``tablerow`` tag takes its items from."""
+        forloop.it = self._spent.per_round(forloop.it)
+        with super().loop(namespace, forloop) as context:
+            yield context
+
+    def assign(self, key: str, val: Any) -> None:
+        """As Liquid does, which sums up the sizes of all variables each time."""
+        self._spent.check_time()
+        super().assign(key, val)
+
     def get(self, path: list[object], **arguments: Any) -> object:
-        """As Liquid does; every loop that costs anything looks up a variable."""
+        """As Liquid does; comparing what variables hold may take long."""
         self._lookups += 1
         if self._lookups % _LOOKUPS_PER_CHECK == 0:
-            self._check_time()
+            self._spent.check_time()
         return super().get(path, **arguments)
 
     def filter(self, name: str, token: Any) -> Callable[..., object]:
         """The filter, which refuses operands and results beyond the bounds."""
-        self._check_time()
+        self._spent.check_time()
         plain = super().filter(name, token)
 
         def bounded(value: object, *operands: object, **named: object) -> object:
@@ -64,10 +99,6 @@ class LimitedContext(RenderContext):
             return result
 
         return bounded
-
-    def _check_time(self) -> None:
-        if time.thread_time() > self._deadline:
-            raise _passed(f"it takes more than {MAX_SECONDS:.0f} seconds")
 
 
 class _Stripper(StripParser):
@@ -87,7 +118,7 @@ class LimitedEnvironment(Environment):
     template_class = LimitedTemplate
     block_nesting_limit = 50
     context_depth_limit = 30
-    loop_iteration_limit = 50_000
+    loop_iteration_limit = MAX_ROUNDS
     local_namespace_limit = 8_000_000
     output_stream_limit = MAX_TEXT
 
