@@ -25,6 +25,7 @@ from include.review_desk.counts import OperationCounts
 from include.review_desk.errors import DeskError
 from include.review_desk.events import delivery
 from include.review_desk.web import frames, origins, overview, pages, portal, status
+from include.review_desk.web.browser import is_secure
 from include.review_desk.web.json_http import error_response
 from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.sign_in import SignInPages
@@ -57,6 +58,7 @@ _SECURITY_HEADERS = [
     # Not no-referrer: with that, browsers hide from us that a form is our own (Origin: null).
     (b"referrer-policy", b"same-origin"),
 ]
+_ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
 
 
 def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | None = None) -> ASGIApp:
@@ -108,6 +110,7 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
     )
     # A path matches or it does not: redirecting to one with a slash would help path tricks.
     web.router.redirect_slashes = False
+    web.state.secure = is_secure(desk)
     return Visitors(_Gateway(web, aws, metrics, desk.config.public_url))
 
 
@@ -133,6 +136,8 @@ class _Gateway:
         self._aws = aws
         self._metrics = metrics
         self._public_url = public_url
+        only_https = [_ONLY_HTTPS] if origins.is_only_https(public_url) else []
+        self._security_headers = [*_SECURITY_HEADERS, *only_https]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._aws.matches(scope):
@@ -146,7 +151,7 @@ class _Gateway:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
-                added = [header for header in _SECURITY_HEADERS if header[0] not in given]
+                added = [header for header in self._security_headers if header[0] not in given]
                 message = {**message, "headers": [*message["headers"], *added]}
                 self._record(scope, message["status"], time.monotonic() - started)
             await send(message)

@@ -32,6 +32,8 @@ class DeskConfig:
         The only roles that flow definitions may name; None: any role of this account.
     session_seconds
         How long a worker stays signed in.
+    idle_seconds
+        A session without requests for this long ends.
     silence_seconds
         A client that has once sent a heartbeat and then falls silent this long gives its task back.
     correction_seconds
@@ -50,6 +52,7 @@ class DeskConfig:
     public_url: str = "http://127.0.0.1:5800"
     role_arns: tuple[str, ...] | None = None
     session_seconds: int = 12 * 3600
+    idle_seconds: int = 4 * 3600
     silence_seconds: int = 180
     correction_seconds: int = 30
     audit_trail_days: int = 365

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 
 import pytest
+from sqlalchemy import func, select
 
 from include.review_desk.aws_api import loops
 from include.review_desk.errors import DeskSetupError, NotSignedIn, TaskGone, TooManyAttempts
 from include.review_desk.loops import lifecycle
 from include.review_desk.people import sessions, workers
 from include.review_desk.people.limits import SignInLimiter
+from include.review_desk.storage import schema
 from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
 from tests.review_desk.in_process import clock, desk, person, sign_in, start, status
@@ -130,11 +132,36 @@ def test_a_session_ends(desk, clock):
     session = workers.sign_in(
         desk, SignInLimiter(), name=sign_in(desk, "ada").name, password=PASSWORD, address="here"
     )
-    clock.forward(12 * 3600 - 1)
+    for _ in range(11):
+        clock.forward(3600)
+        assert sessions.authenticate(desk, session.token).name == "ada"
+    clock.forward(3599)
     assert sessions.authenticate(desk, session.token).name == "ada"
     clock.forward(1)
     with pytest.raises(NotSignedIn):
         sessions.authenticate(desk, session.token)
+
+
+def test_a_session_that_is_left_idle_ends_whatever_its_pages_ask_by_themselves(desk, clock):
+    person = sign_in(desk, "ada")
+    limiter = SignInLimiter()
+    tokens = [
+        workers.sign_in(desk, limiter, name="ada", password=PASSWORD, address="here").token for _ in range(2)
+    ]
+    for _ in range(4):
+        clock.forward(3599)
+        for token in tokens:
+            sessions.authenticate(desk, token, active=token == tokens[0])
+    opened = sessions.open_sessions(desk, sessions.authenticate(desk, tokens[0]))
+    assert sorted(session.expires_ms - clock() for session in opened) == [4_000, 4_000, 14_400_000]
+    clock.forward(4)
+    with pytest.raises(NotSignedIn, match="left idle"):
+        sessions.authenticate(desk, tokens[1], active=False)
+    here = sessions.authenticate(desk, tokens[0])
+    assert len(sessions.open_sessions(desk, here)) == 1
+    workers.sign_in(desk, limiter, name=person.name, password=PASSWORD, address="here")
+    with desk.database.read() as connection:
+        assert connection.scalar(select(func.count()).select_from(schema.sessions)) == 2
 
 
 def test_the_sign_in_limit_passes_and_hits_only_one_address(desk, clock, person):

@@ -56,6 +56,7 @@ def _serve(options: argparse.Namespace) -> int:
         public_url=serve_options.public_url(options.public_url or f"http://{options.host}:{options.port}"),
         role_arns=tuple(options.role_arn) if options.role_arn else None,
         session_seconds=options.session_hours * 3600,
+        idle_seconds=options.idle_hours * 3600,
         correction_seconds=options.correction_seconds,
         audit_trail_days=options.audit_trail_days,
         buckets=serve_options.buckets(options),

@@ -107,7 +107,13 @@ def _add_callers(group: argparse._ArgumentGroup) -> None:
 
 def _add_people(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--session-hours", type=int, default=12, help="how long people stay signed in (default 12)"
+        "--session-hours", type=_hours, default=12, help="how long people stay signed in (default 12)"
+    )
+    group.add_argument(
+        "--idle-hours",
+        type=_hours,
+        default=4,
+        help="how long they stay signed in without doing anything (default 4)",
     )
     group.add_argument(
         "--correction-seconds",
@@ -149,6 +155,12 @@ def _add_events(group: argparse._ArgumentGroup) -> None:
         metavar="URL",
         help="SQS server (default: the one that --event-queue-url names)",
     )
+
+
+def _hours(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= 8760):
+        raise ArgumentTypeError(f"{text!r} must be 1 to 8760 hours")
+    return int(text)
 
 
 def _seconds(text: str) -> int:

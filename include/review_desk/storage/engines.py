@@ -1,7 +1,8 @@
 """Engines for the two databases: SQLite in WAL mode, PostgreSQL through psycopg.
 
 SQLite: ``synchronous=FULL``, so that a committed answer survives kill -9 and loss of power; writers take the
-write lock when they begin (BEGIN IMMEDIATE), so that no transaction fails half-way for lack of it.
+write lock when they begin (BEGIN IMMEDIATE), so that no transaction fails half-way for lack of it. The file
+and its log are for their owner alone: they hold what people were shown and what they answered.
 
 PostgreSQL: a reading transaction is REPEATABLE READ and sees one state throughout; a writing one is READ
 COMMITTED and locks the rows it decides on. A server whose default is not to wait for its log
@@ -13,6 +14,9 @@ waits for a connection, and PostgreSQL's usual 100 are not used up.
 
 from __future__ import annotations
 
+import contextlib
+import os
+import stat
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -90,9 +94,27 @@ def _sqlite_engine(url: URL) -> Engine:
         hide_parameters=True,
         connect_args={"timeout": _BUSY_TIMEOUT_SECONDS},
     )
+    path = Path(url.database)
+    event.listen(engine, "do_connect", lambda *_: _keep_private(path))
     event.listen(engine, "connect", _configure_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _keep_private(path: Path) -> None:
+    """Make the file if there is none, and take it away from group and others.
+
+    SQLite gives the log and its index the mode of the file; those that an older desk left are changed, too. A
+    file of another user stays as it is, and one that cannot be made is SQLite's to report.
+    """
+    with contextlib.suppress(OSError):
+        # Not by opening it: closing a file gives up the locks that SQLite holds on it in the same process.
+        os.mknod(path, 0o600 | stat.S_IFREG)
+    for name in (path, f"{path}-wal", f"{path}-shm"):
+        with contextlib.suppress(OSError):
+            mode = stat.S_IMODE(os.stat(name).st_mode)
+            if mode & 0o077:
+                os.chmod(name, mode & 0o700)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

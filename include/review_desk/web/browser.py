@@ -1,5 +1,8 @@
 """Who is at the browser: the session cookie, and the token that proves a request came from our own page.
 
+Behind https the names of cookies begin with ``__Host-``: browsers take such a cookie only from this host
+itself, over https, for all of its paths (RFC 6265bis): a neighbour on another subdomain cannot plant one.
+
 The cookie is HttpOnly; the CSRF token is derived from it, so that only a page which the desk itself made for
 this session can know it (OWASP, Cross-Site Request Forgery Prevention, HMAC-based token pattern).
 """
@@ -32,11 +35,13 @@ CSRF_FIELD = "csrf"
 
 def session_token(request: Request) -> str | None:
     """The token in the session cookie."""
-    return request.cookies.get(COOKIE) or None
+    return read_cookie(request, COOKIE) or None
 
 
-def signed_in_worker(desk: Desk, request: Request) -> Worker:
+def signed_in_worker(desk: Desk, request: Request, *, active: bool = True) -> Worker:
     """The person whose session cookie came with the request. Queries the database: call it in a thread.
+
+    ``active``: see ``sessions.authenticate``.
 
     Raises
     ------
@@ -45,7 +50,7 @@ def signed_in_worker(desk: Desk, request: Request) -> Worker:
     token = session_token(request)
     if token is None:
         raise NotSignedIn("Sign in first.")
-    return sessions.authenticate(desk, token)
+    return sessions.authenticate(desk, token, active=active)
 
 
 def csrf_token(token: str) -> str:
@@ -60,25 +65,47 @@ def check_csrf(request: Request, given: str | None) -> None:
 
 def visitor_token(request: Request) -> str:
     """The visitor's cookie, which replaces the session on pages before sign-in, or a new value for it."""
-    token = request.cookies.get(VISITOR_COOKIE, "")
+    token = read_cookie(request, VISITOR_COOKIE) or ""
     return token if len(token) == _VISITOR_CHARACTERS else secrets.token_urlsafe(32)
 
 
 def check_visitor_csrf(request: Request, given: str | None) -> None:
     """Raise Forbidden unless ``given`` fits the visitor's cookie: no other site can sign a person in."""
-    _compare(request.cookies.get(VISITOR_COOKIE), given)
+    _compare(read_cookie(request, VISITOR_COOKIE), given)
 
 
 def set_visitor(desk: Desk, response: Response, token: str) -> None:
     """Give the browser the cookie that its form will be compared with."""
+    set_cookie(desk, response, VISITOR_COOKIE, token, _VISITOR_SECONDS)
+
+
+def read_cookie(request: Request, name: str) -> str | None:
+    """The value of one of the desk's cookies."""
+    return request.cookies.get(_full_name(name, secure=request.app.state.secure))
+
+
+def set_cookie(desk: Desk, response: Response, name: str, value: str, seconds: int) -> None:
+    """Give the browser a cookie that neither scripts nor other sites' forms can use."""
+    secure = is_secure(desk)
     response.set_cookie(
-        VISITOR_COOKIE,
-        token,
-        max_age=_VISITOR_SECONDS,
+        _full_name(name, secure=secure),
+        value,
+        max_age=seconds,
         httponly=True,
         samesite="lax",
-        secure=is_secure(desk),
+        secure=secure,
     )
+
+
+def forget_cookie(desk: Desk, response: Response, name: str) -> None:
+    """Take a cookie away."""
+    secure = is_secure(desk)
+    # With Secure, too: without it browsers leave a __Host- cookie as it is.
+    response.delete_cookie(_full_name(name, secure=secure), httponly=True, samesite="lax", secure=secure)
+
+
+def _full_name(name: str, *, secure: bool) -> str:
+    return f"__Host-{name}" if secure else name
 
 
 def is_secure(desk: Desk) -> bool:
@@ -100,16 +127,9 @@ def _compare(token: str | None, given: str | None) -> None:
 
 def set_session(desk: Desk, response: Response, session: Session) -> None:
     """Give the browser its session cookie."""
-    response.set_cookie(
-        COOKIE,
-        session.token,
-        max_age=desk.config.session_seconds,
-        httponly=True,
-        samesite="lax",
-        secure=is_secure(desk),
-    )
+    set_cookie(desk, response, COOKIE, session.token, desk.config.session_seconds)
 
 
-def forget_session(response: Response) -> None:
+def forget_session(desk: Desk, response: Response) -> None:
     """Take the session cookie away."""
-    response.delete_cookie(COOKIE, httponly=True, samesite="lax")
+    forget_cookie(desk, response, COOKIE)

@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from include.review_desk.errors import DeskError, InvalidRequest, SingleSignOnFailed
 from include.review_desk.people import single_sign_on
-from include.review_desk.web.browser import is_secure
+from include.review_desk.web import browser
 from include.review_desk.web.forms import local_path
 from include.review_desk.web.oidc_provider import CALLBACK_PATH, Attempt, Provider
 
@@ -65,15 +65,7 @@ class OidcPages:
             return self._failed(request, error, attempt.next_path)
         response = RedirectResponse(url, status_code=303)
         response.headers["Cache-Control"] = "no-store"
-        response.set_cookie(
-            _COOKIE,
-            self._signer.dumps(asdict(attempt)),
-            max_age=_SECONDS,
-            path=CALLBACK_PATH,
-            httponly=True,
-            samesite="lax",
-            secure=is_secure(self._desk),
-        )
+        browser.set_cookie(self._desk, response, _COOKIE, self._signer.dumps(asdict(attempt)), _SECONDS)
         return response
 
     async def _callback(self, request: Request) -> Response:
@@ -88,13 +80,14 @@ class OidcPages:
         except DeskError as error:
             response = self._failed(request, error, next_path)
         # Whatever became of it: this attempt is over.
-        response.delete_cookie(_COOKIE, path=CALLBACK_PATH, httponly=True, samesite="lax")
+        browser.forget_cookie(self._desk, response, _COOKIE)
         return response
 
     def _attempt(self, request: Request) -> Attempt:
         """The attempt that this browser began and this answer belongs to."""
         try:
-            attempt = Attempt(**self._signer.loads(request.cookies.get(_COOKIE, ""), max_age=_SECONDS))
+            cookie = browser.read_cookie(request, _COOKIE) or ""
+            attempt = Attempt(**self._signer.loads(cookie, max_age=_SECONDS))
         except BadData:
             raise InvalidRequest(_AGAIN) from None
         state = request.query_params.get("state", "")

@@ -36,6 +36,8 @@ _TIMEOUT = httpx.Timeout(5.0)
 _METADATA_SECONDS = 3600.0
 _LEEWAY_SECONDS = 60
 _ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
+# The access token is sent there.
+_USER_INFO = "userinfo_endpoint"
 _NAME_CLAIMS = ("preferred_username", "email", "name")
 
 
@@ -47,6 +49,13 @@ class Attempt:
     nonce: str
     code_verifier: str
     next_path: str
+
+
+def _tells_safe_addresses(metadata: dict[str, Any]) -> bool:
+    """Whether each endpoint is there, and none of them, not even the optional one, is plain http."""
+    told = [metadata.get(endpoint) for endpoint in _ENDPOINTS]
+    optional = metadata.get(_USER_INFO)
+    return all(map(is_safe, told)) and (not optional or is_safe(optional))
 
 
 class Provider:
@@ -101,7 +110,7 @@ class Provider:
             except (httpx.HTTPError, ValueError):
                 raise self._away() from None
         claims = await self._verified(token, attempt.nonce, metadata)
-        if self.config.groups_claim not in claims and metadata.get("userinfo_endpoint"):
+        if self.config.groups_claim not in claims and metadata.get(_USER_INFO):
             claims |= await self._user_info(metadata, token, claims["sub"])
         return self._identity(claims)
 
@@ -116,7 +125,7 @@ class Provider:
                 metadata = await self._fetch(url)
                 if metadata.get("issuer") != self.config.issuer:
                     raise self._failed(f"calls itself another issuer than {self.config.issuer}")
-                if not all(is_safe(metadata.get(endpoint)) for endpoint in _ENDPOINTS):
+                if not _tells_safe_addresses(metadata):
                     raise self._failed("does not tell its addresses as it should")
                 self._metadata, self._keys = metadata, None
                 self._metadata_until = time.monotonic() + _METADATA_SECONDS
@@ -166,7 +175,7 @@ class Provider:
     ) -> dict[str, Any]:
         """The claims that the provider keeps out of the id_token."""
         headers = {"Authorization": f"Bearer {token.get('access_token', '')}"}
-        claims = await self._fetch(metadata["userinfo_endpoint"], headers)
+        claims = await self._fetch(metadata[_USER_INFO], headers)
         if claims.get("sub") != subject:
             raise self._failed("sent another person's data")
         kept = (self.config.groups_claim, *_NAME_CLAIMS)

@@ -32,6 +32,16 @@ def is_foreign(scope: Scope, public_url: str) -> bool:
     return origin is not None and not _is_own(origin, headers.get(b"host", ""), public_url)
 
 
+def is_only_https(public_url: str) -> bool:
+    """Whether browsers may be told to reach this host by https only (RFC 6797).
+
+    That counts for all of its ports, so not for ``localhost``: other programs of the machine answer there.
+    """
+    parts = urlsplit(public_url)
+    host = parts.hostname or ""
+    return parts.scheme == "https" and host != "localhost" and not host.endswith(".localhost")
+
+
 def _is_own(origin: str, host: str, public_url: str) -> bool:
     """The address that the desk was told, or the one that the browser asked (which no page can forge)."""
     own, given = urlsplit(public_url), urlsplit(origin)

@@ -121,7 +121,7 @@ class SignInPages:
                 return self._problem(request, worker, error)
             await run_in_threadpool(sessions.sign_out, self._desk, worker)
         response = RedirectResponse("/sign-in", status_code=303)
-        browser.forget_session(response)
+        browser.forget_session(self._desk, response)
         return response
 
     async def _join_page(self, request: Request) -> Response:

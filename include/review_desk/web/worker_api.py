@@ -55,6 +55,8 @@ if TYPE_CHECKING:
 
     from include.review_desk.context import Desk
 
+# Pages ask for it every few seconds by themselves.
+_QUEUE = "/worker/queue"
 # Room for the JSON around the answer.
 _MAX_BODY_BYTES = MAX_ANSWER_BYTES + 65_536
 # What waits for a template, and whose.
@@ -106,7 +108,7 @@ class WorkerApi:
             ("POST", "/worker/tasks/{task}/heartbeat", "heartbeat", lease(tasks.heartbeat, paused=False)),
             ("POST", "/worker/tasks/{task}/pause", "pause", lease(tasks.pause, paused=True)),
             ("POST", "/worker/tasks/{task}/resume", "resume", lease(tasks.resume, paused=False)),
-            ("GET", "/worker/queue", "queue", self._queue),
+            ("GET", _QUEUE, "queue", self._queue),
             ("GET", "/worker/answers", "answers", self._answers),
         ]
         return [
@@ -138,16 +140,17 @@ class WorkerApi:
         return lambda asked: handler(self._worker(asked.request), asked)
 
     def _worker(self, request: Request) -> Worker:
+        active = request.url.path != _QUEUE
         header = request.headers.get("authorization")
         if header is None and browser.session_token(request) is not None:
             browser.check_csrf(request, request.headers.get(browser.CSRF_HEADER))
-            return browser.signed_in_worker(self._desk, request)
+            return browser.signed_in_worker(self._desk, request, active=active)
         scheme, _, token = (header or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise NotSignedIn(
                 "Sign in at POST /worker/sessions and send its token as Authorization: Bearer <token>."
             )
-        return sessions.authenticate(self._desk, token.strip())
+        return sessions.authenticate(self._desk, token.strip(), active=active)
 
     def _sign_in(self, asked: Asked) -> Response:
         members = asked.members

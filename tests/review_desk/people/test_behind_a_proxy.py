@@ -11,6 +11,7 @@ import pytest
 from include.review_desk.clock import system_clock
 from include.review_desk.people.workers import add_worker
 from include.review_desk.storage.opening import open_database
+from include.review_desk.web.origins import is_only_https
 from tests.support.aws import REGION
 from tests.support.desk import ACCESS_KEY, SECRET_KEY
 from tests.support.lanes import starts
@@ -68,10 +69,43 @@ def test_the_proxys_clients_are_counted_apart(url):
 
 def test_cookies_and_origins_are_those_of_the_public_address(url):
     done = sign_in(url, PASSWORD, "192.0.2.3")
-    session = next(line for line in done.headers.get_list("set-cookie") if line.startswith("desk_session="))
-    assert "Secure" in session
+    cookies = [line for line in done.headers.get_list("set-cookie") if "desk_session=" in line]
+    [session] = cookies
+    assert session.startswith("__Host-desk_session=")
+    assert ("Secure" in session, "Path=/" in session, "Domain" in session) == (True, True, False)
+    assert done.headers["strict-transport-security"] == "max-age=31536000"
     assert sign_in(url, PASSWORD, "192.0.2.3", origin="http://desk.example").status_code == 403
     assert sign_in(url, PASSWORD, "192.0.2.3", origin="https://evil.example").status_code == 403
+
+
+def test_a_cookie_that_a_neighbour_planted_is_not_read(url):
+    """Any host below the same domain can set desk_session for us, but no cookie named __Host-."""
+    done = sign_in(url, PASSWORD, "192.0.2.4")
+    [session] = [line for line in done.headers.get_list("set-cookie") if "desk_session=" in line]
+    token = session.split(";")[0].partition("=")[2]
+    with Browser(url) as browser:
+        for name, status in (("desk_session", 303), ("__Host-desk_session", 200)):
+            assert browser.get("/answers", headers={"Cookie": f"{name}={token}"}).status_code == status
+        own = {"Cookie": f"__Host-desk_session={token}"}
+        csrf = field(browser.get("/answers", headers=own).text, "csrf")
+        out = browser.post("/sign-out", data={"csrf": csrf}, headers=own | {"Origin": PUBLIC})
+        [gone] = out.headers.get_list("set-cookie")
+        # A browser ignores it without Secure, and the session would stay.
+        assert gone.startswith('__Host-desk_session=""; ')
+        assert ("Secure" in gone, "Max-Age=0" in gone) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "only"),
+    [
+        ("https://desk.example", True),
+        ("http://desk.example", False),
+        ("https://localhost:5800", False),
+        ("https://desk.localhost", False),
+    ],
+)
+def test_browsers_are_told_to_use_https_only_where_that_harms_no_other_program(public_url: str, only: bool):
+    assert is_only_https(public_url) == only
 
 
 def test_https_before_sub_domain_is_the_portal_as_notebooks_for_aws_print_it(url):

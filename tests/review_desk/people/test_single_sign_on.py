@@ -305,6 +305,8 @@ def test_a_provider_that_is_away_or_not_what_it_says_leaves_password_sign_in(tmp
                 {"issuer": "https://other.example"},
                 {"token_endpoint": "http://192.0.2.1/token"},
                 {"jwks_uri": None},
+                # The access token would cross the network in the clear.
+                {"userinfo_endpoint": "http://192.0.2.1/me"},
             ):
                 provider.metadata_lies = lies
                 wrong = browser.get("/oidc/start")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.storage.database import Database
@@ -55,6 +56,36 @@ def test_a_file_that_is_no_database_is_one_sentence(tmp_path):
     path.write_text("this is a letter, not a database " * 100)
     with pytest.raises(DeskSetupError, match="cannot be opened: file is not a database"):
         open_database(f"sqlite:///{path}")
+
+
+def test_the_database_and_its_log_are_for_their_owner_alone(tmp_path):
+    path = tmp_path / "desk.db"
+    before = os.umask(0o022)
+    try:
+        database = open_database(f"sqlite:///{path}")
+        with database.read() as connection:
+            connection.execute(text("SELECT 1"))
+            modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("desk.db*")}
+        database.close()
+    finally:
+        os.umask(before)
+    assert modes == {"desk.db": 0o600, "desk.db-wal": 0o600, "desk.db-shm": 0o600}
+
+
+def test_files_of_an_older_desk_are_taken_away_from_others(tmp_path):
+    path = tmp_path / "desk.db"
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.connect() as older:
+        older.exec_driver_sql("PRAGMA journal_mode=WAL")
+        older.exec_driver_sql("CREATE TABLE unrelated (id INTEGER)")
+        older.commit()
+        for file in tmp_path.glob("desk.db*"):
+            file.chmod(0o644)
+        database = open_database(f"sqlite:///{path}")
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.glob("desk.db*")}
+        database.close()
+    engine.dispose()
+    assert modes == {"desk.db": 0o600, "desk.db-wal": 0o600, "desk.db-shm": 0o600}
 
 
 def test_a_wrong_password_is_one_sentence_that_does_not_tell_it(postgres_server):
