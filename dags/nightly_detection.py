@@ -96,7 +96,7 @@ PARAMS: dict[str, Any] = {
         type=["null", "string"],
         examples=["uncertainty_sum", "top_score", "random"],
         title="Review policy",
-        description="Which images people see: a name, or the import path of your own "
+        description="Which images people see: a name, or one of own_policies in the settings "
         "(package.module:Class). Empty: from the settings.",
         section="Review",
     ),

@@ -197,7 +197,7 @@ def _import_policy(path: str) -> Callable[..., ReviewPolicy]:
             f"The review policy {path} cannot be imported ({error}); correct the path."
         ) from error
     factory: object = getattr(module, class_name, None)
-    # Anyone who may start a run names the path, so only a policy's class may be called, never os:system.
+    # The settings list what a run may name (ReviewSettings.override); of it only a policy class is called.
     if inspect.isclass(factory) and not callable(getattr(factory, "priority", None)):
         raise ReviewPolicyError(_NO_POLICY.format(path))
     if not inspect.isclass(factory):

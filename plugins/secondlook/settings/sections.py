@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationIn
 
 from secondlook.failures.exceptions import SettingsError
 from secondlook.settings.sentences import sentences
-from secondlook.settings.types import ConcurrentTransforms, InstanceType, Share, TaskKeyword
+from secondlook.settings.types import (
+    BUILT_IN_POLICIES,
+    ConcurrentTransforms,
+    ImportPath,
+    InstanceType,
+    Share,
+    TaskKeyword,
+)
 
 
 class Section(BaseModel):
@@ -72,6 +79,9 @@ class ReviewSettings(Section):
         default="uncertainty_sum",
         min_length=1,
         description="uncertainty_sum, top_score, random, or an import path, package.module:Class",
+    )
+    own_policies: tuple[ImportPath, ...] = Field(
+        default=(), description="import paths that a run's review_policy may name besides the built-in names"
     )
     policy_params: dict[str, Any] = Field(
         default_factory=dict, description="parameters of the policy, such as {threshold = 0.5} of top_score"
@@ -141,7 +151,19 @@ class ReviewSettings(Section):
     )
 
     def override(self, **values: Any) -> Self:
-        """Like any section's, but another policy does not inherit the parameters meant for this one."""
+        """Like any section's, with two rules for another policy.
+
+        It does not inherit the parameters meant for this one. And where it is named by import path, that path
+        must be this one's or one of ``own_policies``: importing a module runs it, and anybody who may trigger
+        a run gives the name.
+        """
+        policy = values.get("policy")
+        if ":" in str(policy) and policy not in (self.policy, *self.own_policies):
+            raise SettingsError(
+                f"This run's parameters cannot be used. The review policy {str(policy)[:200]!r} is not in "
+                "review.own_policies: list it there, in the settings file, or choose one of "
+                f"{', '.join((*BUILT_IN_POLICIES, *self.own_policies))}."
+            )
         if values.get("policy") is not None and values.get("policy_params") is None:
             values["policy_params"] = {}
         return super().override(**values)

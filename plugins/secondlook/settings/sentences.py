@@ -28,6 +28,7 @@ _FORMS = {
 _ENTRY_FORMS = {
     "review.task_keywords": "is not a keyword that Amazon A2I takes: use the letters A to Z, digits and "
     "single spaces",
+    "review.own_policies": "is not the import path of a class: write it as package.module:Class",
 }
 
 
