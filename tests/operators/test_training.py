@@ -69,6 +69,32 @@ def test_the_same_answers_are_learned_once(ready: Any, context: dict[str, Any]) 
     assert channels["model"]["InputMode"] == "File"
 
 
+def test_answers_that_join_a_learned_night_are_new(ready: Any, context: dict[str, Any]) -> None:
+    """Because people were asked about more of its images, or answered late."""
+    ready.train_with_stub()
+    ready.answer_night(range(3000, 3012))
+    ready.answer_night(range(3010, 3020), "2026-11-21")
+    first = ready.train().execute(context)["model"]
+    ready.promote(first).execute(context)
+    with pytest.raises(AirflowSkipException, match="There are 0 answers that the champion has not learned"):
+        ready.train().execute(context)
+    # Two of the images were learned by the other night's answers, which came later.
+    ready.answer_night(range(3000, 3022))
+    added = {ready.layout.uri(f"{ready.layout.images(NIGHT)}/shape{seed}.jpg") for seed in range(3020, 3022)}
+    with pytest.raises(AirflowSkipException, match="There are 2 answers that the champion has not learned"):
+        ready.train().execute(context)
+    second = ready.train(min_new_answers=2, control_arm=True).execute(context)
+    learned = sources(ready, second["model"], "train") | sources(ready, second["model"], "validation")
+    assert added <= learned
+    assert not added & sources(ready, second["control"]["model"], "train")
+    data = ready.read(ready.layout.card(second["model"]))["data"]
+    assert data["new_images"] == len(added & sources(ready, second["model"], "train"))
+    assert len(data["learned_manifests"]) == 2
+    ready.promote(second["model"]).execute(context)
+    with pytest.raises(AirflowSkipException, match="There are 0 answers that the champion has not learned"):
+        ready.train().execute(context)
+
+
 def test_a_failed_job_is_explained_and_the_next_try_starts_a_new_one(
     ready: Any, context: dict[str, Any]
 ) -> None:

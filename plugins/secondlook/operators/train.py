@@ -39,8 +39,9 @@ class TrainState:
 class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
     """Train a challenger from the champion on new answers mixed with replayed old images.
 
-    New answers are the reviewed manifests of all nights that neither the champion nor its ancestors have
-    learned; with too few of them the task is skipped and they wait. A share of them, chosen by a hash of the
+    New answers are those in the reviewed manifests of all nights that neither the champion nor its ancestors
+    have learned; with too few of them the task is skipped and they wait. Answers that joined a night after
+    its manifest was learned are new, too. A share of them, chosen by a hash of the
     address, is never trained on but validates, beside the bootstrap's validation images. The control arm
     trains as many steps on old images only, so that more training is not mistaken for learning from people;
     it runs after the challenger in the same task.
@@ -133,8 +134,7 @@ class SageMakerIncrementalTrainingOperator(WaitingOperator[TrainState]):
         if len(answers.lines) < training.min_new_answers:
             raise AirflowSkipException(
                 f"There are {len(answers.lines)} answers that the champion has not learned, and training "
-                f"starts at {training.min_new_answers}: nothing is trained. Answers added to a night after "
-                "its manifest was learned do not count as new: they are replayed as old images."
+                f"starts at {training.min_new_answers}: nothing is trained."
             )
         drawn = learning.draw(answers, training)
         key = f"Task {self.task_id}: training.hyperparameters"

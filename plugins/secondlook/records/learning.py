@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from secondlook.records.content import replaced
+from secondlook.records.learned_answers import LearnedAnswers
 from secondlook.records.training_data import TrainingDataReader, held_out_images, tell_replaced
 from secondlook.training.material import Material
 
@@ -41,11 +42,12 @@ class Learning:
         self._parent = parent
         self._log = log
         self._reader = TrainingDataReader(store, layout, parent.labels, log)
+        self._learned = LearnedAnswers(store, layout, parent.model)
         self._held_out = held_out_images(store, layout, holdout_version)
 
     def new_answers(self) -> Answers:
         """Return the answers of all nights that neither the champion nor its ancestors have learned."""
-        return self._reader.new_answers(self._parent.data.learned_manifests, self._held_out)
+        return self._reader.new_answers(self._learned, self._held_out)
 
     def draw(self, answers: Answers, settings: TrainingSettings) -> Drawn:
         """Return the images of a training, none of which was replaced since it was labelled.
@@ -59,7 +61,10 @@ class Learning:
         """
         learned = self._reader.learned(self._parent.data.learned_manifests, self._held_out)
         bootstrap = self._reader.bootstrap_validation()
-        material = Material.of(answers.lines, learned, bootstrap, settings.validation_share)
+        # A manifest that grew after it was learned has lines of both kinds.
+        new = set(answers.lines)
+        old = tuple(line for line in learned if line not in new)
+        material = Material.of(answers.lines, old, bootstrap, settings.validation_share)
         looked_at: set[ManifestLine] = set()
         stale: set[str] = set()
         while True:

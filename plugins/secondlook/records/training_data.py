@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from secondlook.hooks.s3 import ObjectStore
     from secondlook.layout import Layout
+    from secondlook.records.learned_answers import LearnedAnswers
     from secondlook.runtime.task_log import Log
 
 
@@ -105,8 +106,8 @@ class TrainingDataReader:
             raise self._unread(key, unknown)
         return found
 
-    def new_answers(self, learned: Collection[str], held_out: ImageIdentities) -> Answers:
-        """Reviewed manifests that the champion and its ancestors have not learned, in the order of nights.
+    def new_answers(self, learned: LearnedAnswers, held_out: ImageIdentities) -> Answers:
+        """Answers that the champion and its ancestors have not learned, and their manifests by night.
 
         An image reviewed twice, under whatever names, counts once, with its latest answer. Images of the
         holdout are left out, or the model could never be evaluated.
@@ -115,12 +116,13 @@ class TrainingDataReader:
         manifests = []
         for item in self._store.list_objects(self._layout.manifests() + "/"):
             address = self._store.uri(item.key)
-            if not self._layout.is_reviewed_manifest(item.key) or address in learned or item.size == 0:
+            if not self._layout.is_reviewed_manifest(item.key) or item.size == 0 or learned.has(item):
                 continue
             found, etag, sha256 = self.manifest(item.key)
-            kept = [line for line in found if line not in held_out]
+            new = learned.new(address, found)
+            kept = [line for line in new if line not in held_out]
             lines += kept
-            leaked = len(found) - len(kept)
+            leaked = len(new) - len(kept)
             if leaked:
                 self._log.warning(
                     "%d images of %s are in the holdout and are not trained on.", leaked, address

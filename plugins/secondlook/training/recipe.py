@@ -115,7 +115,7 @@ def challenger_recipes(
         drawn.new,
         len(drawn.challenger) - drawn.new,
         manifests,
-        (*learned, *(manifest.uri for manifest in manifests)),
+        tuple(dict.fromkeys((*learned, *(manifest.uri for manifest in manifests)))),
     )
     recipes = [
         _from_parent(names.PREFIX, "nightly", parent, drawn.challenger, drawn.validation, answers, given)
