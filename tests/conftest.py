@@ -26,7 +26,7 @@ from hypothesis import settings
 from tests.support.aws import ACCOUNT_ID, REGION, ROLE_ARN, AwsCredentials, connection
 from tests.support.environment import isolate, share_service_models
 from tests.support.lanes import starts
-from tests.support.servers import ROOT, Server, free_port
+from tests.support.servers import ROOT, S3_HEALTH, Server, free_port, s3_command
 
 pytest_plugins = ["tests.support.lane_hooks", "tests.support.order", "tests.support.starting"]
 
@@ -72,23 +72,13 @@ def aws_credentials(tmp_path_factory: pytest.TempPathFactory) -> AwsCredentials:
 
 @pytest.fixture(scope="session")
 @starts("server")
-def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """MiniStack's S3 (and SQS) on a free port; yields its URL."""
+def s3_server(tmp_path_factory: pytest.TempPathFactory, aws_credentials: AwsCredentials) -> Iterator[str]:
+    """S3 (and SQS) on this machine, on a free port; yields its URL."""
     folder = tmp_path_factory.mktemp("s3")
     port = free_port()
-    server = Server(
-        [str(Path(sys.executable).parent / "ministack")],
-        f"http://127.0.0.1:{port}",
-        folder / "server.log",
-        {
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(folder / "data"),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            "SERVICES": "s3,sqs",
-        },
-    )
-    yield server.wait_ready("/_ministack/health").url
+    command = s3_command(port, folder, aws_credentials.file)
+    server = Server(command, f"http://127.0.0.1:{port}", folder / "server.log")
+    yield server.wait_ready(S3_HEALTH).url
     server.stop()
 
 

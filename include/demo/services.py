@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -13,32 +12,29 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.demo.http_json import JsonClient
-from include.demo.machine import LOOPBACK, clean_environment
+from include.demo.machine import clean_environment
 from include.demo.processes import Program, ServiceFailed
 from include.demo.state import ACCOUNT_ID, BUCKET, REGION, REVIEWERS, ROLE_ARN, ROOT, TEAM
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from include.demo.state import State
 
 START_SECONDS = 240.0
 
 
 def s3_program(state: State) -> Program:
-    """S3: MiniStack, with its objects as plain files below the state folder."""
-    environment = clean_environment(ROOT) | {
-        "S3_PERSIST": "1",
-        "S3_DATA_DIR": str(state.folder / "s3"),
-        "BIND_HOST": LOOPBACK,
-        "GATEWAY_PORT": str(state.secrets.ports["s3"]),
-        "SERVICES": "s3,sqs",
-        # It opens presigned links, by which reviewers' browsers load images, for its own keys only.
-        "AWS_ACCESS_KEY_ID": state.secrets.access_key,
-        "AWS_SECRET_ACCESS_KEY": state.secrets.secret_key,
-        # Otherwise it would also listen for MQTT devices, on every interface.
-        "IOT_MTLS_ENABLED": "0",
-    }
-    command = [str(Path(sys.executable).parent / "ministack")]
-    return Program("s3", command, environment, ROOT, stops_last=True)
+    """S3, with its objects as plain files below the state folder."""
+    command = [
+        *(sys.executable, "-m", "include.local_s3", "serve"),
+        *("--port", str(state.secrets.ports["s3"])),
+        *("--state-dir", str(state.folder / "s3")),
+        *("--credentials", str(_credentials_file(state))),
+        *("--bucket", BUCKET),
+        *("--page-origin", state.url("desk")),
+    ]
+    return Program("s3", command, clean_environment(ROOT), ROOT, stops_last=True)
 
 
 def sagemaker_program(state: State) -> Program:
@@ -130,12 +126,10 @@ def s3_client(state: State) -> Any:
 
 
 def s3_is_ready(state: State) -> bool:
-    """Whether the local S3 answers, creating the demo's bucket when it does."""
+    """Whether the local S3 answers and has the demo's bucket, which it creates at its start."""
     try:
-        s3_client(state).create_bucket(Bucket=BUCKET)
-    except ClientError as error:
-        return error.response["Error"]["Code"] in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}
-    except BotoCoreError:
+        s3_client(state).head_bucket(Bucket=BUCKET)
+    except (BotoCoreError, ClientError):
         return False
     return True
 
@@ -143,17 +137,20 @@ def s3_is_ready(state: State) -> bool:
 def _service(
     state: State, name: str, module: str, *options: str, environment: dict[str, str] | None = None
 ) -> Program:
-    credentials = {state.secrets.access_key: state.secrets.secret_key}
     command = [
         *(sys.executable, "-m", module, "serve"),
         *("--port", str(state.secrets.ports[name])),
         *("--s3-endpoint", state.url("s3")),
-        *("--credentials", str(state.write_private("credentials.json", credentials))),
+        *("--credentials", str(_credentials_file(state))),
         *("--region", REGION),
         *("--account-id", ACCOUNT_ID),
         *options,
     ]
     return Program(name, command, environment or clean_environment(ROOT), ROOT)
+
+
+def _credentials_file(state: State) -> Path:
+    return state.write_private("credentials.json", {state.secrets.access_key: state.secrets.secret_key})
 
 
 def _desk_environment(state: State) -> dict[str, str]:

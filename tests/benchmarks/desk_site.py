@@ -89,17 +89,17 @@ class LoadSite:
         """S3 on this machine, with one bucket."""
         (port,) = free_ports(1)
         self.s3_url = f"http://{LOOPBACK}:{port}"
-        environment = clean_environment(ROOT) | {
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self.folder / "s3"),
-            "BIND_HOST": LOOPBACK,
-            "GATEWAY_PORT": str(port),
-            "SERVICES": "s3",
-            "IOT_MTLS_ENABLED": "0",
-        }
-        command = [str(Path(sys.executable).parent / "ministack")]
-        self._start(Program("s3", command, environment, ROOT), f"{self.s3_url}/_ministack/health")
+        command = [
+            *(sys.executable, "-m", "include.local_s3", "serve", "--port", str(port)),
+            *("--state-dir", str(self.folder / "s3"), "--credentials", str(self._credentials())),
+        ]
+        self._start(Program("s3", command, clean_environment(ROOT), ROOT), f"{self.s3_url}/_ministack/health")
         _client("s3", self.s3_url).create_bucket(Bucket=BUCKET)
+
+    def _credentials(self) -> Path:
+        file = self.folder / "credentials.json"
+        file.write_text(json.dumps({ACCESS_KEY: SECRET_KEY}))
+        return file
 
     def start_bare(self) -> str:
         """The bare framework; returns the URL of its empty request."""
@@ -114,11 +114,9 @@ class LoadSite:
         (port,) = free_ports(1)
         url = f"http://{LOOPBACK}:{port}"
         database_url = f"sqlite:///{self.folder / name}.db"
-        credentials = self.folder / "credentials.json"
-        credentials.write_text(json.dumps({ACCESS_KEY: SECRET_KEY}))
         command = [
             *(sys.executable, "-m", "include.review_desk", "serve", "--port", str(port)),
-            *("--database", database_url, "--credentials", str(credentials)),
+            *("--database", database_url, "--credentials", str(self._credentials())),
             *("--s3-endpoint", self.s3_url, "--log-level", "warning", "--bucket", BUCKET),
         ]
         self._start(Program(name, command, clean_environment(ROOT), ROOT), f"{url}/healthz")

@@ -23,7 +23,7 @@ from include.demo.state import REGION, Secrets, State
 ROOT = Path(__file__).resolve().parents[2]
 # What the command line of each service holds; it stands behind that of its guard.
 MARKS = {
-    "s3": "ministack",
+    "s3": "include.local_s3 serve",
     "sagemaker": "include.local_sagemaker serve",
     "desk": "include.review_desk serve",
     "reviewers": "include.demo.reviewers",

@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import time
+import urllib.error
 import urllib.request
 from dataclasses import replace
 
@@ -18,8 +19,9 @@ from include.demo.processes import Supervisor
 from include.demo.progress import Progress
 from include.demo.services import s3_client as demo_s3_client
 from include.demo.services import s3_is_ready, s3_program
-from include.demo.state import BUCKET, PERSON, State, open_state
+from include.demo.state import BUCKET, PERSON, REGION, State, open_state
 from include.demo.upload import LAYOUT
+from include.review_desk.storage.object_store import S3Store
 from secondlook.settings import parse_settings
 from tests.support.desk import ACCESS_KEY, SECRET_KEY, Flow, S3Server, Site, flow_request, s3_client, unique
 from tests.support.lanes import starts
@@ -65,9 +67,21 @@ def test_a_browser_can_load_what_the_desk_links_to(tmp_path):
         supervisor.wait_until("s3", lambda: s3_is_ready(state), 60)
         s3 = demo_s3_client(state)
         s3.put_object(Bucket=BUCKET, Key="images/1.jpg", Body=b"pixels")
-        link = s3.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": "images/1.jpg"})
-        with urllib.request.urlopen(link, timeout=30) as answer:
-            assert answer.read() == b"pixels"
+        store = S3Store(
+            region=REGION,
+            access_key_id=state.secrets.access_key,
+            secret_access_key=state.secrets.secret_key,
+            endpoint_url=state.url("s3"),
+        )
+        link = store.presign_get(BUCKET, "images/1.jpg", 60)
+        # The Desk shows templates in a sandboxed frame, whose origin is null.
+        for origin in (state.url("desk"), "null"):
+            asked = urllib.request.Request(link, headers={"Origin": origin})
+            with urllib.request.urlopen(asked, timeout=30) as answer:
+                assert answer.read() == b"pixels"
+                assert answer.headers["Access-Control-Allow-Origin"] == origin
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            urllib.request.urlopen(link.partition("?")[0], timeout=30)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from botocore.config import Config
 
 from tests.faults.workers import TEAM, WORKER
 from tests.support.aws import ACCOUNT_ID, REGION
-from tests.support.servers import ROOT, Server, free_port
+from tests.support.servers import ROOT, S3_HEALTH, Server, free_port, s3_command
 
 KEYS = ("AKIASECONDLOOKFAULT", "a secret of nobody")
 ROLE_ARN = f"arn:aws:iam::{ACCOUNT_ID}:role/second-look"
@@ -97,14 +97,7 @@ class Servers:
         return json.dumps({"conn_type": "aws", "login": KEYS[0], "password": KEYS[1], "extra": extra})
 
     def _s3(self) -> tuple[list[str], dict[str, str], str]:
-        environment = {
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(self.folder / "s3"),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self._ports["s3"]),
-            "SERVICES": "s3,sqs",
-        }
-        return [str(Path(sys.executable).parent / "ministack")], environment, "/_ministack/health"
+        return s3_command(self._ports["s3"], self.folder, self._credentials), {}, S3_HEALTH
 
     def _sagemaker(self) -> tuple[list[str], dict[str, str], str]:
         algorithms = self.folder / "algorithms.toml"

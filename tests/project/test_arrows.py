@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 TREES = {"secondlook": ROOT / "plugins/secondlook", "include": ROOT / "include", "dags": ROOT / "dags"}
 
 PURE = ("detection", "scoring", "review", "training")
-SERVICES = ("review_desk", "local_sagemaker", "aws_protocol", "formats", "detector")
+SERVICES = ("review_desk", "local_sagemaker", "local_s3", "aws_protocol", "formats", "detector")
 # From top to bottom: each imports only its own floor and those below.
 DESK_FLOORS = (
     ("app", "background", "commands", "__main__"),
@@ -188,6 +188,7 @@ def test_services_know_nothing_of_airflow_and_the_plugins(service: str) -> None:
         ("aws_protocol", ()),
         ("detector", ("formats",)),
         ("local_sagemaker", ("aws_protocol", "formats")),
+        ("local_s3", ("aws_protocol",)),
         ("review_desk", ("aws_protocol", "formats")),
     ],
 )

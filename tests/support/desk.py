@@ -19,7 +19,7 @@ from include.review_desk.storage.database import Database
 from include.review_desk.storage.opening import open_database
 from tests.support.aws import ACCOUNT_ID, REGION
 from tests.support.reviewer import PASSWORD, Reviewer
-from tests.support.servers import ROOT, ServerProcess, free_port, wait_for
+from tests.support.servers import ROOT, S3_HEALTH, ServerProcess, free_port, s3_command, wait_for
 
 TEMPLATE = (ROOT / "plugins/secondlook/worker_template/bounding_box.liquid.html").read_text("utf-8")
 ROLE = f"arn:aws:iam::{ACCOUNT_ID}:role/a2i-flow"
@@ -68,18 +68,10 @@ class S3Server(ServerProcess):
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
-        environment = {
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "S3_PERSIST": "1",
-            "S3_DATA_DIR": str(folder / "s3"),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(self.port),
-            "SERVICES": "s3,sqs",
-        }
-        command = [str(Path(sys.executable).parent / "ministack")]
-        health = f"http://127.0.0.1:{self.port}/_ministack/health"
-        super().__init__(command, environment, health, folder / "s3.log")
+        credentials = folder / "s3-keys.json"
+        credentials.write_text(json.dumps({ACCESS_KEY: SECRET_KEY}))
+        command = s3_command(self.port, folder, credentials, "--bucket", BUCKET)
+        super().__init__(command, {}, f"http://127.0.0.1:{self.port}{S3_HEALTH}", folder / "s3.log")
 
 
 @dataclass

@@ -26,6 +26,18 @@ def free_port() -> int:
     return _PORTS.lease()
 
 
+def s3_command(port: int, folder: Path, credentials: Path, *more: str) -> list[str]:
+    """The command of S3 on this machine; its objects and its log are below ``folder``."""
+    return [
+        *(sys.executable, "-m", "include.local_s3", "serve", "--port", str(port)),
+        *("--state-dir", str(folder / "s3"), "--credentials", str(credentials)),
+        *more,
+    ]
+
+
+S3_HEALTH = "/_ministack/health"
+
+
 class Server:
     """A server process in its own process group.
 
