@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from sqlalchemy import func, select
@@ -211,6 +212,13 @@ def test_deleted_loops_are_forgotten_after_thirty_days(desk, clock, person):
 def test_a_database_that_cannot_be_used_is_one_sentence(url: str, part: str):
     with pytest.raises(DeskSetupError, match=part):
         open_database(url)
+
+
+def test_a_device_keeps_its_mode_when_it_is_named_as_the_database():
+    before = os.stat("/dev/null").st_mode
+    with pytest.raises(DeskSetupError):
+        open_database("sqlite:////dev/null")
+    assert os.stat("/dev/null").st_mode == before
 
 
 def test_an_ipv6_network_guesses_as_one_and_ipv4_addresses_apart():

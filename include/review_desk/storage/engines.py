@@ -105,16 +105,17 @@ def _keep_private(path: Path) -> None:
     """Make the file if there is none, and take it away from group and others.
 
     SQLite gives the log and its index the mode of the file; those that an older desk left are changed, too. A
-    file of another user stays as it is, and one that cannot be made is SQLite's to report.
+    file of another user and a device such as ``/dev/null`` stay as they are, and one that cannot be made is
+    SQLite's to report.
     """
     with contextlib.suppress(OSError):
         # Not by opening it: closing a file gives up the locks that SQLite holds on it in the same process.
         os.mknod(path, 0o600 | stat.S_IFREG)
     for name in (path, f"{path}-wal", f"{path}-shm"):
         with contextlib.suppress(OSError):
-            mode = stat.S_IMODE(os.stat(name).st_mode)
-            if mode & 0o077:
-                os.chmod(name, mode & 0o700)
+            mode = os.stat(name).st_mode
+            if stat.S_ISREG(mode) and mode & 0o077:
+                os.chmod(name, stat.S_IMODE(mode) & 0o700)
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
