@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from include.review_desk.arns import Arns
+from include.review_desk.people.devices import Devices
 from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.work.queue_marks import QueueMarks
 from include.review_desk.worker_templates.threads import RenderingThreads
@@ -81,6 +82,8 @@ class Desk:
     store: ObjectStore
     # One for all ways in, so that guesses on the page and on the worker API count together.
     sign_in_limiter: SignInLimiter = field(default_factory=SignInLimiter)
+    # Browsers that people have signed in with before.
+    devices: Devices = field(default_factory=Devices)
     # Where ended loops are announced.
     destinations: tuple[Destination, ...] = ()
     # Where each person's part of a queue begins.

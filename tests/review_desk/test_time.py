@@ -12,7 +12,7 @@ from include.review_desk.aws_api import loops
 from include.review_desk.errors import DeskSetupError, NotSignedIn, TaskGone, TooManyAttempts
 from include.review_desk.loops import lifecycle
 from include.review_desk.people import sessions, workers
-from include.review_desk.people.limits import SignInLimiter
+from include.review_desk.people.limits import SignInLimiter, SignInLimits
 from include.review_desk.storage import schema
 from include.review_desk.storage.opening import open_database
 from include.review_desk.work import housekeeping, outbox, submission, tasks
@@ -222,7 +222,7 @@ def test_a_device_keeps_its_mode_when_it_is_named_as_the_database():
 
 
 def test_an_ipv6_network_guesses_as_one_and_ipv4_addresses_apart():
-    limiter = SignInLimiter(per_name=2, per_address=3)
+    limiter = SignInLimiter(SignInLimits(per_name=2, per_address=3, reserve=0))
     for last in (1, 2):
         limiter.begin("ada", f"2001:db8::{last}", 0)
     with pytest.raises(TooManyAttempts):

@@ -14,6 +14,7 @@ from include.aws_protocol.credentials import CredentialsFileError, read_credenti
 from include.review_desk.app import create_app
 from include.review_desk.clock import system_clock
 from include.review_desk.commands import serve_options, sign_in_options
+from include.review_desk.commands.keys import desk_key
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.events.destinations import Queue, Webhook, queue_region
@@ -64,6 +65,8 @@ def _serve(options: argparse.Namespace) -> int:
     )
     store = _store(options, credentials)
     database = open_database(options.database)
+    own_key = desk_key(database, options.secret_key)
+    keys = sign_in_options.api_keys(own_key, database, credentials)
     pool = RenderingPool()
     desk = Desk(
         config=config,
@@ -72,8 +75,8 @@ def _serve(options: argparse.Namespace) -> int:
         renderer=Renderer(SteadyLinks(presigner(store, config.buckets)), pool),
         store=store,
         destinations=_destinations(options, credentials),
+        devices=sign_in_options.devices(own_key),
     )
-    keys = sign_in_options.api_keys(options, database, credentials)
     with contextlib.closing(pool), only_server(database):
         # In a thread: an S3 that does not answer must not delay the start.
         threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()

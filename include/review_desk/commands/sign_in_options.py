@@ -7,14 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from include.review_desk.clock import system_clock
-from include.review_desk.commands.keys import desk_key
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.people.api_keys import ApiKeys, check_desk_key, has_keys
+from include.review_desk.people.devices import Devices
 from include.review_desk.web.oidc_config import ProviderConfig
 
 if TYPE_CHECKING:
     import argparse
 
+    from include.review_desk.people.desk_key import DeskKey
     from include.review_desk.storage.database import Database
 
 logger = logging.getLogger(__name__)
@@ -63,7 +64,12 @@ def add_oidc_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def api_keys(options: argparse.Namespace, database: Database, credentials: dict[str, str]) -> ApiKeys:
+def devices(key: DeskKey) -> Devices:
+    """Known browsers: for as long as the desk's own key, or as this process where there is none."""
+    return Devices(key.derive("devices") if key.exists() else None)
+
+
+def api_keys(key: DeskKey, database: Database, credentials: dict[str, str]) -> ApiKeys:
     """Who may call: the keys of ``--credentials`` and those of create-key.
 
     Raises
@@ -71,7 +77,6 @@ def api_keys(options: argparse.Namespace, database: Database, credentials: dict[
     DeskSetupError
         There are keys in the database, and the desk's own key that they were made with is not here.
     """
-    key = desk_key(database, options.secret_key)
     check_desk_key(database, key)
     if not credentials and not has_keys(database):
         logger.warning(

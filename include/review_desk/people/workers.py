@@ -120,8 +120,21 @@ def insert_worker(connection: Connection, now_ms: int, **values: str | None) -> 
     return worker_id
 
 
-def sign_in(desk: Desk, limiter: SignInLimiter, *, name: str, password: str, address: str) -> Session:
+def sign_in(
+    desk: Desk,
+    limiter: SignInLimiter,
+    *,
+    name: str,
+    password: str,
+    address: str,
+    device: str | None = None,
+) -> Session:
     """Start a session.
+
+    Parameters
+    ----------
+    device
+        The browser, if this person has signed in with it before (``devices``).
 
     Raises
     ------
@@ -131,7 +144,7 @@ def sign_in(desk: Desk, limiter: SignInLimiter, *, name: str, password: str, add
         See SignInLimiter.
     """
     now_ms = desk.clock()
-    limiter.begin(name, address, now_ms)
+    limiter.begin(name, address, now_ms, device)
     row = None
     if _is_name(name):
         workers = schema.workers
@@ -142,7 +155,7 @@ def sign_in(desk: Desk, limiter: SignInLimiter, *, name: str, password: str, add
     if row is None or not fits:
         _record_failure(desk, "wrong-password", row.id if row else None)
         raise NotSignedIn("Name and password do not fit.")
-    limiter.succeeded(name, address, now_ms)
+    limiter.succeeded(name, address, now_ms, device)
     if row.disabled_ms is not None:
         _record_failure(desk, "closed-account", row.id)
         raise NotSignedIn("This account is closed: ask your team lead.")
@@ -164,7 +177,9 @@ def has_password(desk: Desk, worker: Worker) -> bool:
         return connection.scalar(query) is not None
 
 
-def change_password(desk: Desk, worker: Worker, *, old: str, new: str, address: str) -> None:
+def change_password(
+    desk: Desk, worker: Worker, *, old: str, new: str, address: str, device: str | None = None
+) -> None:
     """Set another password and end the person's other sessions.
 
     Raises
@@ -178,14 +193,14 @@ def change_password(desk: Desk, worker: Worker, *, old: str, new: str, address: 
     """
     check_password(new)
     now_ms = desk.clock()
-    desk.sign_in_limiter.begin(worker.name, address, now_ms)
+    desk.sign_in_limiter.begin(worker.name, address, now_ms, device)
     mine = schema.workers.c.id == worker.id
     with desk.database.read() as connection:
         password_hash = connection.scalar(select(schema.workers.c.password_hash).where(mine))
     if not password_fits(password_hash, old):
         _record_failure(desk, "wrong-present-password", worker.id)
         raise NotSignedIn("The present password is not right.")
-    desk.sign_in_limiter.succeeded(worker.name, address, now_ms)
+    desk.sign_in_limiter.succeeded(worker.name, address, now_ms, device)
     new_hash = hash_password(new)
     with desk.database.write() as connection:
         connection.execute(update(schema.workers).where(mine).values(password_hash=new_hash))

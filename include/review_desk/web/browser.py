@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from include.review_desk.errors import Forbidden, NotSignedIn
 from include.review_desk.people import sessions
+from include.review_desk.people.devices import DEVICE_SECONDS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 COOKIE = "desk_session"
 # Set for visitors who open a page with a form before signing in.
 VISITOR_COOKIE = "desk_visitor"
+# Set for good once a person has signed in.
+DEVICE_COOKIE = "desk_device"
 _VISITOR_SECONDS = 12 * 3600
 _VISITOR_CHARACTERS = 43
 CSRF_HEADER = "x-csrf-token"
@@ -77,6 +80,17 @@ def check_visitor_csrf(request: Request, given: str | None) -> None:
 def set_visitor(desk: Desk, response: Response, token: str) -> None:
     """Give the browser the cookie that its form will be compared with."""
     set_cookie(desk, response, VISITOR_COOKIE, token, _VISITOR_SECONDS)
+
+
+def device(desk: Desk, request: Request, name: str) -> str | None:
+    """This browser, if the person of this name has signed in with it before."""
+    return desk.devices.known(read_cookie(request, DEVICE_COOKIE) or "", name, desk.clock())
+
+
+def remember_device(desk: Desk, request: Request, response: Response, name: str) -> None:
+    """Give the browser a cookie by which it is known when this person signs in again."""
+    cookie = desk.devices.remember(read_cookie(request, DEVICE_COOKIE) or "", name, desk.clock())
+    set_cookie(desk, response, DEVICE_COOKIE, cookie, DEVICE_SECONDS)
 
 
 def read_cookie(request: Request, name: str) -> str | None:

@@ -81,6 +81,7 @@ class SignInPages:
             sessions.end_session(self._desk, before)
         response = RedirectResponse(next_path, status_code=303)
         browser.set_session(self._desk, response, session)
+        browser.remember_device(self._desk, request, response, session.worker_name)
         response.headers["Cache-Control"] = "no-store"
         return response
 
@@ -102,12 +103,14 @@ class SignInPages:
             return self.sign_in_form(request, name=form.get("name", ""), next_path=next_path, error=error)
 
     def _enter_with_password(self, request: Request, form: dict[str, str], next_path: str) -> Response:
+        name = form.get("name", "").strip()
         session = workers.sign_in(
             self._desk,
             self._desk.sign_in_limiter,
-            name=form.get("name", "").strip(),
+            name=name,
             password=form.get("password", ""),
             address=browser.client_address(request),
+            device=browser.device(self._desk, request, name),
         )
         return self.enter(request, session, next_path)
 
@@ -187,6 +190,7 @@ class SignInPages:
                 old=form.get("old", ""),
                 new=form.get("password", ""),
                 address=browser.client_address(request),
+                device=browser.device(self._desk, request, worker.name),
             )
         except DeskError as error:
             return await self._account(request, worker, error=error)
