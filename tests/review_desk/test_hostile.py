@@ -7,15 +7,10 @@ page instead (303). What uvicorn itself cannot read as HTTP it answers with a ba
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import json
 import re
-import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -27,10 +22,13 @@ from include.review_desk.storage import schema
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.storage.opening import open_database
 from include.review_desk.worker_templates.rendering import Renderer
-from tests.review_desk.hostile import models, protocol, signing
+from tests.review_desk.hostile import models, protocol
 from tests.review_desk.hostile import people as hostile_people
 from tests.support.aws import REGION
 from tests.support.desk import ACCESS_KEY, BUCKET, SECRET_KEY, Site
+from tests.support.hostile import sending
+from tests.support.hostile.sending import Answer, Attacker
+from tests.support.hostile.signing import Request, runtime, sign
 from tests.support.reviewer import box
 from tests.support.servers import wait_for
 
@@ -80,53 +78,13 @@ def pages(tmp_path_factory):
     database.close()
 
 
-@dataclass
-class Answer:
-    status: int
-    location: str
-    body: bytes
-
-    @property
-    def sentence(self) -> str:
-        with contextlib.suppress(ValueError):
-            document = json.loads(self.body)
-            return str(document.get("message") or document.get("error") or "")
-        page = self.body.decode("utf-8", "replace")
-        text = re.sub(r"(?s)<(script|style|head|nav|header).*?</\1>|<[^>]*>", " ", page)
-        return " ".join(text.split())
-
-
-class Attacker:
-    """Sends requests one after the other on one connection."""
-
-    def __init__(self, site: Site) -> None:
-        self._port = site.port
-        self._connection = http.client.HTTPConnection("127.0.0.1", site.port, timeout=30)
-
-    def send(self, request: signing.Request) -> Answer:
-        for attempt in (1, 2):
-            try:
-                self._connection.request(request.method, request.path, request.body or None, request.headers)
-                response = self._connection.getresponse()
-                return Answer(response.status, response.headers.get("Location", ""), response.read())
-            except (OSError, http.client.HTTPException):
-                # Whoever is refused before the body was read loses the connection: once is no fault.
-                self._connection.close()
-                if attempt == 2:
-                    raise
-        raise AssertionError
-
-    def close(self) -> None:
-        self._connection.close()
-
-
 def everything(site: Site) -> dict[str, Any]:
-    """The database but for its counters and its notes of last use, and what lies in S3."""
+    """The database but for its counters, its notes of last use and of what was tried, and what lies in S3."""
     ignored = {("api_keys", "last_used_ms")}
     found: dict[str, Any] = {}
     with site.database.read() as connection:
         for table in schema.metadata.sorted_tables:
-            if table.name == "operation_counts":
+            if table.name in ("operation_counts", "audit_trail"):
                 continue
             columns = [column for column in table.columns if (table.name, column.name) not in ignored]
             found[table.name] = sorted(map(repr, connection.execute(select(*columns)).all()))
@@ -148,14 +106,14 @@ def public_pages(attacker: Attacker, pages: list[hostile_people.Page], flow: str
     """Routes that anybody may read."""
     found = set()
     for page in pages:
-        request = signing.Request("public", page.method, page.at(name=flow, sha256="x", token="x"))
+        request = Request("public", page.method, page.at(name=flow, sha256="x", token="x"))
         if page.method == "GET" and attacker.send(request).status == 200:
             found.add(page.path)
     assert not [path for path in found if path.startswith(("/worker", "/frames", "/overview", "/answers"))]
     return found
 
 
-def all_requests(people, pages, folders, public) -> Iterator[signing.Request]:
+def all_requests(people, pages, folders, public) -> Iterator[Request]:
     names = people.names
     yield from protocol.broken_documents(names)
     yield from protocol.wrong_addresses(names)
@@ -168,7 +126,7 @@ def all_requests(people, pages, folders, public) -> Iterator[signing.Request]:
     yield from models.fuzzed(names, SEED, 500)
 
 
-def is_refused(request: signing.Request, answer: Answer) -> bool:
+def is_refused(request: Request, answer: Answer) -> bool:
     if answer.status == 303:
         return answer.location.startswith("/sign-in") and not request.path.startswith("/worker")
     said = request.method == "HEAD" or " " in answer.sentence
@@ -177,7 +135,7 @@ def is_refused(request: signing.Request, answer: Answer) -> bool:
 
 def test_a_thousand_hostile_requests_are_refused_and_change_nothing(victim, people, pages):
     routes, folders = pages
-    attacker = Attacker(victim)
+    attacker = Attacker(victim.port)
     try:
         public = public_pages(attacker, routes, people.names.flow)
         before = everything(victim)
@@ -198,48 +156,10 @@ def test_a_thousand_hostile_requests_are_refused_and_change_nothing(victim, peop
     assert everything(victim) == before
 
 
-RAW = [
-    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-    b"\x00" * 100,
-    b"GET\r\n\r\n",
-    b"GET / HTTP/9.9\r\n\r\n",
-    b"GET /\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /worker/queue\xff HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /human-loops/\xe9 HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET /x y HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET http://elsewhere/worker/queue HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"GET http://elsewhere/human-loops HTTP/1.1\r\nHost: x\r\n\r\n",
-    b"CONNECT elsewhere:443 HTTP/1.1\r\nHost: elsewhere:443\r\n\r\n",
-    b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
-    b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n{}",
-    b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
-    b"POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
-    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n",
-    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
-    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
-    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nCookie: desk_session=\xe9; =; ;;\r\n\r\n",
-    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\n" + b"X-Long: " + b"a" * 100_000 + b"\r\n\r\n",
-    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\n" + b"X-Many: a\r\n" * 3000 + b"\r\n",
-    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-    b'GET /work HTTP/1.1\r\nHost: \xe9"<script>\r\n\r\n',
-    b"GET /sign-in/.. HTTP/1.1\r\nHost: \r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: \xff\r\nContent-Length: 0\r\n\r\n",
-    b"POST / HTTP/1.1\r\nHost: x\r\nAuthorization: AWS4-HMAC-SHA256 \xff\r\nContent-Length: 0\r\n\r\n",
-]
-
-
 def test_what_is_hardly_http_is_refused_and_changes_nothing(victim, people):
     before, statuses = everything(victim), Counter()
-    for raw in RAW:
-        with socket.create_connection(("127.0.0.1", victim.port), timeout=10) as connection:
-            connection.sendall(raw)
-            connection.shutdown(socket.SHUT_WR)
-            connection.settimeout(10)
-            answer = b""
-            with contextlib.suppress(ConnectionResetError):
-                while chunk := connection.recv(65_536):
-                    answer += chunk
+    for raw in sending.RAW:
+        answer = sending.send_raw(victim.port, raw)
         lines = re.findall(rb"HTTP/1\.1 (\d{3})", answer)
         by_uvicorn = b"Invalid HTTP request" in answer
         statuses[lines[0].decode() if lines else "closed", "uvicorn" if by_uvicorn else "desk"] += 1
@@ -250,9 +170,9 @@ def test_what_is_hardly_http_is_refused_and_changes_nothing(victim, people):
 
 
 def test_a_body_beyond_every_limit_is_refused(victim, people):
-    attacker, before = Attacker(victim), everything(victim)
+    attacker, before = Attacker(victim.port), everything(victim)
     huge = b'{"HumanLoopName": "' + b"x" * (40 * 1024 * 1024) + b'"}'
-    start = signing.sign(signing.runtime("huge", "POST", "/human-loops", huge))
+    start = sign(runtime("huge", "POST", "/human-loops", huge))
     answer = attacker.send(start)
     attacker.close()
     assert (answer.status, " bytes, more than " in answer.sentence) == (413, True)
@@ -262,14 +182,14 @@ def test_a_body_beyond_every_limit_is_refused(victim, people):
 def test_the_desk_is_well_afterwards(victim, people):
     """Whoever was attacked goes on as if nothing had been."""
     assert wait_for(lambda: victim.get("/healthz")[0] == 200)
-    ada = signing.Request(
+    ada = Request(
         "good",
         "POST",
         f"/worker/tasks/{people.victims_task}/heartbeat",
         b"{}",
         {"Authorization": f"Bearer {people.victim_token}"},
     )
-    attacker = Attacker(victim)
+    attacker = Attacker(victim.port)
     assert attacker.send(ada).status == 200
     attacker.close()
     log = victim.desk.log.read_text("utf-8", "replace")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
+from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from include.review_desk.app import create_app
@@ -16,7 +17,7 @@ from include.review_desk.people.api_keys import ApiKeys
 from include.review_desk.people.desk_key import DeskKey
 from include.review_desk.web.browser import csrf_token
 from tests.review_desk.hostile.models import Names
-from tests.review_desk.hostile.signing import Request
+from tests.support.hostile.signing import Request
 from tests.support.reviewer import box, boxes_answer
 
 _METHODS = ("GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW")
@@ -57,7 +58,10 @@ class Page:
 def pages_of(desk: Desk) -> tuple[list[Page], list[str]]:
     """Every route of the desk with each of its methods, and the folders of files."""
     web: Any = create_app(desk, _no_keys(desk))
-    routes = web._web.routes
+    # What is wrapped around the pages has no routes of its own.
+    while not isinstance(web, Starlette):
+        web = getattr(web, "_web", None) or web._app
+    routes = web.routes
     pages = [
         Page(route.path, method)
         for route in routes

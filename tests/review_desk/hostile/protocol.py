@@ -8,8 +8,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.review_desk.hostile.models import Names, call, valid_calls
-from tests.review_desk.hostile.signing import PREFIX, RPC, Request, rpc, runtime, sign
 from tests.support.desk import flow_request
+from tests.support.hostile.signing import PREFIX, RPC, Request, rpc, runtime, sign
 
 
 def broken_documents(names: Names) -> Iterator[Request]:

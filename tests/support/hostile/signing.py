@@ -54,10 +54,13 @@ def sign(
     return Request(request.kind, request.method, request.path, request.body, headers)
 
 
-def rpc(kind: str, operation: str, body: Any) -> Request:
-    """An operation of ``sagemaker``, unsigned; ``body`` as bytes or as what is to be written as JSON."""
+def rpc(kind: str, operation: str, body: Any, prefix: str = "SageMaker") -> Request:
+    """An operation of ``sagemaker`` or of the service of another target prefix, unsigned.
+
+    ``body``: bytes, or what is to be written as JSON.
+    """
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    headers = {"X-Amz-Target": f"SageMaker.{operation}", "Content-Type": RPC}
+    headers = {"X-Amz-Target": f"{prefix}.{operation}", "Content-Type": RPC}
     return Request(kind, "POST", "/", raw, headers)
 
 
