@@ -82,7 +82,7 @@ docs: setup ## the documentation site, in build/site
 	$(BIN)/mkdocs build --strict --quiet
 	@echo "Open build/site/index.html, or serve it: $(BIN)/python -m http.server --directory build/site"
 
-check: setup ## lint, format, types, documentation, Dockerfile, requirements that contradict each other
+check: setup ## lint, format, types, documentation, Dockerfiles, requirements that contradict each other, advisories, licenses
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy plugins include dags
@@ -91,11 +91,15 @@ check: setup ## lint, format, types, documentation, Dockerfile, requirements tha
 	$(UV) pip check --python $(BIN)/python
 	$(UV) pip check --python $(DETECTOR_VENV)/bin/python
 	$(BIN)/mkdocs build --strict --quiet
-	$(BIN)/hadolint Dockerfile
+	$(BIN)/hadolint Dockerfile include/deploy/review-desk.Dockerfile
+	@# The first says so where the source of advisories cannot be reached; the second writes build/licenses.txt.
+	$(BIN)/python -m include.setup.advisories
+	$(BIN)/python -m include.setup.licenses
 
 lock: $(VENV)/.ready ## resolve the lock files anew
 	$(LOCK) --upgrade --all-extras pyproject.toml -o requirements.lock
 	$(LOCK) --upgrade --extra services --extra distributed --constraint requirements.lock pyproject.toml -o requirements.txt
+	$(LOCK) --upgrade --constraint requirements.lock include/review_desk/requirements.in -o include/review_desk/requirements.txt
 	$(LOCK) --upgrade include/detector/requirements.in -o include/detector/requirements.txt
 
 clean: ## remove everything that was built

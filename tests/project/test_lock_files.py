@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
+from .test_arrows import TREES, Module, modules, within
+
 ROOT = Path(__file__).resolve().parents[2]
-LOCKS = ["requirements.lock", "requirements.txt", "include/detector/requirements.txt"]
+DESK = "include/review_desk/requirements.txt"
+LOCKS = ["requirements.lock", "requirements.txt", DESK, "include/detector/requirements.txt"]
 
 
 def pins(name: str) -> dict[str, str]:
@@ -27,8 +31,9 @@ def test_every_pin_has_a_hash_and_no_registry_is_named(name: str) -> None:
     assert "--index-url" not in text
 
 
-def test_the_exported_requirements_are_the_locked_ones() -> None:
-    locked, exported = pins("requirements.lock"), pins("requirements.txt")
+@pytest.mark.parametrize("name", ["requirements.txt", DESK])
+def test_the_exported_requirements_are_the_locked_ones(name: str) -> None:
+    locked, exported = pins("requirements.lock"), pins(name)
     assert exported
     assert {name: version for name, version in exported.items() if locked.get(name) != version} == {}
 
@@ -44,3 +49,35 @@ def test_the_lock_covers_every_declared_requirement() -> None:
 def test_airflow_never_sees_mxnet() -> None:
     assert "mxnet" not in pins("requirements.txt")
     assert pins("include/detector/requirements.txt")["numpy"] == "1.23.5"
+
+
+def test_the_desks_own_image_has_what_it_imports_and_nothing_of_airflow() -> None:
+    named = {
+        re.match(r"[a-z0-9-]+", line)[0]
+        for line in (ROOT / DESK).with_suffix(".in").read_text().splitlines()
+        if not line.startswith("#")
+    }
+    distributions = metadata.packages_distributions()
+    imported = {
+        distributions[target.split(".")[0]][0].lower().replace("_", "-")
+        for module in reached("include.review_desk")
+        for target in module.running
+        if target.split(".")[0] in distributions and not within(target, *TREES)
+    }
+    # Named by URLs and options of others: the driver of PostgreSQL, uvicorn's loop and parser.
+    assert imported | {"psycopg", "uvloop", "httptools"} == named
+    assert len(pins(DESK)) < 60
+    assert not [name for name in pins(DESK) if "airflow" in name or name in ("mxnet", "sagemaker")]
+
+
+def reached(start: str) -> list[Module]:
+    """The modules below ``start`` and all of this project that they import, one from another."""
+    known = modules()
+    wanted = [name for name in known if within(name, start)]
+    found: dict[str, Module] = {}
+    while wanted:
+        name = wanted.pop()
+        if name in known and name not in found:
+            found[name] = known[name]
+            wanted.extend(known[name].running)
+    return list(found.values())
