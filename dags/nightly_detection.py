@@ -91,6 +91,14 @@ PARAMS: dict[str, Any] = {
         "Empty: from the settings.",
         section="Night",
     ),
+    "score_again": Param(
+        False,
+        type="boolean",
+        title="Score again",
+        description="A batch transform leaves a night alone whose reviews were selected already. With this, "
+        "or to choose again, the champion scores it once more.",
+        section="Night",
+    ),
     "review_policy": Param(
         None,
         type=["null", "string"],
@@ -228,6 +236,7 @@ with DAG(
         "{% endif %}",
         night=NIGHT,
         shards=SHARDS,
+        again="{{ params.score_again or params.choose_again }}",
         archive="{{ settings.archive }}",
         serving="{{ settings.serving }}",
         labels="{{ settings.labels }}",

@@ -135,7 +135,7 @@ def _check(report: dict[str, Any], before: Evidence, after: Evidence, found: lis
     second = report["second"]
     found += [
         f"{second[name]} {name.replace('_', ' ')} in the second pass"
-        for name in ("loops_started", "training_jobs", "manifest_bytes_changed")
+        for name in ("loops_started", "training_jobs", "transform_jobs", "manifest_bytes_changed")
         if second[name]
     ]
     if after.endpoints != before.endpoints:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -16,6 +17,7 @@ from secondlook import jsonl
 from secondlook.operators.scored import NothingScoredError
 from secondlook.records.predictions import NoImagesError, ScoringContradictionError
 from secondlook.records.transform_inputs import NightChangedError
+from secondlook.review import LedgerLine
 from secondlook.runtime.arguments import ArgumentError
 from tests.operators.archive import JPEG, NIGHT, parts, put_stub_night, quarantined
 
@@ -82,6 +84,53 @@ def test_a_transform_and_an_endpoint_write_the_same_but_for_what_only_who_reads_
     assert ready.score_archive(shards=shards, part_size=4).execute(context) == archived
     assert ready.calls("CreateTransformJob") == jobs + 2
     assert parts(ready, model) == archived_parts
+
+
+def test_a_night_with_reviews_keeps_the_model_that_they_were_selected_with(
+    ready: Any, context: dict[str, Any]
+) -> None:
+    """Its ledger is followed whatever another model says: a second pass would pay for nothing."""
+    bootstrap = ready.train_with_stub()
+    put_stub_night(ready, a=b"fine", b=b"fine")
+    card = ready.read(ready.layout.card(bootstrap))
+    ready.put(ready.layout.card("stub"), json.dumps({**card, "model": "stub"}).encode())
+    first = ready.score_archive().execute(context)
+    ready.scored("stub").execute(context)
+    jobs = ready.calls("CreateTransformJob")
+    ready.serve_with_stub("better")
+    # Without a ledger the champion scores.
+    assert ready.score_archive().execute(context)["model"] == "better"
+    assert ready.calls("CreateTransformJob") == jobs + 1
+    ready.put(ready.layout.ledger(NIGHT), jsonl.encode([ledger_line(ready, "a.jpg", "stub")]))
+    ready.serve_with_stub("best")
+    assert ready.score_archive().execute(context) == first
+    assert ready.calls("CreateTransformJob") == jobs + 1
+    assert ready.score_archive(again=True).execute(context)["model"] == "best"
+    assert ready.calls("CreateTransformJob") == jobs + 2
+    # What is gone cannot be followed.
+    ready.s3.delete_object(Bucket=ready.bucket, Key=ready.layout.predictions_summary(NIGHT, "stub"))
+    assert ready.score_archive().execute(context)["model"] == "best"
+
+
+def ledger_line(project: Any, name: str, model: str) -> dict[str, Any]:
+    """The ledger's line of an image that people are asked about."""
+    return LedgerLine(
+        image=project.layout.uri(f"{project.layout.images(NIGHT)}/{name}"),
+        etag="0" * 32,
+        sha256="0" * 64,
+        width=64,
+        height=64,
+        depth=3,
+        model=model,
+        policy="uncertainty_sum",
+        reason="policy",
+        rank=1,
+        priority=0.5,
+        round=1,
+        loop="second-look-1",
+        predrawn=(),
+        input_sha256="0" * 64,
+    ).to_record()
 
 
 def test_a_folder_of_images_may_be_called_like_the_nights(project: Any, context: dict[str, Any]) -> None:

@@ -35,6 +35,9 @@ class ArchiveState:
 class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
     """Score a night by batch transforms of the champion, and write the parts that scoring writes.
 
+    A night whose reviews were selected already keeps the model that they were selected with, so that a second
+    run starts no job for it (:func:`secondlook.records.night_model.model_of_night`).
+
     A job's name is a hash of model, images and their versions: a retry, a clear or a second run attaches to
     it. Empty and too large files, and what is neither JPEG nor PNG by its first bytes, are quarantined and
     not sent. The output is compared with the list of images, image by image; a part is written when all of
@@ -57,11 +60,12 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
     :param shards: what :class:`NightPlanOperator` returned; None for a night in one piece (templated).
     :param labels: label names; an answer with a class beyond them is another model's. None: not checked
         (templated).
+    :param again: whether the champion scores the night in any case (templated).
     """
 
     template_fields = (
         *WaitingOperator.template_fields,
-        *("night", "execution_role_arn", "archive", "serving", "shards", "labels"),
+        *("night", "execution_role_arn", "archive", "serving", "shards", "labels", "again"),
     )
     operator_extra_links = (TransformJobLink(),)
     ui_color = "#dbe9f6"
@@ -77,10 +81,12 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
         serving: ServingSettings | Mapping[str, Any] | str,
         shards: Sequence[dict[str, Any]] | Any = None,
         labels: Sequence[str] | str | None = None,
+        again: bool | str = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.night = night
+        self.again = again
         self.execution_role_arn = execution_role_arn
         self.archive = self.check_section("archive", archive, ArchiveSettings)
         self.serving = self.check_section("serving", serving, ServingSettings)
@@ -94,15 +100,16 @@ class ArchiveScoreOperator(WaitingOperator[ArchiveState]):
 
         There may be another champion by now, and a second job would start beside the first.
         """
-        from secondlook.records.models import read_champion
+        from secondlook.records.night_model import model_of_night
 
         kept = kept_state(context, ArchiveState)
         job = self.sagemaker.job("transform", kept.job) if kept else None
         if kept and job and job.active and self.shared.is_usable(job.name, job):
             return kept
-        champion = read_champion(self.store, self.layout.champion())
-        inputs = self._transform(champion.model).inputs()
-        return ArchiveState(champion.model, champion.artifact, champion.image, inputs)
+        again = self.again is True
+        model = model_of_night(self.store, self.layout, str(self.night), again=again, log=self.log)
+        inputs = self._transform(model.model).inputs()
+        return ArchiveState(model.model, model.artifact, model.image, inputs)
 
     def advance(self, context: Context, state: ArchiveState) -> Wait[ArchiveState] | dict[str, Any]:
         """Look at the last wave and its jobs; start the next one, or return the night's outcome."""
