@@ -36,7 +36,8 @@ OTHERS = """\
 | `/metrics` | counters for Prometheus, without names of people |
 | `/_status` | counts as JSON, and why S3 refuses an output |
 
-These need no sign-in; see [Pages without sign-in](review-desk-vs-a2i.md#pages-without-sign-in).
+These need no sign-in, unless `serve --private-pages` says so; see
+[Pages without sign-in](review-desk-vs-a2i.md#pages-without-sign-in).
 """
 
 

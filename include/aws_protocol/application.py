@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from starlette.concurrency import run_in_threadpool
 
 from include.aws_protocol import catalog, signature
+from include.aws_protocol.body_limits import OTHERS_BYTES, check_structure, most_bytes
 from include.aws_protocol.errors import ServiceError
 from include.aws_protocol.parsing import parse
 from include.aws_protocol.serialisation import Answer, serialise, serialise_error
 from include.aws_protocol.validation import validate
+from include.http_limits.bodies import Body, ClientGone, announced_bytes, receive_body
+from include.http_limits.refusals import RequestRefused
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -25,11 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-MAX_BODY_BYTES = 40 * 1024 * 1024
-"""No operation served here takes more: StartHumanLoop's 3 MiB of text, every character escaped twice by the
-client (12 bytes each), and the JSON around it."""
-
 _SHOWN_LENGTH = 200
+# Parsing and checking less than this is faster than handing it to a thread.
+_SHORT_BYTES = 32 * 1024
 _TARGET = re.compile(r"[A-Za-z]\w{0,99}\.[A-Z]\w{0,99}", re.ASCII)
 _JSON_TYPES = ("application/json", "application/x-amz-json-1.0", "application/x-amz-json-1.1")
 
@@ -55,10 +57,11 @@ SecretOf = Callable[[str], Awaitable[str | None]]
 class AwsApplication:
     """Serve AWS operations over HTTP, by the service models of botocore.
 
-    Each request is authenticated (Signature Version 4), parsed, validated and handed to its handler; what
-    the handler returns is reduced to the members that the model knows. A :class:`ServiceError` raised by a
-    handler is answered as AWS would; any other exception is logged under an id and answered as
-    ``InternalFailure`` (500) with that id. An operation without a handler is a 501 that names it.
+    Each request is authenticated (Signature Version 4; no body is read before its key is known), parsed,
+    validated and handed to its handler; what the handler returns is reduced to the members that the model
+    knows. A :class:`ServiceError` raised by a handler is answered as AWS would; any other exception is logged
+    under an id and answered as ``InternalFailure`` (500) with that id. An operation without a handler is a
+    501 that names it.
 
     Parameters
     ----------
@@ -88,6 +91,7 @@ class AwsApplication:
         self._region = region
         self._account_id = account_id
         self._on_call = on_call
+        self._long_bodies = asyncio.Lock()
 
     @property
     def implemented(self) -> list[str]:
@@ -117,54 +121,65 @@ class AwsApplication:
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         operation = _resolve(scope, headers)
-        try:
-            key = signature.claimed_key(headers)
-            secret = await self._secret_of(key) if key else None
-            # Bodies of requests that cannot be signed are not kept: many at once would exhaust the memory.
-            body = await _read_body(receive, keep=secret is not None)
-            credentials = {key: secret} if key and secret else {}
-            identity = self._authenticate(operation, scope, headers, body, credentials)
-            if operation is None:
-                raise _unknown_operation(scope, headers)
-        except ServiceError as error:
-            return serialise_error(operation, error)
-        params: dict[str, Any] = {}
-        try:
-            _check_content_type(operation, headers, body)
-            params = _read_params(operation, scope, headers, body)
-            answer = serialise(operation, await self._handle(operation, params, identity))
-        except ServiceError as error:
-            answer = serialise_error(operation, error)
-        except Exception:
-            answer = _internal_failure(operation)
+        with Body() as body:
+            try:
+                identity = await self._authenticate(operation, scope, headers, receive, body)
+                if operation is None:
+                    raise _unknown_operation(scope, headers)
+            except ServiceError as error:
+                return serialise_error(operation, error)
+            params: dict[str, Any] = {}
+            try:
+                params = await self._read_params(operation, scope, headers, body)
+                answer = serialise(operation, await self._handle(operation, params, identity))
+            except ServiceError as error:
+                answer = serialise_error(operation, error)
+            except Exception:
+                answer = _internal_failure(operation)
         if self._on_call is not None:
             self._on_call(self._call(operation, params, identity), answer.status)
         return answer
 
-    def _authenticate(
+    async def _authenticate(
         self,
         operation: Operation | None,
         scope: Scope,
         headers: Mapping[str, str],
-        body: bytes,
-        credentials: Mapping[str, str],
+        receive: Receive,
+        body: Body,
     ) -> signature.Identity:
+        """Check everything that can be checked without the body, then read it and check the rest."""
+        claim = signature.read_claim(headers)
+        secret = await self._secret_of(claim.access_key_id)
+        if secret is None:
+            raise signature.unknown_key()
         request = signature.SignedRequest(
             method=scope["method"],
             raw_path=_raw_path(scope),
             query=scope["query_string"].decode("latin-1"),
             headers=headers,
-            body=body,
         )
-        identity = signature.verify(request, credentials)
-        if identity.region != self._region or (operation and identity.service != operation.signing_name):
+        signature.check_head(claim, request, secret)
+        if claim.region != self._region or (operation and claim.service != operation.signing_name):
             raise ServiceError(
                 "InvalidSignatureException",
                 f"Credential should be scoped to region {self._region!r} and the called service, "
-                f"not to {identity.region!r} and {identity.service!r}.",
+                f"not to {claim.region!r} and {claim.service!r}.",
                 403,
             )
-        return identity
+        await _receive(receive, body, operation, announced_bytes(scope["headers"]))
+        return signature.check_signature(claim, replace(request, body_sha256=body.sha256), secret)
+
+    async def _read_params(
+        self, operation: Operation, scope: Scope, headers: Mapping[str, str], body: Body
+    ) -> dict[str, Any]:
+        _check_content_type(operation, headers, body.size)
+        query = scope["query_string"].decode("latin-1")
+        if body.size <= _SHORT_BYTES:
+            return _params(operation, query, headers, body)
+        # One at a time: each takes several times its size of memory.
+        async with self._long_bodies:
+            return await run_in_threadpool(_params, operation, query, headers, body)
 
     async def _handle(
         self, operation: Operation, params: dict[str, Any], identity: signature.Identity
@@ -230,11 +245,11 @@ def _unknown_operation(scope: Scope, headers: Mapping[str, str]) -> ServiceError
     return ServiceError("UnknownOperationException", f"This server has no operation {asked}.", status)
 
 
-def _check_content_type(operation: Operation, headers: Mapping[str, str], body: bytes) -> None:
+def _check_content_type(operation: Operation, headers: Mapping[str, str], size: int) -> None:
     """Refuse a document declared as anything but JSON; a blob may be of any type."""
     shape = operation.model.input_shape
     given = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not body or not given or (shape is not None and shape.serialization.get("payload")):
+    if not size or not given or (shape is not None and shape.serialization.get("payload")):
         return
     if given not in _JSON_TYPES:
         raise ServiceError(
@@ -244,11 +259,13 @@ def _check_content_type(operation: Operation, headers: Mapping[str, str], body: 
         )
 
 
-def _read_params(
-    operation: Operation, scope: Scope, headers: Mapping[str, str], body: bytes
-) -> dict[str, Any]:
+def _params(operation: Operation, query: str, headers: Mapping[str, str], body: Body) -> dict[str, Any]:
+    shape = operation.model.input_shape
+    is_blob = shape is not None and shape.serialization.get("payload")
+    if body.size > OTHERS_BYTES and not is_blob:
+        check_structure(body.parts())
     try:
-        params = parse(operation, scope["query_string"].decode("latin-1"), headers, body)
+        params = parse(operation, query, headers, body.read())
         validate(operation, params)
     except RecursionError:
         raise ServiceError("SerializationException", "The request is nested too deeply.") from None
@@ -264,25 +281,17 @@ def _internal_failure(operation: Operation) -> Answer:
     return serialise_error(operation, ServiceError(code, message, 500))
 
 
-async def _read_body(receive: Receive, *, keep: bool) -> bytes:
-    chunks: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ServiceError(
-                "RequestAborted", "The client disconnected before the request was complete.", 400
-            )
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if keep and size <= MAX_BODY_BYTES:
-            chunks.append(chunk)
-        if not message.get("more_body", False):
-            break
-    if size > MAX_BODY_BYTES:
-        raise ServiceError(
-            "RequestEntityTooLargeException",
-            f"The request body has {size} bytes, more than {MAX_BODY_BYTES}.",
-            413,
+async def _receive(receive: Receive, body: Body, operation: Operation | None, announced: int | None) -> None:
+    """Read the body, as much as the operation takes."""
+    name = operation.name if operation else "this address"
+    limit = most_bytes(operation.service, operation.name) if operation else OTHERS_BYTES
+    try:
+        await receive_body(
+            receive, body, limit=limit, what=f"The request body for {name}", announced=announced
         )
-    return b"".join(chunks)
+    except RequestRefused as refused:
+        raise ServiceError(refused.code, refused.message, refused.status) from None
+    except ClientGone:
+        raise ServiceError(
+            "RequestAborted", "The client disconnected before the request was complete.", 400
+        ) from None

@@ -1,7 +1,8 @@
 """Signature Version 4: checks that a request comes from a holder of the secret key.
 
 Follows "Authenticating Requests (AWS Signature Version 4)" for services other than S3: the path is
-percent-encoded once more, and the body's SHA-256 is part of what is signed.
+percent-encoded once more, and the body's SHA-256 is part of what is signed. What can be checked before the
+body is read is checked by :func:`read_claim` and :func:`check_head`, so that few bodies are read in vain.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -19,7 +20,7 @@ from botocore.utils import normalize_url_path
 from include.aws_protocol.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = timedelta(minutes=15)
@@ -27,17 +28,34 @@ _AUTHORIZATION = re.compile(
     ALGORITHM + r"\s+Credential=(?P<key>[^/,\s]+)/(?P<date>\d{8})/(?P<region>[^/,\s]+)/(?P<service>[^/,\s]+)"
     r"/aws4_request,\s*SignedHeaders=(?P<headers>[^,\s]+),\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """What a signature covers of an HTTP request; header names in lower case, path and query as sent."""
+    """What a signature covers of an HTTP request.
+
+    Header names are in lower case, path and query as sent; ``body_sha256`` is hexadecimal.
+    """
 
     method: str
     raw_path: str
     query: str
     headers: Mapping[str, str]
-    body: bytes
+    body_sha256: str = EMPTY_SHA256
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What an Authorization header says; nothing of it is verified."""
+
+    access_key_id: str
+    date: str
+    region: str
+    service: str
+    signed_headers: tuple[str, ...]
+    signature: str
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,82 @@ class Identity:
     access_key_id: str
     region: str
     service: str
+
+
+def read_claim(headers: Mapping[str, str]) -> Claim:
+    """Read who is said to have signed a request.
+
+    Raises
+    ------
+    ServiceError
+        ``MissingAuthenticationTokenException`` (not signed), ``IncompleteSignatureException`` (malformed).
+    """
+    header = headers.get("authorization")
+    if not header:
+        raise _refused(
+            "MissingAuthenticationTokenException", "Missing Authentication Token: sign the request."
+        )
+    parts = _AUTHORIZATION.fullmatch(header.strip())
+    if parts is None:
+        raise _refused(
+            "IncompleteSignatureException", f"The Authorization header is not a valid {ALGORITHM} one."
+        )
+    return Claim(
+        access_key_id=parts["key"],
+        date=parts["date"],
+        region=parts["region"],
+        service=parts["service"],
+        signed_headers=tuple(parts["headers"].split(";")),
+        signature=parts["signature"],
+    )
+
+
+def unknown_key() -> ServiceError:
+    """The error for an access key id that may not call."""
+    return _refused("UnrecognizedClientException", "The security token included in the request is invalid.")
+
+
+def check_head(claim: Claim, request: SignedRequest, secret: str, now: datetime | None = None) -> None:
+    """Check what does not need the body: clock, coverage, and the signature if the body's hash is told.
+
+    Raises
+    ------
+    ServiceError
+        As :func:`verify`.
+    """
+    _check_clock(request.headers.get("x-amz-date", ""), claim.date, now or datetime.now(UTC))
+    _check_coverage(claim.signed_headers, request)
+    declared = request.headers.get("x-amz-content-sha256")
+    if declared is not None:
+        if not _SHA256.fullmatch(declared):
+            raise _other_body()
+        check_signature(claim, replace(request, body_sha256=declared), secret)
+
+
+def check_signature(claim: Claim, request: SignedRequest, secret: str) -> Identity:
+    """Check the signature over a request of which all is known.
+
+    Raises
+    ------
+    ServiceError
+        ``InvalidSignatureException``.
+    """
+    declared = request.headers.get("x-amz-content-sha256")
+    if declared is not None and declared != request.body_sha256:
+        raise _other_body()
+    timestamp = request.headers.get("x-amz-date", "")
+    scope = f"{claim.date}/{claim.region}/{claim.service}/aws4_request"
+    canonical = canonical_request(request, claim.signed_headers)
+    text = "\n".join([ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
+    key = signing_key(secret, claim.date, claim.region, claim.service)
+    expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
+    if not hmac.compare_digest(expected, claim.signature):
+        raise _refused(
+            "InvalidSignatureException",
+            "The request signature we calculated does not match the signature you provided. "
+            "Check your AWS Secret Access Key and signing method.",
+        )
+    return Identity(claim.access_key_id, claim.region, claim.service)
 
 
 def verify(request: SignedRequest, credentials: Mapping[str, str], now: datetime | None = None) -> Identity:
@@ -59,53 +153,23 @@ def verify(request: SignedRequest, credentials: Mapping[str, str], now: datetime
         ``IncompleteSignatureException`` (header malformed), ``UnrecognizedClientException`` (key unknown),
         ``InvalidSignatureException`` (wrong secret, changed request, clock more than 15 minutes off).
     """
-    header = request.headers.get("authorization")
-    if not header:
-        raise _refused(
-            "MissingAuthenticationTokenException", "Missing Authentication Token: sign the request."
-        )
-    parts = _AUTHORIZATION.fullmatch(header.strip())
-    if parts is None:
-        raise _refused(
-            "IncompleteSignatureException", f"The Authorization header is not a valid {ALGORITHM} one."
-        )
-    secret = credentials.get(parts["key"])
+    claim = read_claim(request.headers)
+    secret = credentials.get(claim.access_key_id)
     if secret is None:
-        raise _refused(
-            "UnrecognizedClientException", "The security token included in the request is invalid."
-        )
-    timestamp = request.headers.get("x-amz-date", "")
-    _check_clock(timestamp, parts["date"], now or datetime.now(UTC))
-    signed = parts["headers"].split(";")
-    _check_coverage(signed, request)
-    scope = f"{parts['date']}/{parts['region']}/{parts['service']}/aws4_request"
-    canonical = canonical_request(request, signed)
-    text = "\n".join([ALGORITHM, timestamp, scope, hashlib.sha256(canonical.encode()).hexdigest()])
-    key = signing_key(secret, parts["date"], parts["region"], parts["service"])
-    expected = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
-    if not hmac.compare_digest(expected, parts["signature"]):
-        raise _refused(
-            "InvalidSignatureException",
-            "The request signature we calculated does not match the signature you provided. "
-            "Check your AWS Secret Access Key and signing method.",
-        )
-    return Identity(parts["key"], parts["region"], parts["service"])
+        raise unknown_key()
+    check_head(claim, request, secret, now)
+    return check_signature(claim, request, secret)
 
 
-def claimed_key(headers: Mapping[str, str]) -> str | None:
-    """The access key id that a request says it was signed with, before anything is verified."""
-    parts = _AUTHORIZATION.fullmatch(headers.get("authorization", "").strip())
-    return parts["key"] if parts else None
-
-
-def canonical_request(request: SignedRequest, signed_headers: list[str]) -> str:
+def canonical_request(request: SignedRequest, signed_headers: Iterable[str]) -> str:
     """Write a request in the one form that both sides sign."""
     path = quote(normalize_url_path(request.raw_path), safe="/~")
     pairs = sorted(part.partition("=")[::2] for part in request.query.split("&") if part)
     query = "&".join(f"{name}={value}" for name, value in pairs)
+    signed_headers = tuple(signed_headers)
     headers = "".join(f"{name}:{' '.join(request.headers[name].split())}\n" for name in signed_headers)
-    payload = hashlib.sha256(request.body).hexdigest()
-    return "\n".join([request.method, path, query, headers, ";".join(signed_headers), payload])
+    names = ";".join(signed_headers)
+    return "\n".join([request.method, path, query, headers, names, request.body_sha256])
 
 
 def signing_key(secret: str, date: str, region: str, service: str) -> bytes:
@@ -136,20 +200,20 @@ def _check_clock(timestamp: str, scope_date: str, now: datetime) -> None:
         )
 
 
-def _check_coverage(signed: list[str], request: SignedRequest) -> None:
-    """Refuse a signature that does not cover the essential headers, or a body other than the signed one."""
+def _check_coverage(signed: tuple[str, ...], request: SignedRequest) -> None:
+    """Refuse a signature that does not cover the essential headers."""
     needed = {"host", "x-amz-date"} | ({"x-amz-target"} & request.headers.keys())
     if not needed <= set(signed) or any(name not in request.headers for name in signed):
         raise _refused(
             "InvalidSignatureException", f"The signature must cover the headers {', '.join(sorted(needed))}."
         )
-    declared = request.headers.get("x-amz-content-sha256")
-    actual = hashlib.sha256(request.body).hexdigest()
-    if declared is not None and not hmac.compare_digest(declared.encode(), actual.encode()):
-        raise _refused(
-            "InvalidSignatureException",
-            "The body is not the one that the X-Amz-Content-SHA256 header describes.",
-        )
+
+
+def _other_body() -> ServiceError:
+    return _refused(
+        "InvalidSignatureException",
+        "The body is not the one that the X-Amz-Content-SHA256 header describes.",
+    )
 
 
 def _refused(code: str, message: str) -> ServiceError:

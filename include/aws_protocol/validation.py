@@ -1,13 +1,15 @@
 """Constraints of botocore's service models, which boto3 itself checks only in part, in AWS's own wording.
 
-Checked: required members, types, unknown members, minimum and maximum, enumerations, patterns. The wording
-is the one that SageMaker answers with: ``1 validation error detected: Value 'x' at 'roleArn' failed to
-satisfy constraint: Member must ...``.
+Checked: required members, types, unknown members, minimum and maximum, enumerations, patterns. What has a
+wrong size is not looked into: a list of a million items has one fault, not a million. The wording is the one
+that SageMaker answers with: ``1 validation error detected: Value 'x' at 'roleArn' failed to satisfy
+constraint: Member must ...``.
 """
 
 from __future__ import annotations
 
 import re
+import reprlib
 from datetime import datetime
 from functools import cache
 from itertools import islice
@@ -25,6 +27,10 @@ if TYPE_CHECKING:
 _SHOWN_LENGTH = 200
 # The first items are enough to describe a list of a million wrong ones.
 _SHOWN_FAULTS = 20
+_BRIEF = reprlib.Repr()
+_BRIEF.maxlist = _BRIEF.maxdict = 10
+_BRIEF.maxlevel = 3
+_BRIEF.maxstring = _BRIEF.maxother = _BRIEF.maxlong = _SHOWN_LENGTH
 _TYPES: dict[str, tuple[type, ...]] = {
     "structure": (dict,),
     "map": (dict,),
@@ -81,13 +87,9 @@ def _faults(shape: Any, value: Any, path: str) -> Iterator[str]:
         yield _fault(value, path, f"Member must be a {kind}")
     elif kind == "structure":
         yield from _structure_faults(shape, value, path)
-    elif kind == "list":
-        yield from _size_fault(shape, len(value), value, path, "length")
-        for index, item in enumerate(value, 1):
-            yield from _faults(shape.member, item, _join(path, f"{index}.member"))
-    elif kind == "map":
-        yield from _size_fault(shape, len(value), value, path, "length")
-        yield from _map_faults(shape, value, path)
+    elif kind in ("list", "map"):
+        wrong_size = list(_size_fault(shape, len(value), value, path, "length"))
+        yield from wrong_size or _item_faults(shape, value, path)
     elif kind in ("string", "blob"):
         yield from _text_faults(shape, value, path)
     elif kind in ("integer", "long", "float", "double"):
@@ -107,7 +109,11 @@ def _structure_faults(shape: Any, value: dict[str, Any], path: str) -> Iterator[
             yield _fault(item, member_path, f"Member must be one of [{', '.join(shape.members)}]")
 
 
-def _map_faults(shape: Any, value: dict[str, Any], path: str) -> Iterator[str]:
+def _item_faults(shape: Any, value: Any, path: str) -> Iterator[str]:
+    if shape.type_name == "list":
+        for index, item in enumerate(value, 1):
+            yield from _faults(shape.member, item, _join(path, f"{index}.member"))
+        return
     for key, item in value.items():
         yield from _faults(shape.key, key, _join(path, "key"))
         yield from _faults(shape.value, item, _join(path, f"{key[:_SHOWN_LENGTH]}.member"))
@@ -134,10 +140,19 @@ def _size_fault(shape: Any, size: float, value: Any, path: str, noun: str) -> It
 
 
 def _fault(value: Any, path: str, constraint: str) -> str:
-    text = f"{len(value)} bytes" if isinstance(value, bytes) else str(value)
+    text = _shown(value)
     if len(text) > _SHOWN_LENGTH:
         text = text[:_SHOWN_LENGTH] + "..."
     return f"Value '{text}' at '{path}' failed to satisfy constraint: {constraint}"
+
+
+def _shown(value: Any) -> str:
+    """The value as text, or the beginning of it; never writes out all of a long one."""
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes"
+    if isinstance(value, str):
+        return value[: _SHOWN_LENGTH + 1]
+    return _BRIEF.repr(value) if isinstance(value, (list, dict)) else str(value)
 
 
 def _join(path: str, name: str) -> str:

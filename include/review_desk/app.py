@@ -19,6 +19,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from include.aws_protocol import AwsApplication, Call
+from include.http_limits.refusals import RequestRefused
 from include.review_desk.aws_api import handlers
 from include.review_desk.background import background_threads
 from include.review_desk.counts import OperationCounts
@@ -26,6 +27,7 @@ from include.review_desk.errors import DeskError
 from include.review_desk.events import delivery
 from include.review_desk.web import frames, origins, overview, pages, portal, status
 from include.review_desk.web.browser import is_secure
+from include.review_desk.web.exposure import Exposure, monitoring_guard, page_guard
 from include.review_desk.web.json_http import error_response
 from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.sign_in import SignInPages
@@ -61,7 +63,12 @@ _SECURITY_HEADERS = [
 _ONLY_HTTPS = (b"strict-transport-security", b"max-age=31536000")
 
 
-def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | None = None) -> ASGIApp:
+def create_app(
+    desk: Desk,
+    api_keys: ApiKeys,
+    single_sign_on: ProviderConfig | None = None,
+    exposure: Exposure | None = None,
+) -> ASGIApp:
     """Put the desk together.
 
     Parameters
@@ -70,7 +77,10 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
         The programs that may call the AWS API.
     single_sign_on
         The OpenID Connect provider that people may sign in by.
+    exposure
+        What is shown without sign-in, and by which host names; None: all pages, any name.
     """
+    exposure = exposure or Exposure()
     counts, metrics = OperationCounts(desk.database), Metrics(desk)
     threads = background_threads(desk, counts, api_keys)
 
@@ -94,8 +104,9 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
             *overview.routes(desk),  # /overview, /overview.json
             *_sign_in_routes(desk, single_sign_on),  # /sign-in, /sign-out, /join, /account, /oidc
             *frames.routes(desk),  # /frames/..., /static/crowd
-            *pages.routes(desk),  # /flows, /loops, /templates
-            *status.routes(desk, counts, aws.implemented, metrics, threads),  # /healthz, /metrics, /_status
+            *pages.routes(desk, page_guard(desk, exposure)),  # /flows, /loops, /templates
+            # /healthz, /metrics, /_status
+            *status.routes(desk, counts, aws.implemented, metrics, threads, monitoring_guard(desk, exposure)),
             Route("/favicon.ico", _favicon),
             Mount("/static", StaticFiles(directory=_STATIC)),
         ],
@@ -105,13 +116,14 @@ def create_app(desk: Desk, api_keys: ApiKeys, single_sign_on: ProviderConfig | N
             405: _method_not_allowed,
             500: _server_error,
             DeskError: _desk_error,
+            RequestRefused: _request_refused,
             ClientDisconnect: _client_disconnected,
         },
     )
     # A path matches or it does not: redirecting to one with a slash would help path tricks.
     web.router.redirect_slashes = False
     web.state.secure = is_secure(desk)
-    return Visitors(_Gateway(web, aws, metrics, desk.config.public_url))
+    return Visitors(_Gateway(web, aws, metrics, desk.config.public_url, exposure))
 
 
 def _sign_in_routes(desk: Desk, single_sign_on: ProviderConfig | None) -> list[Route]:
@@ -128,16 +140,19 @@ class _Gateway:
     """Routes AWS calls to the AWS API and all other requests to the web application.
 
     Web requests are counted, logged and answered with security headers. Requests that another site's page
-    sends are refused here, for all routes at once.
+    sends, or that are addressed to a name which is not the desk's, are refused here, for all routes at once.
     """
 
-    def __init__(self, web: ASGIApp, aws: AwsApplication, metrics: Metrics, public_url: str) -> None:
+    def __init__(
+        self, web: ASGIApp, aws: AwsApplication, metrics: Metrics, public_url: str, exposure: Exposure
+    ) -> None:
         self._web = web
         self._aws = aws
         self._metrics = metrics
         self._public_url = public_url
         only_https = [_ONLY_HTTPS] if origins.is_only_https(public_url) else []
         self._security_headers = [*_SECURITY_HEADERS, *only_https]
+        self._exposure = exposure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._aws.matches(scope):
@@ -156,8 +171,15 @@ class _Gateway:
                 self._record(scope, message["status"], time.monotonic() - started)
             await send(message)
 
-        foreign = origins.is_foreign(scope, self._public_url)
-        await (_cross_origin if foreign else self._web)(scope, receive, send_with_headers)
+        await self._application(scope)(scope, receive, send_with_headers)
+
+    def _application(self, scope: Scope) -> ASGIApp:
+        """The web application, or the refusal of a request that is not meant for it."""
+        host = self._exposure.refused_host(scope)
+        # Health checks of load balancers come by any name, and learn nothing.
+        if host is not None and scope["path"] != "/healthz":
+            return _misdirected(host, self._public_url)
+        return _cross_origin if origins.is_foreign(scope, self._public_url) else self._web
 
     def _record(self, scope: Scope, http_status: int, seconds: float) -> None:
         """Count and log the request by its route; the path may hold a task's key or a loop's name."""
@@ -198,6 +220,17 @@ def _lifespan(
 _cross_origin = JSONResponse({"error": origins.FOREIGN}, status_code=403)
 
 
+def _misdirected(host: str, public_url: str) -> Response:
+    """The name is the client's text: JSON escapes it, and it is cut short."""
+    return JSONResponse(
+        {
+            "error": f"The Review Desk does not answer to the name {host[:100]!r}: open {public_url}, or "
+            "start the desk with this name as --allowed-host."
+        },
+        status_code=421,
+    )
+
+
 async def _favicon(_request: Request) -> Response:
     """Where browsers look when a response is not a page that names its icon."""
     return FileResponse(_STATIC / "portal/icon.svg", media_type="image/svg+xml")
@@ -214,6 +247,13 @@ async def _method_not_allowed(_request: Request, _error: Exception) -> Response:
 async def _desk_error(_request: Request, error: Exception) -> Response:
     """An error that no page handled. Its sentence says what the caller can do."""
     return error_response(error) if isinstance(error, DeskError) else await _server_error(_request, error)
+
+
+async def _request_refused(_request: Request, error: Exception) -> Response:
+    """A body that passed a limit while it was read."""
+    if not isinstance(error, RequestRefused):
+        return await _server_error(_request, error)
+    return Response(error.body, error.status, error.headers)
 
 
 async def _client_disconnected(_request: Request, _error: Exception) -> Response:

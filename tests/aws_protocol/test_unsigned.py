@@ -1,20 +1,57 @@
-"""What costs nobody anything: requests of those who hold no key."""
+"""What costs nothing: requests of those who hold no key, or who do not show that they hold it."""
 
 from __future__ import annotations
 
 import asyncio
 import tracemalloc
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from include.aws_protocol import AwsApplication
 
 _MEGABYTE = 1024 * 1024
-_CHUNKS = 30
-_UNKNOWN = (
-    "AWS4-HMAC-SHA256 Credential=AKIANOBODY/20260101/us-east-1/sagemaker/aws4_request, "
-    f"SignedHeaders=host;x-amz-date, Signature={'0' * 64}"
-)
+_PARTS = 30
+_NOW = datetime.now(UTC)
+
+
+def _authorization(key: str) -> bytes:
+    scope = f"{key}/{_NOW:%Y%m%d}/us-east-1/sagemaker/aws4_request"
+    signed = "host;x-amz-date;x-amz-target"
+    return f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders={signed}, Signature={'0' * 64}".encode()
+
+
+def _send(*headers: tuple[bytes, bytes], operation: bytes = b"ListFlowDefinitions") -> tuple[int, bytes, int]:
+    """Status, answer and megabytes that were read of a body of thirty."""
+    application = AwsApplication(
+        handlers={}, credentials={"AKIASOMEBODY": "secret"}, region="us-east-1", account_id="111122223333"
+    )
+    sent: list[dict[str, Any]] = []
+    left = _PARTS
+
+    async def receive() -> dict[str, Any]:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": bytes(_MEGABYTE), "more_body": left > 0}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [
+            (b"host", b"desk"),
+            (b"x-amz-date", f"{_NOW:%Y%m%dT%H%M%SZ}".encode()),
+            (b"x-amz-target", b"SageMaker." + operation),
+            *headers,
+        ],
+    }
+    asyncio.run(application(scope, receive, send))
+    return sent[0]["status"], sent[1]["body"], _PARTS - left
 
 
 @pytest.mark.parametrize(
@@ -22,39 +59,45 @@ _UNKNOWN = (
     [
         ([], b"MissingAuthenticationTokenException"),
         ([(b"authorization", b"AWS4-HMAC-SHA256 nonsense")], b"IncompleteSignatureException"),
-        ([(b"authorization", _UNKNOWN.encode())], b"UnrecognizedClientException"),
+        ([(b"authorization", _authorization("AKIANOBODY"))], b"UnrecognizedClientException"),
+        # The body's hash is told, so that the signature is known to be wrong before the body comes.
+        (
+            [
+                (b"authorization", _authorization("AKIASOMEBODY")),
+                (b"x-amz-content-sha256", b"0" * 64),
+            ],
+            b"InvalidSignatureException",
+        ),
     ],
 )
-def test_a_body_that_nobody_signed_is_not_kept(headers: list[tuple[bytes, bytes]], code: bytes):
-    application = AwsApplication(
-        handlers={}, credentials={"AKIASOMEBODY": "secret"}, region="us-east-1", account_id="111122223333"
-    )
-    sent: list[dict] = []
-    left = _CHUNKS
+def test_nothing_of_a_body_is_read_that_is_known_to_be_unsigned(headers, code):
+    status, answer, read = _send(*headers)
+    assert status == 403
+    assert code in answer
+    assert read == 0
 
-    async def receive() -> dict:
-        nonlocal left
-        left -= 1
-        return {"type": "http.request", "body": bytes(_MEGABYTE), "more_body": left > 0}
 
-    async def send(message: dict) -> None:
-        sent.append(message)
+def test_who_names_a_key_has_no_thirty_megabytes_read():
+    status, answer, read = _send((b"authorization", _authorization("AKIASOMEBODY")))
+    assert status == 413
+    assert b"The request body for ListFlowDefinitions has at least" in answer
+    assert read == 1
 
-    target = (b"x-amz-target", b"SageMaker.ListFlowDefinitions")
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": "/",
-        "query_string": b"",
-        "headers": [target, *headers],
-    }
-    asyncio.run(application(scope, receive, send))
-    left, sent = _CHUNKS, []
+
+def test_a_length_that_is_too_long_is_believed():
+    key = (b"authorization", _authorization("AKIASOMEBODY"))
+    status, answer, read = _send(key, (b"content-length", b"600000"))
+    assert (status, read) == (413, 0)
+    assert b"600000 bytes, more than the 524288 that are allowed" in answer
+
+
+def test_a_long_body_of_who_names_a_key_is_not_kept_in_memory():
+    """CreateHumanTaskUi takes a body of 1.5 MB; what is not signed is forgotten all the same."""
+    key = (b"authorization", _authorization("AKIASOMEBODY"))
+    _send(key, operation=b"CreateHumanTaskUi")
     tracemalloc.start()
-    asyncio.run(application(scope, receive, send))
+    status, _, read = _send(key, operation=b"CreateHumanTaskUi")
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert left == 0, "it is read to its end, so that the client hears the answer"
-    assert sent[0]["status"] == 403
-    assert code in str(sent).encode()
-    assert peak < 5 * _MEGABYTE
+    assert (status, read) == (413, 2)
+    assert peak < 3 * _MEGABYTE

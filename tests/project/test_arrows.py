@@ -17,7 +17,15 @@ ROOT = Path(__file__).parents[2]
 TREES = {"secondlook": ROOT / "plugins/secondlook", "include": ROOT / "include", "dags": ROOT / "dags"}
 
 PURE = ("detection", "scoring", "review", "training")
-SERVICES = ("review_desk", "local_sagemaker", "local_s3", "aws_protocol", "formats", "detector")
+SERVICES = (
+    "review_desk",
+    "local_sagemaker",
+    "local_s3",
+    "aws_protocol",
+    "http_limits",
+    "formats",
+    "detector",
+)
 # From top to bottom: each imports only its own floor and those below.
 DESK_FLOORS = (
     ("app", "background", "commands", "__main__"),
@@ -185,11 +193,12 @@ def test_services_know_nothing_of_airflow_and_the_plugins(service: str) -> None:
     ("service", "uses"),
     [
         ("formats", ()),
-        ("aws_protocol", ()),
+        ("http_limits", ()),
+        ("aws_protocol", ("http_limits",)),
         ("detector", ("formats",)),
-        ("local_sagemaker", ("aws_protocol", "formats")),
-        ("local_s3", ("aws_protocol",)),
-        ("review_desk", ("aws_protocol", "formats")),
+        ("local_sagemaker", ("aws_protocol", "http_limits", "formats")),
+        ("local_s3", ("aws_protocol", "http_limits")),
+        ("review_desk", ("aws_protocol", "http_limits", "formats")),
     ],
 )
 def test_a_service_imports_no_other_but_those_it_is_built_on(service: str, uses: tuple[str, ...]) -> None:

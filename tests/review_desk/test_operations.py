@@ -197,13 +197,17 @@ def test_headers_without_an_end_are_cut_off(site, beginning: bytes):
     with socket.create_connection(("127.0.0.1", site.port), timeout=30) as connection:
         connection.sendall(beginning)
         with contextlib.suppress(ConnectionError):
-            for _ in range(100):
+            for _ in range(10):
                 connection.sendall(b"a" * 100_000)
-            pytest.fail("ten megabytes were taken")
+        answer = b""
+        while part := connection.recv(4096):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"larger than 64 KiB" in answer
     assert site.get("/healthz")[0] == 200
 
 
-@pytest.mark.parametrize("body", [0, 900_000])
+@pytest.mark.parametrize("body", [0, 10_000])
 def test_requests_on_one_connection_are_counted_apart(site, body: int):
     head = b"GET /healthz HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\nX: " % body
     request = head + b"a" * 30_000 + b"\r\n\r\n" + b"b" * body

@@ -79,6 +79,7 @@ class Site:
     """One desk, addressed by boto3 as Amazon A2I would be, with the S3 that all desks share.
 
     ``database_url``: None means SQLite in ``folder``. ``buckets``: without any the desk may use all.
+    ``options`` are further ones of ``serve``.
     """
 
     folder: Path
@@ -86,6 +87,7 @@ class Site:
     database_url: str | None = None
     port: int = field(default_factory=free_port)
     buckets: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._clients: dict[str, Any] = {}
@@ -101,6 +103,7 @@ class Site:
                 *("--s3-endpoint", f"http://127.0.0.1:{self.s3_port}"),
                 *(word for bucket in self.buckets for word in ("--bucket", bucket)),
                 *(() if self.buckets else ("--any-bucket",)),
+                *self.options,
             ],
             {},
             f"http://127.0.0.1:{self.port}/healthz",

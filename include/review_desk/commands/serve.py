@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from include.aws_protocol.credentials import CredentialsFileError, read_credentials
+from include.http_limits.protocol import limited
+from include.http_limits.requests import LimitedRequests, RequestLimits
 from include.review_desk.app import create_app
 from include.review_desk.clock import system_clock
-from include.review_desk.commands import serve_options, sign_in_options
+from include.review_desk.commands import serve_limits, serve_options, sign_in_options
 from include.review_desk.commands.keys import desk_key
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError
@@ -24,7 +26,6 @@ from include.review_desk.storage.links import SteadyLinks
 from include.review_desk.storage.object_store import S3Store
 from include.review_desk.storage.only_server import only_server
 from include.review_desk.storage.opening import open_database
-from include.review_desk.web.http_head import BoundedHead
 from include.review_desk.worker_templates.links import presigner
 from include.review_desk.worker_templates.pool import RenderingPool
 from include.review_desk.worker_templates.rendering import Renderer
@@ -81,11 +82,16 @@ def _serve(options: argparse.Namespace) -> int:
         # In a thread: an S3 that does not answer must not delay the start.
         threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()
         server = uvicorn.Config(
-            create_app(desk, keys, sign_in_options.provider(options)),
+            LimitedRequests(
+                create_app(desk, keys, sign_in_options.provider(options), serve_limits.exposure(options)),
+                RequestLimits(),
+            ),
             host=options.host,
             port=options.port,
             log_config=None,
-            http=BoundedHead,
+            http=limited(serve_limits.connections(options)),
+            # A connection that changes its protocol has no limits, and nothing here speaks WebSocket.
+            ws="none",
             access_log=False,
             server_header=False,
             # Without this option uvicorn would trust any program on this machine about addresses.

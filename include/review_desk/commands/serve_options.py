@@ -14,6 +14,7 @@ from include.review_desk.commands.options import (
     add_database_option,
     check_bucket_options,
 )
+from include.review_desk.commands.serve_limits import add_limit_options
 from include.review_desk.errors import DeskSetupError
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     _add_storage(parser.add_argument_group("storage"))
     _add_callers(parser.add_argument_group("callers (programs that use the AWS API)"))
     _add_people(parser.add_argument_group("people"))
+    add_limit_options(parser.add_argument_group("limits"))
     sign_in_options.add_oidc_options(parser.add_argument_group("single sign-on (OpenID Connect)"))
     _add_events(parser.add_argument_group("events (tell others that a human loop has ended)"))
     parser.add_argument(

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from include.review_desk.context import Desk
+    from include.review_desk.web.exposure import Guard
 
 LATEST_LOOPS = 100
 
@@ -29,8 +30,8 @@ _loops = schema.human_loops
 _flows = schema.flow_definitions
 
 
-def routes(desk: Desk) -> list[Route]:
-    """``/flows``, ``/flows/{name}``, ``/loops/{name}`` and ``/templates/{sha256}``, open to everyone."""
+def routes(desk: Desk, guard: Guard) -> list[Route]:
+    """``/flows``, ``/flows/{name}``, ``/loops/{name}``: private where told. ``/templates/{sha256}``."""
 
     def template(request: Request) -> Response:
         content = templates.by_digest(desk, request.path_params["sha256"])
@@ -39,9 +40,9 @@ def routes(desk: Desk) -> list[Route]:
         return PlainTextResponse(content)
 
     return [
-        Route("/flows", lambda request: _flow_list(desk, request)),
-        Route("/flows/{name}", lambda request: _flow(desk, request)),
-        Route("/loops/{name}", lambda request: _loop(desk, request)),
+        Route("/flows", guard(lambda request: _flow_list(desk, request))),
+        Route("/flows/{name}", guard(lambda request: _flow(desk, request))),
+        Route("/loops/{name}", guard(lambda request: _loop(desk, request))),
         Route("/templates/{sha256}", template),
     ]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
@@ -14,11 +16,14 @@ from include.review_desk.storage import schema
 from include.review_desk.web.metrics import CONTENT_TYPE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
     from include.review_desk.context import Desk
     from include.review_desk.counts import OperationCounts
     from include.review_desk.periodic import Periodic
+    from include.review_desk.web.exposure import Guard
     from include.review_desk.web.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -26,14 +31,20 @@ logger = logging.getLogger(__name__)
 _WORKER = "worker:"
 
 
-def routes(
-    desk: Desk, counts: OperationCounts, implemented: list[str], metrics: Metrics, threads: list[Periodic]
-) -> list[Route]:
-    """GET /healthz, /metrics and /_status. Open to everyone who reaches the port."""
+# Load balancers and supervisors wait a second or more.
+_HEALTH_SECONDS = 0.9
 
-    def health(_request: Request) -> Response:
-        report = health_report(desk, threads)
-        return JSONResponse(report, status_code=200 if report["status"] == "ok" else 503)
+
+def routes(
+    desk: Desk,
+    counts: OperationCounts,
+    implemented: list[str],
+    metrics: Metrics,
+    threads: list[Periodic],
+    guard: Guard,
+) -> list[Route]:
+    """GET /healthz, open to everyone who reaches the port; /metrics and /_status, private where told."""
+    health = Health(lambda: health_report(desk, threads))
 
     def exposition(_request: Request) -> Response:
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
@@ -41,7 +52,35 @@ def routes(
     def status(_request: Request) -> Response:
         return JSONResponse(status_report(desk, counts, implemented))
 
-    return [Route("/healthz", health), Route("/metrics", exposition), Route("/_status", status)]
+    return [
+        Route("/healthz", health.answer),
+        Route("/metrics", guard(exposition)),
+        Route("/_status", guard(status)),
+    ]
+
+
+class Health:
+    """Answers whether the desk can work, within a second whatever else is going on.
+
+    ``look`` runs in a thread that nothing else uses, so that a hundred slow requests do not make a well desk
+    look ill; requests that come while it runs share its result. A look that takes too long is bad news
+    itself.
+    """
+
+    def __init__(self, look: Callable[[], dict[str, Any]]) -> None:
+        self._look = look
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="health")
+        self._running: asyncio.Future[dict[str, Any]] | None = None
+
+    async def answer(self, _request: Request) -> Response:
+        """GET /healthz."""
+        if self._running is None or self._running.done():
+            self._running = asyncio.get_running_loop().run_in_executor(self._thread, self._look)
+        await asyncio.wait({self._running}, timeout=_HEALTH_SECONDS)
+        if not self._running.done():
+            return JSONResponse({"status": "unavailable", "database": "slow"}, status_code=503)
+        report = self._running.result()
+        return JSONResponse(report, status_code=200 if report["status"] == "ok" else 503)
 
 
 def health_report(desk: Desk, threads: list[Periodic]) -> dict[str, Any]:

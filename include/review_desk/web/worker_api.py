@@ -36,6 +36,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
@@ -44,7 +45,14 @@ from include.review_desk.errors import BadAnswer, DeskError, InvalidRequest, Not
 from include.review_desk.people import sessions, workers
 from include.review_desk.people.sessions import Worker
 from include.review_desk.web import browser
-from include.review_desk.web.json_http import error_response, read_body, read_members, text_of
+from include.review_desk.web.json_http import (
+    SHORT_BODY_BYTES,
+    error_response,
+    is_short,
+    read_body,
+    read_members,
+    text_of,
+)
 from include.review_desk.web.task_json import acknowledged, given_json, moment, task_json
 from include.review_desk.work import assignment, standing, submission, tasks
 from include.review_desk.work.answers import MAX_ANSWER_BYTES
@@ -61,6 +69,7 @@ _QUEUE = "/worker/queue"
 _MAX_BODY_BYTES = MAX_ANSWER_BYTES + 65_536
 # What waits for a template, and whose.
 _RENDERING = {"next": Crew.PAGES, "answer": Crew.ANSWERS, "correct": Crew.ANSWERS}
+_LONG_REQUESTS = ("answer", "correct")
 
 
 @dataclass(frozen=True)
@@ -86,7 +95,8 @@ class WorkerApi:
     """The routes of workers; ``count`` is called with the name of each request.
 
     A request is read on the event loop and then handled in one thread, from the session to the response:
-    switching threads costs as much as a database query.
+    switching threads costs as much as a database query. Only a long body is worth a look at the session
+    first, so that strangers cannot fill the memory.
     """
 
     def __init__(self, desk: Desk, count: Count) -> None:
@@ -120,13 +130,19 @@ class WorkerApi:
         ]
 
     def _route(self, method: str, path: str, name: str, handler: Handler) -> Route:
-        return Route(path, self._endpoint(name, handler), methods=[method], name=f"worker-{name}")
+        max_bytes = _MAX_BODY_BYTES if name in _LONG_REQUESTS else SHORT_BODY_BYTES
+        endpoint = self._endpoint(name, handler, max_bytes)
+        return Route(path, endpoint, methods=[method], name=f"worker-{name}")
 
-    def _endpoint(self, name: str, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+    def _endpoint(
+        self, name: str, handler: Handler, max_bytes: int
+    ) -> Callable[[Request], Awaitable[Response]]:
         async def endpoint(request: Request) -> Response:
             self._count(f"worker:{name}")
             try:
-                body = await read_body(request, max_bytes=_MAX_BODY_BYTES)
+                if max_bytes > SHORT_BODY_BYTES and not is_short(request):
+                    await run_in_threadpool(self._worker, request)
+                body = await read_body(request, max_bytes=max_bytes)
                 asked = Asked(request, request.path_params.get("task", ""), body)
                 response = await self._desk.rendering_threads.run(_RENDERING.get(name), handler, asked)
             except DeskError as error:

@@ -39,11 +39,12 @@ def sign(
 ) -> Request:
     """Put a Signature Version 4 on the request, as of ``minutes`` from now."""
     moment = (datetime.now(UTC) + timedelta(minutes=minutes)).strftime("%Y%m%dT%H%M%SZ")
-    headers = {**request.headers, "host": "127.0.0.1", "x-amz-date": moment}
+    headers = {"host": "127.0.0.1", **request.headers, "x-amz-date": moment}
     path, _, query = request.path.partition("?")
     lower = {name.lower(): value for name, value in headers.items()}
     names = sorted(name for name in lower if name in ("host", "x-amz-date", "x-amz-target", "content-type"))
-    canonical = canonical_request(SignedRequest(request.method, path, query, lower, request.body), names)
+    body_sha256 = hashlib.sha256(request.body).hexdigest()
+    canonical = canonical_request(SignedRequest(request.method, path, query, lower, body_sha256), names)
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
     text = "\n".join([ALGORITHM, moment, scope, hashlib.sha256(canonical.encode()).hexdigest()])
     signature = hmac.new(signing_key(secret, moment[:8], region, service), text.encode(), hashlib.sha256)
