@@ -38,11 +38,16 @@ def changes(shape: Any, params: dict[str, Any]) -> Iterator[tuple[str, dict[str,
 
 
 _REMOVED = object()
+_TAKES_ANYTHING = (None, r"[\S\s]+", r"[\S\s]*", ".+", ".*", "[^:*]*")
 _WRONG_TYPES = {
     "structure": ("text", 1, [], True),
     "list": ("text", {}, 1, False),
     "string": (1, 1.5, True, [], {}, [["a"]]),
     "integer": ("1", 1.5, True, [1], {}),
+    "long": ("1", 1.5, True, [1], {}),
+    "float": ("1", True, [1], {}),
+    "boolean": ("true", 1, [], {}),
+    "map": ("text", [], 1, True),
     "timestamp": ("yesterday", [], {}, True, "0000-00-00T99:99:99Z", 10**400),
 }
 
@@ -61,6 +66,9 @@ def _hostile_values(shape: Any, value: Any, place: tuple[Any, ...]) -> Iterator[
     elif shape.type_name == "list":
         for index, item in enumerate(value):
             yield from _hostile_values(shape.member, item, (*place, index))
+    elif shape.type_name == "map":
+        for name, item in value.items():
+            yield from _hostile_values(shape.value, item, (*place, name))
 
 
 def _beyond_limits(shape: Any, value: Any, place: tuple[Any, ...]) -> Iterator[tuple[str, Any, Any]]:
@@ -68,7 +76,7 @@ def _beyond_limits(shape: Any, value: Any, place: tuple[Any, ...]) -> Iterator[t
     if shape.type_name == "string":
         yield "NUL or surrogate", place, f"{value}\0"
         yield "NUL or surrogate", place, f"\ud800{value}"
-        if shape.enum or shape.metadata.get("pattern") not in (None, r"[\S\s]+", ".+", ".*"):
+        if shape.enum or shape.metadata.get("pattern") not in _TAKES_ANYTHING:
             yield "enum or pattern", place, f"{value}\n\N{INVERTED EXCLAMATION MARK}"
         if high is not None and high < 10_000:
             yield "beyond the limit", place, "a" * (high + 1)
@@ -79,7 +87,7 @@ def _beyond_limits(shape: Any, value: Any, place: tuple[Any, ...]) -> Iterator[t
             yield "beyond the limit", place, value * (high + 1)
         if low:
             yield "beyond the limit", place, []
-    elif shape.type_name == "integer":
+    elif shape.type_name in ("integer", "long"):
         for far in ([low - 1] if low is not None else []) + ([high + 1] if high is not None else []):
             yield "beyond the limit", place, far
         yield "beyond the limit", place, -(10**30)

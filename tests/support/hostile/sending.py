@@ -82,6 +82,9 @@ RAW = [
     b"POST /worker/sessions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
     b"POST /work HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
     b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nX : y\r\n\r\n",
+    b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nHTTP2-Settings: AA\r\n\r\n",
     b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nX: a\x00b\r\n\r\n",
     b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \xff\xfe\r\n\r\n",
     b"GET /worker/queue HTTP/1.1\r\nHost: x\r\nCookie: desk_session=\xe9; =; ;;\r\n\r\n",
