@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from include.review_desk.arns import Arns
+from include.review_desk.people.desk_key import DeskKey
 from include.review_desk.people.devices import Devices
 from include.review_desk.people.limits import SignInLimiter
 from include.review_desk.work.queue_marks import QueueMarks
@@ -82,6 +83,8 @@ class Desk:
     store: ObjectStore
     # One for all ways in, so that guesses on the page and on the worker API count together.
     sign_in_limiter: SignInLimiter = field(default_factory=SignInLimiter)
+    # The desk's own key, for second factors.
+    key: DeskKey = field(default_factory=lambda: DeskKey(None))
     # Browsers that people have signed in with before.
     devices: Devices = field(default_factory=Devices)
     # Where ended loops are announced.

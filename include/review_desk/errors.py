@@ -42,6 +42,19 @@ class Forbidden(DeskError):
     """Signed in, but not allowed: no CSRF token, or not the lead of this team."""
 
 
+class SecondFactorNeeded(NotSignedIn):
+    """The password is right, and the person has a second factor: a code is needed, too.
+
+    ``password_sha256`` is of the stored hash, so that what comes of this ends when the password changes.
+    """
+
+    def __init__(self, worker_id: int, name: str, password_sha256: str) -> None:
+        super().__init__('This account has a second factor: send its code, too ("code").')
+        self.worker_id = worker_id
+        self.name = name
+        self.password_sha256 = password_sha256
+
+
 class AccessDenied(DeskError):
     """The program's key is not made for this operation, team or part of S3."""
 

@@ -13,6 +13,8 @@ class Action(StrEnum):
     SIGN_IN_FAILED = "sign-in-failed"
     SESSIONS_ENDED = "sessions-ended"
     PASSWORD_CHANGED = "password-changed"
+    SECOND_FACTOR_SET = "second-factor-set"
+    SECOND_FACTOR_REMOVED = "second-factor-removed"
 
     # invitation/<first characters of its hash>
     INVITATION_MADE = "invitation-made"
@@ -55,5 +57,7 @@ PERSONAL = (
     Action.SIGN_IN_FAILED,
     Action.SESSIONS_ENDED,
     Action.PASSWORD_CHANGED,
+    Action.SECOND_FACTOR_SET,
+    Action.SECOND_FACTOR_REMOVED,
 )
 """Acts of a person in no team in particular; the leads of all their teams see them."""

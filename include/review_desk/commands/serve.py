@@ -76,6 +76,7 @@ def _serve(options: argparse.Namespace) -> int:
         renderer=Renderer(SteadyLinks(presigner(store, config.buckets)), pool),
         store=store,
         destinations=_destinations(options, credentials),
+        key=own_key,
         devices=sign_in_options.devices(own_key),
     )
     with contextlib.closing(pool), only_server(database):

@@ -5,6 +5,7 @@ Passwords are stored as Argon2id hashes, so that read access to the database sig
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 import uuid
 from typing import TYPE_CHECKING
@@ -14,8 +15,8 @@ from sqlalchemy.exc import IntegrityError
 
 from include.review_desk.audit_trail.actions import Action
 from include.review_desk.audit_trail.record import record
-from include.review_desk.errors import InvalidRequest, NotSignedIn
-from include.review_desk.people import sessions, teams
+from include.review_desk.errors import InvalidRequest, NotSignedIn, SecondFactorNeeded
+from include.review_desk.people import second_factor, sessions, teams
 from include.review_desk.people.passwords import check_password, hash_password, password_fits
 from include.review_desk.storage import schema
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from include.review_desk.storage.database import Database
 
 MAX_NAME_CHARACTERS = 128
+
+_CLOSED = "This account is closed: ask your team lead."
 
 
 def add_worker(
@@ -128,6 +131,7 @@ def sign_in(
     password: str,
     address: str,
     device: str | None = None,
+    code: str | None = None,
 ) -> Session:
     """Start a session.
 
@@ -135,11 +139,16 @@ def sign_in(
     ----------
     device
         The browser, if this person has signed in with it before (``devices``).
+    code
+        Of the second factor, if it is known already.
 
     Raises
     ------
     NotSignedIn
-        Name and password do not fit (which of the two is not said), or they do and the account is closed.
+        Name and password do not fit (which of the two is not said), or they do and the account is closed; or
+        the code is not right.
+    SecondFactorNeeded
+        All is right, and a code is needed, too.
     TooManyAttempts
         See SignInLimiter.
     """
@@ -158,10 +167,48 @@ def sign_in(
     limiter.succeeded(name, address, now_ms, device)
     if row.disabled_ms is not None:
         _record_failure(desk, "closed-account", row.id)
-        raise NotSignedIn("This account is closed: ask your team lead.")
+        raise NotSignedIn(_CLOSED)
+    if second_factor.state(desk, row.id).on:
+        if code is None:
+            raise SecondFactorNeeded(row.id, name, _fingerprint(row.password_hash))
+        second_factor.check(desk, worker_id=row.id, name=name, code=code, address=address, device=device)
+    return _enter(desk, row.id, name)
+
+
+def sign_in_with_code(
+    desk: Desk, needed: SecondFactorNeeded, *, code: str, address: str, device: str | None = None
+) -> Session:
+    """Start the session of a person whose password was right a moment ago.
+
+    Raises
+    ------
+    NotSignedIn
+        The code is not right, or the account or its password has changed since.
+    TooManyAttempts
+        See SignInLimiter.
+    """
+    workers = schema.workers
+    query = select(workers.c.password_hash, workers.c.disabled_ms).where(workers.c.id == needed.worker_id)
+    with desk.database.read() as connection:
+        row = connection.execute(query).one_or_none()
+    if row is None or _fingerprint(row.password_hash) != needed.password_sha256:
+        raise NotSignedIn("The password has changed: sign in again.")
+    if row.disabled_ms is not None:
+        raise NotSignedIn(_CLOSED)
+    second_factor.check(
+        desk, worker_id=needed.worker_id, name=needed.name, code=code, address=address, device=device
+    )
+    return _enter(desk, needed.worker_id, needed.name)
+
+
+def _enter(desk: Desk, worker_id: int, name: str) -> Session:
     with desk.database.write() as connection:
-        record(connection, now_ms, Action.SIGNED_IN, "sign-in/password", by=row.id)
-        return sessions.start_session(desk, connection, worker_id=row.id, name=name)
+        record(connection, desk.clock(), Action.SIGNED_IN, "sign-in/password", by=worker_id)
+        return sessions.start_session(desk, connection, worker_id=worker_id, name=name)
+
+
+def _fingerprint(password_hash: str | None) -> str:
+    return hashlib.sha256((password_hash or "").encode()).hexdigest()
 
 
 def _record_failure(desk: Desk, reason: str, worker_id: int | None) -> None:
@@ -192,20 +239,36 @@ def change_password(
         See SignInLimiter: a stolen session must not serve to guess the password.
     """
     check_password(new)
+    check_present_password(desk, worker, old, address=address, device=device)
+    new_hash = hash_password(new)
+    mine = schema.workers.c.id == worker.id
+    with desk.database.write() as connection:
+        connection.execute(update(schema.workers).where(mine).values(password_hash=new_hash))
+        record(connection, desk.clock(), Action.PASSWORD_CHANGED, by=worker.id)
+    sessions.sign_out_elsewhere(desk, worker)
+
+
+def check_present_password(
+    desk: Desk, worker: Worker, password: str, *, address: str, device: str | None = None
+) -> None:
+    """Make sure that the signed-in person is there.
+
+    Raises
+    ------
+    NotSignedIn
+        It is another password.
+    TooManyAttempts
+        See SignInLimiter.
+    """
     now_ms = desk.clock()
     desk.sign_in_limiter.begin(worker.name, address, now_ms, device)
-    mine = schema.workers.c.id == worker.id
+    query = select(schema.workers.c.password_hash).where(schema.workers.c.id == worker.id)
     with desk.database.read() as connection:
-        password_hash = connection.scalar(select(schema.workers.c.password_hash).where(mine))
-    if not password_fits(password_hash, old):
+        password_hash = connection.scalar(query)
+    if not password_fits(password_hash, password):
         _record_failure(desk, "wrong-present-password", worker.id)
         raise NotSignedIn("The present password is not right.")
     desk.sign_in_limiter.succeeded(worker.name, address, now_ms, device)
-    new_hash = hash_password(new)
-    with desk.database.write() as connection:
-        connection.execute(update(schema.workers).where(mine).values(password_hash=new_hash))
-        record(connection, now_ms, Action.PASSWORD_CHANGED, by=worker.id)
-    sessions.sign_out_elsewhere(desk, worker)
 
 
 def check_name(name: str) -> None:

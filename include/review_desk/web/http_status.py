@@ -10,6 +10,7 @@ from include.review_desk.errors import (
     MissingTask,
     NameInUse,
     NotSignedIn,
+    SecondFactorNeeded,
     SingleSignOnFailed,
     TaskGone,
     TooManyAttempts,
@@ -18,6 +19,7 @@ from include.review_desk.errors import (
 _BAD_REQUEST = 400
 _OTHERS: dict[type[DeskError], int] = {
     NotSignedIn: 401,
+    SecondFactorNeeded: 401,
     Forbidden: 403,
     MissingTask: 404,
     NameInUse: 409,

@@ -2,9 +2,9 @@
 
 ``GET /sign-in?next=<path>``, ``POST /sign-in``, ``GET`` and ``POST /join/<token>``, ``GET /account``,
 ``POST /account/password``, ``POST /account/sessions`` (end the others), ``POST /sign-out`` and
-``POST /overview/invitations`` (leads only). Every form carries a CSRF token: of the session, or of the
-visitor's cookie before there is one. A session always begins with a new token; the one that the browser held
-before ends.
+``POST /overview/invitations`` (leads only); the second factor's pages are in ``second_factor``. Every form
+carries a CSRF token: of the session, or of the visitor's cookie before there is one. A session always begins
+with a new token; the one that the browser held before ends.
 """
 
 from __future__ import annotations
@@ -21,21 +21,28 @@ from include.review_desk.errors import (
     DeskError,
     InvitationGone,
     NotSignedIn,
+    SecondFactorNeeded,
     TooManyAttempts,
 )
-from include.review_desk.people import invitations, sessions, teams, workers
+from include.review_desk.people import invitations, second_factor, sessions, teams, workers
 from include.review_desk.people.passwords import MAX_PASSWORD_CHARACTERS, MIN_PASSWORD_CHARACTERS
 from include.review_desk.web import browser
 from include.review_desk.web.forms import local_path, read_form
 from include.review_desk.web.html import page
 from include.review_desk.web.http_status import http_status
 from include.review_desk.web.portal import sign_in_redirect
+from include.review_desk.web.second_factor import SecondFactorPages
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
     from include.review_desk.people.sessions import Session, Worker
 
 _RULES = {"min_characters": MIN_PASSWORD_CHARACTERS, "max_characters": MAX_PASSWORD_CHARACTERS}
+
+_DONE = {
+    "password": "Your password was changed.",
+    "second-factor": "Your second factor is off.",
+}
 
 Endpoint = Callable[[Request], Awaitable[Response]]
 
@@ -46,6 +53,7 @@ class SignInPages:
     def __init__(self, desk: Desk, single_sign_on: str | None = None) -> None:
         self._desk = desk
         self._single_sign_on = single_sign_on
+        self._second_factor = SecondFactorPages(desk, self)
 
     def routes(self) -> list[Route]:
         """The routes, to be mounted at the root."""
@@ -56,16 +64,17 @@ class SignInPages:
             Route("/join/{token}", self._join_page),
             Route("/join/{token}", self._join, methods=["POST"]),
             Route("/account", self._account_page),
-            Route("/account/password", self._signed_in(self._change_password), methods=["POST"]),
-            Route("/account/sessions", self._signed_in(self._end_other_sessions), methods=["POST"]),
-            Route("/overview/invitations", self._signed_in(self._invite), methods=["POST"]),
+            Route("/account/password", self.signed_in(self._change_password), methods=["POST"]),
+            Route("/account/sessions", self.signed_in(self._end_other_sessions), methods=["POST"]),
+            *self._second_factor.routes(),
+            Route("/overview/invitations", self.signed_in(self._invite), methods=["POST"]),
         ]
 
     def sign_in_form(
         self, request: Request, *, name: str = "", next_path: str = "/", error: DeskError | None = None
     ) -> Response:
         """The sign-in page, with what went wrong."""
-        return self._form(
+        return self.form(
             "sign_in.html",
             request,
             error,
@@ -99,6 +108,8 @@ class SignInPages:
             next_path = local_path(form.get("next"))
             browser.check_visitor_csrf(request, form.get(browser.CSRF_FIELD))
             return await run_in_threadpool(self._enter_with_password, request, form, next_path)
+        except SecondFactorNeeded as needed:
+            return self._second_factor.ask(request, needed, next_path)
         except DeskError as error:
             return self.sign_in_form(request, name=form.get("name", ""), next_path=next_path, error=error)
 
@@ -156,18 +167,19 @@ class SignInPages:
             invitation = await run_in_threadpool(invitations.look_up, self._desk, token)
         except InvitationGone as gone:
             return self._problem(request, await self._worker(request), gone)
-        return self._form("join.html", request, error, name=name, invitation=invitation, **_RULES)
+        return self.form("join.html", request, error, name=name, invitation=invitation, **_RULES)
 
     async def _account_page(self, request: Request) -> Response:
         worker = await self._worker(request)
         if worker is None:
             return sign_in_redirect(request)
-        done = "Your password was changed." if request.query_params.get("done") == "password" else None
-        return await self._account(request, worker, done=done)
+        done = _DONE.get(request.query_params.get("done", ""))
+        return await self.account(request, worker, done=done)
 
-    async def _account(
+    async def account(
         self, request: Request, worker: Worker, *, error: DeskError | None = None, done: str | None = None
     ) -> Response:
+        """The account page, with what went wrong or was done."""
         return page(
             "account.html",
             request=request,
@@ -178,6 +190,7 @@ class SignInPages:
             memberships=await run_in_threadpool(teams.memberships, self._desk, worker),
             sessions=await run_in_threadpool(sessions.open_sessions, self._desk, worker),
             has_password=await run_in_threadpool(workers.has_password, self._desk, worker),
+            second_factor=await run_in_threadpool(second_factor.state, self._desk, worker.id),
             **_RULES,
         )
 
@@ -193,7 +206,7 @@ class SignInPages:
                 device=browser.device(self._desk, request, worker.name),
             )
         except DeskError as error:
-            return await self._account(request, worker, error=error)
+            return await self.account(request, worker, error=error)
         return RedirectResponse("/account?done=password", status_code=303)
 
     async def _end_other_sessions(self, request: Request, worker: Worker, form: dict[str, str]) -> Response:
@@ -219,7 +232,7 @@ class SignInPages:
             invitation=invitation,
         )
 
-    def _signed_in(
+    def signed_in(
         self, handler: Callable[[Request, Worker, dict[str, str]], Awaitable[Response]]
     ) -> Endpoint:
         """A form that needs a signed-in person: session and CSRF token are checked first."""
@@ -237,7 +250,7 @@ class SignInPages:
 
         return endpoint
 
-    def _form(self, template: str, request: Request, error: DeskError | None, **values: Any) -> Response:
+    def form(self, template: str, request: Request, error: DeskError | None, **values: Any) -> Response:
         """A page whose form is tied to the visitor's cookie."""
         token = browser.visitor_token(request)
         response = page(

@@ -176,6 +176,7 @@ class WorkerApi:
             name=text_of(members, "name"),
             password=text_of(members, "password"),
             address=browser.client_address(asked.request),
+            code=text_of(members, "code") if "code" in members else None,
         )
         return JSONResponse(
             {"token": session.token, "worker": session.worker_name, "expires": as_iso(session.expires_ms)}
