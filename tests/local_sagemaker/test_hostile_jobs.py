@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import base64
+import gzip
+import io
 import json
 import socket
+import tarfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -34,12 +37,13 @@ def refusal(call, **arguments):
     [
         ("models/model.tar.gzX/../../../../../../escaped", "models/model.tar.gz"),
         ("models/..", "models/"),
-        ("models//tmp/escaped", "models/"),
+        ("models/{elsewhere}", "models/"),
     ],
 )
 def test_a_key_that_leads_elsewhere_ends_the_job(
-    s3, bucket, sagemaker, training_request, channel, finished, key, prefix
+    s3, bucket, sagemaker, training_request, channel, finished, tmp_path, key, prefix
 ):
+    key = key.format(elsewhere=tmp_path / "escaped")
     s3.put_object(Bucket=bucket, Key=key, Body=b"evil")
     assert [item["Key"] for item in s3.list_objects_v2(Bucket=bucket)["Contents"]] == [key]
     request = training_request({}, channel("model", prefix))
@@ -48,7 +52,7 @@ def test_a_key_that_leads_elsewhere_ends_the_job(
     start = f"ClientError: Channel model cannot be read: s3://{bucket}/{key} cannot be a file of the channel"
     assert reason.startswith(start)
     assert "leads out of the folder; rename the object" in reason
-    assert not Path("/tmp/escaped").exists()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_manifest_entry_that_leads_elsewhere_ends_the_job(
@@ -76,6 +80,60 @@ def test_two_keys_that_cannot_both_be_files_end_the_job(
 def test_a_channel_that_is_no_folder_of_its_own_is_refused(sagemaker, training_request, channel, folder):
     message = refusal(sagemaker.create_training_job, **training_request({}, channel(folder, "data/")))
     assert message.startswith(f"A channel becomes a folder, and the name '{folder}' ")
+
+
+def link_out(elsewhere: Path) -> bytes:
+    """A link to a folder elsewhere, and a file behind it."""
+    link = tarfile.TarInfo("out")
+    link.type, link.linkname = tarfile.SYMTYPE, str(elsewhere)
+    return packed((link, b""), (tarfile.TarInfo("out/escaped"), b"evil"))
+
+
+def endless(_: Path) -> bytes:
+    """A size of minus one block: the standard library once read the same header again and again."""
+    member = tarfile.TarInfo("a")
+    plain = bytearray(gzip.decompress(packed((member, b"x" * 512))))
+    plain[124:136] = (-512).to_bytes(12, "big", signed=True)
+    plain[148:156] = b" " * 8
+    plain[148:156] = b"%06o\x00 " % sum(plain[:512])
+    return gzip.compress(bytes(plain))
+
+
+def zeros(_: Path) -> bytes:
+    return packed((tarfile.TarInfo("zeros"), bytes(100_000_000)))
+
+
+def packed(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz", compresslevel=9) as archive:
+        for member, content in members:
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (link_out, "'out' is a symbolic link; only regular files are taken"),
+        (endless, "a number that is none or negative"),
+        (zeros, "it unpacks to more than 200 times its size"),
+    ],
+)
+def test_a_hostile_model_never_comes_into_service(
+    s3, bucket, sagemaker, make_config, wait_until, name, tmp_path, make, says
+):
+    make_config(name)
+    s3.put_object(Bucket=bucket, Key="model/model.tar.gz", Body=make(tmp_path))
+    sagemaker.create_endpoint(EndpointName=name, EndpointConfigName=name)
+
+    def reason():
+        return sagemaker.describe_endpoint(EndpointName=name).get("FailureReason")
+
+    told = wait_until(reason, 60)
+    assert f"s3://{bucket}/model/model.tar.gz is not a usable model.tar.gz: " in told
+    assert says in told
+    assert list(tmp_path.iterdir()) == []
 
 
 HARMFUL = {
