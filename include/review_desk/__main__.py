@@ -7,7 +7,15 @@ import sys
 from typing import TYPE_CHECKING
 
 from include.review_desk.audit_trail.actors import act_as, command_line
-from include.review_desk.commands import audit_trail, keys, leaving, people, second_factor, serve
+from include.review_desk.commands import (
+    audit_trail,
+    backup,
+    keys,
+    leaving,
+    people,
+    second_factor,
+    serve,
+)
 from include.review_desk.errors import DeskError
 
 if TYPE_CHECKING:
@@ -76,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (serve, people, leaving, second_factor, keys, audit_trail):
+    for module in (serve, people, leaving, second_factor, keys, audit_trail, backup):
         module.add_commands(commands)
     return parser
 

@@ -28,7 +28,7 @@ SERVICES = (
 )
 # From top to bottom: each imports only its own floor and those below.
 DESK_FLOORS = (
-    ("app", "background", "commands", "__main__"),
+    ("app", "background", "backup", "commands", "__main__"),
     ("aws_api", "web"),
     ("loops", "work", "people", "events"),
     ("audit_trail",),

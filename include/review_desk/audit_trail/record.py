@@ -8,6 +8,7 @@ from sqlalchemy import insert
 
 from include.review_desk.audit_trail import actors
 from include.review_desk.storage import schema
+from include.review_desk.storage.journal_entries import note_act
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -47,18 +48,17 @@ def record(
         Of a removal by age: all rows before this time may be deleted from now on.
     """
     actor = actors.acting()
-    connection.execute(
-        _RECORD,
-        {
-            "time_ms": now_ms,
-            "actor_kind": actor.kind if by is None else actors.PERSON,
-            "actor_id": by,
-            "actor": actor.name if by is None else None,
-            "action": str(action),
-            "object": on,
-            "person_id": person,
-            "team_id": team,
-            "address": actor.address,
-            "trimmed_ms": trimmed_ms,
-        },
-    )
+    row = {
+        "time_ms": now_ms,
+        "actor_kind": actor.kind if by is None else actors.PERSON,
+        "actor_id": by,
+        "actor": actor.name if by is None else None,
+        "action": str(action),
+        "object": on,
+        "person_id": person,
+        "team_id": team,
+        "address": actor.address,
+        "trimmed_ms": trimmed_ms,
+    }
+    connection.execute(_RECORD, row)
+    note_act(connection, row)

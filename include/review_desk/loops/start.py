@@ -21,6 +21,7 @@ from include.review_desk.loops.flows import ACTIVE
 from include.review_desk.loops.status import FAILED, IN_PROGRESS
 from include.review_desk.people.purposes import UNLIMITED, Purpose
 from include.review_desk.storage import prefixes, schema
+from include.review_desk.storage.journal_entries import note_loop
 from include.review_desk.storage.s3_uri import output_uri
 from include.review_desk.strict_json import JsonFault, parse_json
 
@@ -70,9 +71,12 @@ def start(
     task_input = _parse_input(content)
     wanted = (desk.config.arns.name_of(arns.FLOW_DEFINITION, flow_arn), content, data_attributes)
     with desk.database.read() as connection:
-        if _same_loop_exists(connection, name, wanted):
-            return
-        flow, template_sha256, template = _flow_for_start(desk, connection, flow_arn)
+        known = _same_loop_exists(connection, name, wanted)
+        if not known:
+            flow, template_sha256, template = _flow_for_start(desk, connection, flow_arn)
+    if known:
+        _keep(desk, name)
+        return
     purpose.check_output(json.loads(flow.config)["OutputConfig"]["S3OutputPath"])
     reads = prefixes.common(purpose.reads, prefixes.loaded(flow.read_prefixes))
     try:
@@ -85,6 +89,7 @@ def start(
         with desk.database.write() as connection:
             _check_flow_active(connection, flow.id, flow_arn)
             loop_id = schema.inserted_id(connection.execute(insert(_loops).values(row)))
+            note_loop(connection, loop_id)
             if reason:
                 record_end(desk, connection, loop_id)
     except IntegrityError:
@@ -92,6 +97,15 @@ def start(
         with desk.database.read() as connection:
             if not _same_loop_exists(connection, name, wanted):
                 raise
+
+
+def _keep(desk: Desk, name: str) -> None:
+    """Have the journal hold a loop that a crash may have kept from it after the commit."""
+    if desk.database.journal is not None:
+        with desk.database.write() as connection:
+            loop_id = connection.scalar(select(_loops.c.id).where(_loops.c.live_name == name))
+            if loop_id is not None:
+                note_loop(connection, loop_id)
 
 
 def _parse_input(content: str) -> Any:

@@ -14,6 +14,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from include.review_desk.storage.journal import noting
 from include.review_desk.storage.storable import refuse_unstorable_values
 
 if TYPE_CHECKING:
@@ -21,15 +22,24 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection, Engine, Row
 
+    from include.review_desk.storage.journal import Entry, Journal
+
 AnyRow: TypeAlias = "Row[*tuple[Any, ...]]"
 """A row of whatever columns the query selected."""
 
 
 class Database:
-    """Short read and write transactions on one engine."""
+    """Short read and write transactions on one engine.
 
-    def __init__(self, engine: Engine) -> None:
+    Parameters
+    ----------
+    journal
+        Where the notes of transactions are kept.
+    """
+
+    def __init__(self, engine: Engine, journal: Journal | None = None) -> None:
         self.engine = engine
+        self.journal = journal
         refuse_unstorable_values(engine)
         sqlite = engine.dialect.name == "sqlite"
         self._writer: contextlib.AbstractContextManager[Any] = (
@@ -50,11 +60,18 @@ class Database:
 
     @contextlib.contextmanager
     def write(self) -> Iterator[Connection]:
-        """A transaction that is committed on leaving, rolled back on any exception."""
+        """A transaction that is committed on leaving, rolled back on any exception.
+
+        What it notes for the journal is on disk when this returns.
+        """
+        noted: list[Entry] = []
+        options: dict[str, Any] = noting(noted) if self.journal is not None else {}
         with self._writer, self.engine.connect() as connection:
-            connection = connection.execution_options(desk_writes=True)
+            connection = connection.execution_options(desk_writes=True, **options)
             with connection.begin():
                 yield connection
+        if self.journal is not None and noted:
+            self.journal.append(noted)
 
     @contextlib.contextmanager
     def migrate(self) -> Iterator[Connection]:

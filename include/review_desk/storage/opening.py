@@ -7,6 +7,7 @@ import sqlite3
 from sqlalchemy.exc import SQLAlchemyError
 
 from include.review_desk.errors import DeskSetupError
+from include.review_desk.storage import journal
 from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import describe, make_engine
 from include.review_desk.storage.upgrade import bring_up_to_date
@@ -15,13 +16,15 @@ from include.review_desk.storage.upgrade import bring_up_to_date
 def open_database(url: str) -> Database:
     """Open the database at ``url`` (SQLite or PostgreSQL); make its tables or bring them up to date.
 
+    Its journal is the one that the environment names.
+
     Raises
     ------
     DeskSetupError
         Unreadable URL, folder that does not exist, file that is no database, server that does not answer or
         refuses the connection, or tables of a newer desk.
     """
-    database = Database(make_engine(url))
+    database = Database(make_engine(url), journal.of_environment())
     try:
         bring_up_to_date(database)
     except (SQLAlchemyError, sqlite3.Error) as error:

@@ -19,6 +19,7 @@ from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import TaskGone
 from include.review_desk.loops.status import COMPLETED, STOPPED, STOPPING
 from include.review_desk.storage import schema
+from include.review_desk.storage.journal_entries import note_answer
 from include.review_desk.work import task_rows
 from include.review_desk.work.answers import canonical_answer, check_answer
 from include.review_desk.work.box_edits import count_answer
@@ -86,6 +87,8 @@ def answer(
     if row.state == "working":
         edits = _checked(desk, row, content)
         row = _commit_answer(desk, worker, task, stored, edits, correctable=correctable)
+    elif row.state == "answered":
+        _keep(desk, row)
     if row.state != "answered":
         raise task_rows.gone(row.state, task)
     if row.answer != stored:
@@ -112,11 +115,20 @@ def correct(desk: Desk, worker: Worker, task: str, content: Any) -> Acknowledgem
     if row.answer != stored:
         edits = _checked(desk, row, content)
         row = _commit_correction(desk, worker, row, stored, edits)
+    else:
+        _keep(desk, row)
     return _acknowledged(desk, row)
 
 
 def _acknowledged(desk: Desk, row: AnyRow) -> Acknowledgement:
     return Acknowledgement(row.loop_name, row.status, task_rows.correctable_until(row, desk.clock()))
+
+
+def _keep(desk: Desk, row: AnyRow) -> None:
+    """Have the journal hold an answer that a crash may have kept from it after the commit."""
+    if desk.database.journal is not None:
+        with desk.database.write() as connection:
+            note_answer(connection, row.id)
 
 
 def _checked(desk: Desk, row: AnyRow, content: Any) -> str | None:
@@ -146,8 +158,9 @@ def _commit_answer(
         if taken.rowcount == 0 and row.state == "working":
             raise task_rows.gone("expired", task)
         if taken.rowcount:
+            note_answer(connection, row.id)
             loop = connection.execute(_COUNT_ANSWER, {"loop": row.loop_id}).one()
-            _queue_output(connection, loop, now_ms)
+            queue_output(connection, loop, now_ms)
         row = task_rows.find_row(connection, worker, task)
     desk.outbox_changed.set()
     return row
@@ -175,6 +188,7 @@ def _commit_correction(desk: Desk, worker: Worker, seen: AnyRow, stored: str, ed
                 corrections=_assignments.c.corrections + 1,
             )
         )
+        note_answer(connection, row.id)
         on = f"loop/{row.loop_name}"
         record(connection, now_ms, Action.ANSWER_CORRECTED, on, by=worker.id, team=row.team_id)
         return task_rows.find_row(connection, worker, seen.task)
@@ -200,7 +214,7 @@ def _hold_again(connection: Connection, row: AnyRow, now_ms: int, hold_ms: int) 
     return held.rowcount == 1
 
 
-def _queue_output(connection: Connection, loop: AnyRow, now_ms: int) -> None:
+def queue_output(connection: Connection, loop: AnyRow, now_ms: int) -> None:
     """Queue output.json once all have answered, or once the last person on a stopping loop has."""
     this = {"loop": loop.id}
     if loop.status == STOPPING:

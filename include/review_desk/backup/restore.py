@@ -1,0 +1,102 @@
+"""A database from a backup, with what the journal has kept since."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.backup import acts, dump, work
+from include.review_desk.storage import journal, schema
+from include.review_desk.storage.journal_entries import ACT, ANSWER, LOOP, RESTORED
+from include.review_desk.storage.only_server import only_server
+from include.review_desk.storage.opening import open_database
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from include.review_desk.backup.archive import Backup
+    from include.review_desk.storage.journal import Entry
+
+
+@dataclass
+class Restored:
+    """What was added to the backup. ``without_password`` are people who need a new one, by name."""
+
+    loops: int = 0
+    answers: int = 0
+    answers_without_loop: int = 0
+    repeated: int = 0
+    without_password: tuple[str, ...] = ()
+
+
+def restore(backup: Backup, url: str, now_ms: int) -> Restored:
+    """Make the empty database at ``url`` what was acknowledged, with the journal's help.
+
+    All of the journal is added in one transaction, with those that later backups took along. It stays as it
+    is, so that the same backup can be restored again.
+
+    Raises
+    ------
+    DeskSetupError
+    """
+    kept = journal.of_environment()
+    entries = list(backup.entries_since(kept))
+    dump.put_back(backup.dump, url)
+    database = open_database(url)
+    # What is added now is in the journal already.
+    database.journal = None
+    try:
+        with only_server(database), database.write() as connection:
+            restored = _add(connection, entries, backup.begun_ms, now_ms)
+    finally:
+        database.close()
+    if kept is not None:
+        kept.append([{"kind": RESTORED, "time_ms": now_ms}])
+    return restored
+
+
+def _add(connection: Connection, entries: list[Entry], begun_ms: int, now_ms: int) -> Restored:
+    restored = Restored()
+    done = _acts(entries, begun_ms)
+    # Before new rows are made: ids in the acts mean those of the backup.
+    work.end_sessions(connection, now_ms)
+    acts.complete_trail(connection, done)
+    repeated = acts.repeat(connection, done, begun_ms)
+    restored.repeated = len(repeated)
+    for entry in entries:
+        if entry["kind"] == LOOP:
+            restored.loops += work.add_loop(connection, entry, now_ms)
+    for entry in entries:
+        if entry["kind"] == ANSWER:
+            added = work.add_answer(connection, entry, now_ms)
+            restored.answers += bool(added)
+            restored.answers_without_loop += added is None
+    for act in done:
+        name = str(act["object"]).partition("/")[2]
+        if act["action"] == Action.LOOP_STOPPED:
+            work.stop_loop(connection, name, now_ms)
+        elif act["action"] == Action.LOOP_DELETED:
+            work.delete_loop(connection, name, now_ms)
+    restored.without_password = _without_password(connection, repeated)
+    return restored
+
+
+def _acts(entries: list[Entry], begun_ms: int) -> list[acts.Act]:
+    """The acts whose ids are those of the backup: not from before a restore that came before it."""
+    done: list[acts.Act] = []
+    for entry in entries:
+        if entry["kind"] == RESTORED and entry["time_ms"] <= begun_ms:
+            done.clear()
+        elif entry["kind"] == ACT:
+            done.append(entry["act"])
+    return done
+
+
+def _without_password(connection: Connection, repeated: list[acts.Act]) -> tuple[str, ...]:
+    people = {acts.whose(act) for act in repeated if act["action"] in acts.FORGETTING}
+    workers = schema.workers
+    query = select(workers.c.name).where(workers.c.id.in_(people), workers.c.disabled_ms.is_(None))
+    return tuple(connection.scalars(query.order_by(workers.c.name)))
