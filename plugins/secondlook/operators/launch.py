@@ -5,13 +5,9 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from secondlook.hooks.a2i import A2IHook
-from secondlook.launching.night import NightLaunch
 from secondlook.names import FLOW_NAME, NIGHT
 from secondlook.operators.base import SecondLookOperator
-from secondlook.review import NightSelector
 from secondlook.runtime.links import ReviewLink
-from secondlook.runtime.notes import TaskNote
 from secondlook.runtime.pace import Timing
 from secondlook.settings import ReviewSettings
 
@@ -19,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
+
+    from secondlook.hooks.a2i import A2IHook
 
 FORECAST_XCOM = "forecast"
 
@@ -91,6 +89,10 @@ class HumanLoopStartOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Select unless that was done before, start what is missing, and return the counts."""
+        from secondlook.launching.night import NightLaunch
+        from secondlook.review import NightSelector
+        from secondlook.runtime.notes import TaskNote
+
         review = self._check_arguments()
         note = TaskNote(self.airflow_conn_id, self.log)
         launch = NightLaunch(
@@ -116,6 +118,8 @@ class HumanLoopStartOperator(SecondLookOperator):
     @cached_property
     def service(self) -> A2IHook:
         """The human review service (after rendering)."""
+        from secondlook.hooks.a2i import A2IHook
+
         return A2IHook(self.a2i_conn_id, self.region_name)
 
     def _check_arguments(self) -> ReviewSettings:

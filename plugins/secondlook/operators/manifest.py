@@ -7,22 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from secondlook import jsonl
 from secondlook.failures.exceptions import S3UriError, SecondLookError
-from secondlook.hooks.s3 import ObjectMissingError, ObjectStore
 from secondlook.layout import split_s3_uri
 from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator
-from secondlook.records.reviews import ReviewRecords
-from secondlook.review import Rejection, convert_loop
-from secondlook.review.manifest_summary import ManifestSummary
-from secondlook.threads import READERS, in_order
-from secondlook.training import ManifestLine, write_manifest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from airflow.sdk import Context
 
-    from secondlook.review import Outcome
+    from secondlook.review import Outcome, Rejection
+    from secondlook.training import ManifestLine
 
 
 class OutcomesMissingError(SecondLookError):
@@ -65,6 +60,10 @@ class AugmentedManifestOperator(SecondLookOperator):
         OutcomesMissingError
             The reviews have not been awaited yet.
         """
+        from secondlook.records.reviews import ReviewRecords
+        from secondlook.review import convert_loop
+        from secondlook.threads import READERS, in_order
+
         self._check_arguments()
         records = ReviewRecords(self.store, self.layout, self.night)
         ledger, outcomes = records.asked(), records.outcomes()
@@ -88,6 +87,8 @@ class AugmentedManifestOperator(SecondLookOperator):
 
     def _reader(self, endings: list[Outcome | None]) -> Callable[[Outcome | None], bytes | None]:
         """Return what reads an answer; S3 clients are made here, as threads may share but not make them."""
+        from secondlook.hooks.s3 import ObjectMissingError, ObjectStore
+
         places = {ending.loop: place for ending in endings if ending and (place := self._place(ending))}
         stores = {
             bucket: ObjectStore(bucket, self.aws_conn_id, self.region_name)
@@ -117,6 +118,10 @@ class AugmentedManifestOperator(SecondLookOperator):
             return None
 
     def _write(self, converted: list[ManifestLine | Rejection], notes: Counter[str]) -> dict[str, Any]:
+        from secondlook.review import Rejection
+        from secondlook.review.manifest_summary import ManifestSummary
+        from secondlook.training import ManifestLine, write_manifest
+
         lines = [item for item in converted if isinstance(item, ManifestLine)]
         rejections = [item for item in converted if isinstance(item, Rejection)]
         codes = Counter(rejection.code for rejection in rejections)

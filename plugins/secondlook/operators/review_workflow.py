@@ -4,16 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from secondlook.hooks.a2i import A2IHook, ReviewSetupError
-from secondlook.hooks.flow_definitions import FlowDefinitionHook
-from secondlook.launching.cors import cors_fault
 from secondlook.names import FLOW_NAME, ROLE_ARN, human_task_ui_name
 from secondlook.operators.base import SecondLookOperator
-from secondlook.review.flow_definition import FlowDefinition
-from secondlook.review.loop_input import example_content
 from secondlook.runtime.links import ReviewLink
 from secondlook.settings import ReviewSettings
-from secondlook.worker_template import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +63,13 @@ class ReviewWorkflowCreateOperator(SecondLookOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Check, create what is missing, and return the ARNs."""
+        from secondlook.hooks.a2i import A2IHook
+        from secondlook.hooks.flow_definitions import FlowDefinitionHook
+        from secondlook.launching.cors import cors_fault
+        from secondlook.review.flow_definition import FlowDefinition
+        from secondlook.review.loop_input import example_content
+        from secondlook.worker_template import read_template
+
         review, name = self._check_arguments(), self.flow_definition_name
         template = read_template(review.worker_template)
         if fault := cors_fault(self.bucket, self.aws_conn_id, self.region_name):
@@ -133,6 +134,9 @@ class ReviewWorkflowRemoveOperator(SecondLookOperator):
 
         :raises ReviewSetupError: human loops are open and ``force`` is false.
         """
+        from secondlook.hooks.a2i import A2IHook, ReviewSetupError
+        from secondlook.hooks.flow_definitions import FlowDefinitionHook
+
         name = self.flow_definition_name
         workflow = FlowDefinitionHook(A2IHook(self.a2i_conn_id, self.region_name))
         flow = workflow.service.describe_flow(name)

@@ -10,23 +10,20 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
-from secondlook.hooks.a2i import A2IHook, HumanReviewError, ReviewSetupError
 from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator
-from secondlook.records.reviews import ReviewRecords
-from secondlook.review import Ending, Outcome
-from secondlook.review.human_loops import DELETED, HumanLoop
 from secondlook.runtime.links import ReviewLink
 from secondlook.settings import ReviewSettings
-from secondlook.triggers.human_loops import HumanLoopsTrigger
-from secondlook.triggers.polling import FAILED, TIMED_OUT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-    from secondlook.review import LedgerLine
+    from secondlook.hooks.a2i import A2IHook
+    from secondlook.records.reviews import ReviewRecords
+    from secondlook.review import LedgerLine, Outcome
+    from secondlook.triggers.human_loops import HumanLoopsTrigger
 
 
 class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
@@ -86,6 +83,9 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         :raises HumanReviewError: the service did not answer, or a person has to change something first.
         :raises AirflowSensorTimeout: reviewers did not finish in time.
         """
+        from secondlook.hooks.a2i import HumanReviewError, ReviewSetupError
+        from secondlook.triggers.polling import FAILED, TIMED_OUT
+
         if event["status"] == FAILED:
             kind = HumanReviewError if event["passing"] else ReviewSetupError
             raise kind(f"Night {self.night}: {event['message']}")
@@ -100,11 +100,15 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
     @cached_property
     def records(self) -> ReviewRecords:
         """The night's ledger and outcomes (after rendering)."""
+        from secondlook.records.reviews import ReviewRecords
+
         return ReviewRecords(self.store, self.layout, self.night)
 
     @cached_property
     def service(self) -> A2IHook:
         """The human review service (after rendering)."""
+        from secondlook.hooks.a2i import A2IHook
+
         return A2IHook(self.a2i_conn_id, self.region_name)
 
     def _check_arguments(self) -> ReviewSettings:
@@ -113,6 +117,8 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         return self.check_section("review", self.review, ReviewSettings)
 
     def _trigger(self) -> HumanLoopsTrigger:
+        from secondlook.triggers.human_loops import HumanLoopsTrigger
+
         review = self._check_arguments()
         return HumanLoopsTrigger(
             bucket=self.bucket,
@@ -128,6 +134,9 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         )
 
     def _collect(self, ledger: list[LedgerLine]) -> dict[str, Any]:
+        from secondlook.review import Outcome
+        from secondlook.review.human_loops import DELETED, HumanLoop
+
         recorded = self.records.outcomes() or {}
         outcomes = []
         for line in ledger:
@@ -143,6 +152,8 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         return self._write(outcomes)
 
     def _write(self, outcomes: list[Outcome]) -> dict[str, Any]:
+        from secondlook.review import Ending
+
         address = self.records.write_outcomes(outcomes)
         ended = Counter(outcome.outcome for outcome in outcomes)
         counts = {ending: ended[ending] for ending in get_args(Ending)}
