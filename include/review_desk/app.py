@@ -20,18 +20,18 @@ from starlette.staticfiles import StaticFiles
 
 from include.aws_protocol import AwsApplication, Call
 from include.http_limits.refusals import RequestRefused
+from include.review_desk.audit_trail.actors import act_as, visitor
 from include.review_desk.aws_api import handlers
 from include.review_desk.background import background_threads
 from include.review_desk.counts import OperationCounts
 from include.review_desk.errors import DeskError
 from include.review_desk.events import delivery
-from include.review_desk.web import frames, origins, overview, pages, portal, status
+from include.review_desk.web import frames, origins, overview, pages, portal, status, team_pages, trail_pages
 from include.review_desk.web.browser import is_secure
 from include.review_desk.web.exposure import Exposure, monitoring_guard, page_guard
 from include.review_desk.web.json_http import error_response
 from include.review_desk.web.metrics import Metrics
 from include.review_desk.web.sign_in import SignInPages
-from include.review_desk.web.visitors import Visitors
 from include.review_desk.web.worker_api import WorkerApi
 from include.review_desk.work import outbox
 
@@ -102,6 +102,8 @@ def create_app(
             *WorkerApi(desk, counts.add).routes(),  # /worker/...
             *portal.routes(desk),  # /, /work, /answers
             *overview.routes(desk),  # /overview, /overview.json
+            *team_pages.routes(desk),  # /overview/people
+            *trail_pages.routes(desk),  # /overview/trail
             *_sign_in_routes(desk, single_sign_on),  # /sign-in, /sign-out, /join, /account, /oidc
             *frames.routes(desk),  # /frames/..., /static/crowd
             *pages.routes(desk, page_guard(desk, exposure)),  # /flows, /loops, /templates
@@ -123,7 +125,7 @@ def create_app(
     # A path matches or it does not: redirecting to one with a slash would help path tricks.
     web.router.redirect_slashes = False
     web.state.secure = is_secure(desk)
-    return Visitors(_Gateway(web, aws, metrics, desk.config.public_url, exposure))
+    return _Gateway(web, aws, metrics, desk.config.public_url, exposure)
 
 
 def _sign_in_routes(desk: Desk, single_sign_on: ProviderConfig | None) -> list[Route]:
@@ -155,6 +157,12 @@ class _Gateway:
         self._exposure = exposure
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = scope.get("client")
+        # What the request does is the visitor's act, until a key or a session says more.
+        with act_as(visitor(client[0] if client else None)):
+            await self._answer(scope, receive, send)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._aws.matches(scope):
             await self._aws(scope, receive, send)
             return

@@ -2,7 +2,7 @@
 
 ``GET /overview?team=<name>&days=<number>``, as a page; as JSON at ``/overview.json`` or with
 ``Accept: application/json``. Only with a session cookie, and only for teams that the person leads: 403
-otherwise.
+otherwise. The JSON has people's names and is recorded in the audit trail as an export.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import record
 from include.review_desk.clock import as_iso
-from include.review_desk.errors import DeskError, Forbidden, InvalidRequest, NotSignedIn
-from include.review_desk.people import teams
+from include.review_desk.errors import DeskError, InvalidRequest
 from include.review_desk.web.browser import signed_in_worker
 from include.review_desk.web.html import page
 from include.review_desk.web.http_status import http_status
-from include.review_desk.web.portal import sign_in_redirect
+from include.review_desk.web.lead_pages import Chosen, choose_team, for_leads
 from include.review_desk.work.statistics import MAX_DAYS, TeamWork, team_work
 
 if TYPE_CHECKING:
@@ -37,55 +38,40 @@ FATES = (("accepted", "Accepted"), ("moved", "Moved"), ("relabelled", "Relabelle
 def routes(desk: Desk) -> list[Route]:
     """``/overview`` and ``/overview.json``."""
 
-    # Plain functions, so that Starlette runs them in threads: they query the database.
-    def overview(request: Request) -> Response:
-        if _wants_json(request):
-            return as_json(request)
-        try:
-            worker = signed_in_worker(desk, request)
-        except NotSignedIn:
-            return sign_in_redirect(request)
-        try:
-            led, team, work = _look(desk, worker, request)
-        except DeskError as error:
-            return page(
-                "problem.html",
-                request=request,
-                worker=worker,
-                status=http_status(error),
-                error=error.message,
-            )
+    def overview(request: Request, worker: Worker, chosen: Chosen) -> Response:
+        work = team_work(desk, chosen.team_id, _days(request))
         return page(
             "overview.html",
             request=request,
             worker=worker,
             lead=True,
-            teams=led,
-            team=team,
+            teams=chosen.led,
+            team=chosen.team,
             work=work,
             day_choices=sorted({*DAY_CHOICES, work.days}),
             fates=FATES,
         )
 
+    shown = for_leads(desk, overview)
+
+    # Plain functions, so that Starlette runs them in threads: they query the database.
+    def page_or_json(request: Request) -> Response:
+        response: Response = as_json(request) if _wants_json(request) else shown(request)
+        return response
+
     def as_json(request: Request) -> Response:
         try:
-            _led, team, work = _look(desk, signed_in_worker(desk, request), request)
+            worker = signed_in_worker(desk, request)
+            chosen = choose_team(desk, worker, request)
+            work = team_work(desk, chosen.team_id, _days(request))
         except DeskError as error:
             return JSONResponse({"error": error.message}, status_code=http_status(error))
-        return JSONResponse(_json(team, work), headers={"Cache-Control": "no-store"})
+        with desk.database.write() as connection:
+            on = f"overview/{chosen.team}"
+            record(connection, desk.clock(), Action.OVERVIEW_EXPORTED, on, by=worker.id, team=chosen.team_id)
+        return JSONResponse(_json(chosen.team, work), headers={"Cache-Control": "no-store"})
 
-    return [Route("/overview", overview), Route("/overview.json", as_json)]
-
-
-def _look(desk: Desk, worker: Worker, request: Request) -> tuple[list[str], str, TeamWork]:
-    """The teams this person leads, the one asked for, and its numbers."""
-    led = {member.team: member.team_id for member in teams.memberships(desk, worker) if member.lead}
-    if not led:
-        raise Forbidden("Only people who lead a team see an overview: ask the person who runs this desk.")
-    team = request.query_params.get("team") or next(iter(led))
-    if team not in led:
-        raise Forbidden(f"You do not lead the team {team[:63]!r}: its overview is for those who do.")
-    return list(led), team, team_work(desk, led[team], _days(request))
+    return [Route("/overview", page_or_json), Route("/overview.json", as_json)]
 
 
 def _days(request: Request) -> int:
