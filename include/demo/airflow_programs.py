@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from include.demo import node
 from include.demo.machine import LOOPBACK, clean_environment
 from include.demo.processes import Program
+from include.demo.services import desk_access
 from include.demo.state import REGION, ROOT
 
 if TYPE_CHECKING:
@@ -119,10 +120,13 @@ def airflow_environment(state: State) -> dict[str, str]:
         "SECONDLOOK_SETTINGS": str(state.settings_file),
         "AIRFLOW_CONN_AWS_DEFAULT": _connection(
             state,
+            (state.secrets.access_key, state.secrets.secret_key),
             {"s3": "s3"} | dict.fromkeys(("sagemaker", "sagemaker-runtime", "logs"), "sagemaker"),
         ),
         "AIRFLOW_CONN_A2I_DEFAULT": _connection(
-            state, dict.fromkeys(("sagemaker", "sagemaker-a2i-runtime"), "desk")
+            state,
+            desk_access(state),
+            dict.fromkeys(("sagemaker", "sagemaker-a2i-runtime"), "desk"),
         ),
         "AIRFLOW_CONN_AIRFLOW_API": json.dumps(
             {"conn_type": "http", "host": url, "login": ADMIN, "password": state.secrets.admin_password}
@@ -137,8 +141,8 @@ def airflow_environment(state: State) -> dict[str, str]:
     return environment | dict(state.deployment.airflow_environment)
 
 
-def _connection(state: State, answered_by: dict[str, str]) -> str:
-    """An AWS connection that differs from one to AWS in nothing but endpoints and keys.
+def _connection(state: State, key: tuple[str, str], answered_by: dict[str, str]) -> str:
+    """An AWS connection that differs from one to AWS in nothing but endpoints and its access key.
 
     ``answered_by`` names for each AWS service the one of ours that answers.
     """
@@ -146,8 +150,8 @@ def _connection(state: State, answered_by: dict[str, str]) -> str:
     return json.dumps(
         {
             "conn_type": "aws",
-            "login": state.secrets.access_key,
-            "password": state.secrets.secret_key,
+            "login": key[0],
+            "password": key[1],
             "extra": {
                 "region_name": REGION,
                 "service_config": {name: {"endpoint_url": endpoint} for name, endpoint in endpoints.items()},

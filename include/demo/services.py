@@ -107,6 +107,44 @@ def add_workers(state: State, names: tuple[str, ...]) -> None:
             raise ServiceFailed(f"The Review Desk did not take the reviewer {name}: {done.stderr.strip()}")
 
 
+def give_airflow_access(state: State) -> None:
+    """Make Airflow's access key for the Review Desk, unless an earlier start has; raises `ServiceFailed`.
+
+    It may do what the DAGs do, for this team and this bucket only.
+    """
+    known = _desk_command(state, "list-keys")
+    if state.desk_access_file.exists() and f"{desk_access(state)[0]}\t" in known:
+        return
+    made = _desk_command(
+        state,
+        *("create-key", "--client", "airflow", "--operations", "admin"),
+        *("--team", TEAM, "--bucket", BUCKET),
+    )
+    state.write_private("desk-access.json", [line.partition("=")[2] for line in made.splitlines()])
+
+
+def desk_access(state: State) -> tuple[str, str]:
+    """Airflow's access key id and secret for the Review Desk; empty before `give_airflow_access`."""
+    if not state.desk_access_file.exists():
+        return "", ""
+    key_id, secret = json.loads(state.desk_access_file.read_text(encoding="utf-8"))
+    return key_id, secret
+
+
+def _desk_command(state: State, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "include.review_desk", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env=_desk_environment(state),
+        check=False,
+    )
+    if done.returncode:
+        raise ServiceFailed(f"The Review Desk's {arguments[0]} failed: {done.stderr.strip()}")
+    return done.stdout
+
+
 def is_ready(state: State, service: str, path: str) -> bool:
     """Whether a service answers 200; raises `OSError` while it is not listening."""
     status, _ = JsonClient(state.url(service), timeout_seconds=5).call("GET", path)

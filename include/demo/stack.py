@@ -27,6 +27,7 @@ from include.demo.services import (
     START_SECONDS,
     add_workers,
     desk_program,
+    give_airflow_access,
     is_ready,
     reviewers_program,
     s3_client,
@@ -88,6 +89,7 @@ class Stack:
         self.supervisor.run(migrate_program(self.state), READY_SECONDS, self._waits("Airflow's database"))
         self.supervisor.wait_until("s3", lambda: s3_is_ready(self.state), START_SECONDS, self._waits("S3"))
         self.progress.say("starting Airflow, SageMaker on this machine and the Review Desk")
+        give_airflow_access(self.state)
         for program in airflow_programs(self.state):
             self.supervisor.start(program)
         self.supervisor.start(sagemaker_program(self.state))

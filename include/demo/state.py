@@ -88,6 +88,11 @@ class State:
         """Answers given so far, per night."""
         return self.folder / "answers.json"
 
+    @property
+    def desk_access_file(self) -> Path:
+        """Airflow's own access key for the Review Desk; readable by this user alone."""
+        return self.folder / "desk-access.json"
+
     def url(self, service: str) -> str:
         """The address of one of `SERVICES`."""
         return f"http://{LOOPBACK}:{self.secrets.ports[service]}"
