@@ -109,7 +109,7 @@ def _claim(head: Head) -> sigv4.HeaderSignature:
         raise RefusedError(
             403,
             "AccessDenied",
-            "Sign the request, in its headers or in its query: nobody is let in unsigned.",
+            "Sign the request by Signature Version 4, either in its headers or in its query.",
         )
     algorithm = authorization.partition(" ")[0] or head.query.get("X-Amz-Algorithm", [""])[0]
     if algorithm != ALGORITHM:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import re
 import socket
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from tests.support.aws import REGION
+from tests.support.hostile.sending import RAW, send_raw
 from tests.support.lanes import starts
 from tests.support.servers import S3_HEALTH, Server, free_port, s3_command
 
@@ -135,7 +137,7 @@ UNSIGNED = [
 
 
 @pytest.mark.parametrize("request_", UNSIGNED, ids=lambda request: f"{request.method} {request.path[:60]}")
-def test_nobody_is_let_in_unsigned(server, s3, request_):
+def test_an_unsigned_request_is_refused(server, s3, request_):
     before = everything(s3)
     answer = request_.send(server.url)
     assert answer.status == 403
@@ -289,6 +291,16 @@ def test_a_websocket_is_refused(server):
             b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         assert connection.recv(65536).startswith(b"HTTP/1.1 403")
+
+
+def test_what_is_hardly_http_is_refused_and_changes_nothing(server, s3):
+    before = everything(s3)
+    for raw in RAW:
+        answer = send_raw(urlsplit(server.url).port, raw)
+        statuses = re.findall(rb"HTTP/1\.1 (\d{3})", answer)
+        # HTTP/2 is spoken here, and passes the same gate.
+        assert all(status[:1] == b"4" or status == b"101" for status in statuses), (raw[:100], answer[:300])
+    assert everything(s3) == before
 
 
 def test_a_kill_costs_neither_objects_nor_the_rule(start, tmp_path):
