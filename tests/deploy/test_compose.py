@@ -22,6 +22,7 @@ from include.deploy.new_environment import main
 from .compose_file import COMPOSE, DEPLOY, EXAMPLE, ROOT, VARIABLE, interpolated, variables
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
+DESK_DOCKERFILE = (DEPLOY / "review-desk.Dockerfile").read_text()
 AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer", "celery worker")
 
 
@@ -172,6 +173,67 @@ def test_every_service_comes_back_and_says_whether_it_is_well(services):
             continue
         assert service["restart"] == "unless-stopped", name
         assert check_words(service), name
+
+
+def test_no_service_may_gain_rights_write_its_own_files_or_take_all_memory(services):
+    for name, service in services.items():
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["read_only"] is True, name
+        assert re.fullmatch(r"\d+[mg]", service["mem_limit"]), name
+        assert service["pids_limit"] <= 1024, name
+        assert not service.get("privileged")
+    added = {name: service["cap_add"] for name, service in services.items() if "cap_add" in service}
+    assert added == {"desk-proxy": ["NET_BIND_SERVICE"]}
+
+
+def test_databases_are_reached_by_those_alone_who_need_them(environment, services):
+    networks = interpolated(environment)["networks"]
+    assert {name: bool(network and network.get("internal")) for name, network in networks.items()} == {
+        "services": False,
+        "data": True,
+    }
+    joined = {name: set(service["networks"]) for name, service in services.items()}
+    assert joined["postgres"] == joined["redis"] == {"data"}
+    assert joined["desk-proxy"] == {"services"}
+    for name, service in services.items():
+        if "ports" in service:
+            assert "services" in joined[name]
+        for awaited in service.get("depends_on", ()):
+            assert joined[name] & joined[awaited], (name, awaited)
+
+
+def test_images_of_others_are_named_by_their_content(services):
+    for name in ("postgres", "redis", "desk-proxy"):
+        assert re.fullmatch(r"[a-z]+:[\w.-]+@sha256:[0-9a-f]{64}", services[name]["image"])
+    assert re.search(r"^FROM python:[\w.-]+@sha256:[0-9a-f]{64}$", DESK_DOCKERFILE, re.M)
+
+
+def test_the_desk_has_an_image_and_aws_keys_of_its_own(environment):
+    given = environment | {
+        "AWS_ACCESS_KEY_ID": "airflows",
+        "AWS_SECRET_ACCESS_KEY": "airflows",
+        "DESK_AWS_ACCESS_KEY_ID": "desks",
+        "DESK_AWS_SECRET_ACCESS_KEY": "desks",
+    }
+    services = interpolated(given)["services"]
+    desk = services["review-desk"]
+    assert "airflows" not in json.dumps(desk)
+    assert "desks" not in json.dumps({name: it for name, it in services.items() if name != "review-desk"})
+    assert desk["image"] != services["airflow-worker"]["image"]
+    assert desk["build"]["dockerfile"] == "include/deploy/review-desk.Dockerfile"
+    assert json.dumps(desk["entrypoint"]) in DESK_DOCKERFILE
+    # What it writes it may write: each volume's folder is made for its user.
+    made = re.search(r"install -d -o desk -g desk -m 0700 (.*)", DESK_DOCKERFILE)[1].split()
+    assert {volume.partition(":")[2] for volume in desk["volumes"]} == set(made)
+    for name in ("DESK_SECRET_KEY_FILE", "DESK_JOURNAL"):
+        assert str(Path(desk["environment"][name]).parent) in made
+
+
+def test_the_policy_of_the_desks_user_gives_two_rights():
+    [policy] = re.findall(r"```json\n(.*?)```", (DEPLOY / "README.md").read_text(), re.S)
+    actions = [statement["Action"] for statement in json.loads(policy)["Statement"]]
+    assert sorted(actions) == ["s3:GetObject", "s3:PutObject"]
 
 
 def test_what_a_service_waits_for_can_be_waited_for(services):

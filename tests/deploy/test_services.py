@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,6 +21,8 @@ from sqlalchemy import make_url
 from include.demo.machine import LOOPBACK, clean_environment, free_ports
 
 from .compose_file import DEPLOY, ROOT
+
+DESK_DOCKERFILE = (DEPLOY / "review-desk.Dockerfile").read_text()
 
 # As README.md says.
 KEY_OF_AIRFLOW = (
@@ -75,6 +78,7 @@ def test_the_review_desk_runs_by_its_command(postgres, services, tmp_path):
     given = dict(service["environment"])
     given["DESK_DATABASE"] = given["DESK_DATABASE"].replace("@postgres:5432", f"@{LOOPBACK}:{postgres.port}")
     given["DESK_SECRET_KEY_FILE"] = str(tmp_path / "desk.key")
+    given["DESK_JOURNAL"] = str(tmp_path / "journal.jsonl")
     program = [sys.executable, *service["entrypoint"][1:]]
     run = {"cwd": ROOT, "env": clean_environment(ROOT) | given}
     made = subprocess.run(
@@ -101,6 +105,73 @@ def test_the_review_desk_runs_by_its_command(postgres, services, tmp_path):
         until(healthy, process)
     finally:
         ended(process)
+
+
+# Makes the root read-only, and leaves one folder writable.
+READ_ONLY = """
+set -e
+mount --make-rprivate /
+mount --bind "$1" "$1"
+mount -o remount,ro,bind /
+cd "$2"
+shift 2
+exec "$@"
+"""
+
+
+def read_only(writable, folder, *command):
+    return ["unshare", "--mount", "sh", "-c", READ_ONLY, "sh", str(writable), str(folder), *command]
+
+
+def can_be_read_only(folder):
+    if shutil.which("unshare") is None:
+        return False
+    tried = subprocess.run(read_only(folder, folder, "touch", "/usr/x"), capture_output=True, check=False)
+    return b"Read-only file system" in tried.stderr
+
+
+def test_the_desk_runs_from_its_image_alone_on_a_read_only_file_system(postgres, services, tmp_path):
+    """With the files that the Dockerfile copies; its volumes are the only place that can be written."""
+    image, volumes = tmp_path / "image", tmp_path / "volumes"
+    for _, source, target in re.findall(r"^(COPY) (\S+) /opt/review-desk/(\S+)$", DESK_DOCKERFILE, re.M):
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, image / target, ignore=shutil.ignore_patterns("__pycache__"))
+    volumes.mkdir()
+    if not can_be_read_only(volumes):
+        pytest.skip("needs root and unshare")
+    service = services["review-desk"]
+    given = dict(service["environment"]) | {"PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+    given["DESK_DATABASE"] = given["DESK_DATABASE"].replace("@postgres:5432", f"@{LOOPBACK}:{postgres.port}")
+    given["DESK_SECRET_KEY_FILE"] = str(volumes / "desk.key")
+    given["DESK_JOURNAL"] = str(volumes / "journal.jsonl")
+    port = free_ports(1)[0]
+    program = [sys.executable, *service["entrypoint"][1:]]
+    serve = [*program, *service["command"], f"--port={port}", f"--host={LOOPBACK}"]
+    with (volumes / "log").open("wb") as log:
+        process = subprocess.Popen(read_only(volumes, image, *serve), env=given, stdout=log, stderr=log)
+
+    def healthy():
+        try:
+            with urllib.request.urlopen(f"http://{LOOPBACK}:{port}/healthz", timeout=5) as answer:
+                return answer.status == 200
+        except urllib.error.URLError:
+            return False
+
+    try:
+        until(healthy, process)
+        invited = ["invite", "--team", "second-look", "--public-url", "http://localhost"]
+        for command in (invited, ["backup", "--to", str(volumes / "backups")]):
+            subprocess.run(read_only(volumes, image, *program, *command), env=given, check=True, timeout=60)
+    finally:
+        ended(process)
+    [backup] = (volumes / "backups").iterdir()
+    given["DESK_DATABASE"] = postgres.create_database()
+    restore = [*program, "restore", "--from", str(backup)]
+    done = subprocess.run(
+        read_only(volumes, image, *restore), env=given, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Everybody is signed out" in done.stdout
 
 
 @pytest.mark.usefixtures("programs")

@@ -136,4 +136,5 @@ def test_a_process_has_no_secret_and_little_memory_and_ends_with_the_pool(monkey
         assert b"a-secret" not in Path(f"/proc/{process}/environ").read_bytes()
         memory = re.search(r"Max address space +(\d+)", Path(f"/proc/{process}/limits").read_text())[1]
         assert int(memory) == 1024**3
+        assert Path(f"/proc/{process}/oom_score_adj").read_text() == "1000\n"
     assert process not in children()

@@ -18,6 +18,7 @@ import signal
 import socket
 import sys
 import traceback
+from pathlib import Path
 from typing import Any
 
 from include.review_desk.errors import RenderFailure
@@ -31,6 +32,8 @@ def main(descriptor: int, seconds: float) -> None:
     """Render until the channel is closed."""
     resource.setrlimit(resource.RLIMIT_AS, (_MAX_MEMORY_BYTES, _MAX_MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Where memory is short the kernel ends this process, not the desk.
+    Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     # Not Python's handler, which would wait for the end of whatever runs.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     channel = socket.socket(fileno=descriptor)
