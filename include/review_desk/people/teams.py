@@ -121,7 +121,9 @@ def follow_groups(connection: Connection, now_ms: int, worker_id: int, groups: C
     Memberships given by other means stay, and the person does not come back to a team that they were taken
     out of. Tasks of teams that end go back.
     """
-    lock_person(connection, worker_id)
+    if not lock_person(connection, worker_id):
+        # Closed at this moment: a session begins, but no request is answered.
+        return
     rows = connection.execute(select(_teams.c.id, _teams.c.settings))
     wanted = {row.id for row in rows if oidc_groups(row.settings) & set(groups)}
     wanted -= set(

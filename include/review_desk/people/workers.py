@@ -79,7 +79,9 @@ def _ensure_worker(
 ) -> tuple[int, bool]:
     """The account's id and whether it is new; ``same``: its password is the one that is set again."""
     workers, sessions = schema.workers, schema.sessions
-    row = connection.execute(select(workers).where(workers.c.name == name)).one_or_none()
+    # Locked, so that an account which is erased at this moment is not opened again.
+    mine = select(workers).where(workers.c.name == name).with_for_update()
+    row = connection.execute(mine).one_or_none()
     single_sign_on = row is not None and row.oidc_subject is not None
     _check_way_in(name, password=bool(values), single_sign_on=single_sign_on)
     if row is None:

@@ -162,6 +162,17 @@ def test_leads_can_do_it_in_their_own_teams_only_and_not_to_each_other(site, flo
         assert team in workers_line(site, name)
 
 
+def test_names_are_shown_as_text(site, flow):
+    lead, name = lead_of(flow), f"<b>{unique('ada')}</b>"
+    site.add_worker(flow.team, name)
+    invite(site, f"--name={name[:-4]}", team=flow.team)
+    with Browser(site.url) as browser:
+        browser.sign_in(lead, PASSWORD)
+        for path in ("people", "trail", f"people/remove?worker={pseudonym(site, name)}"):
+            page = browser.get(f"/overview/{path}").text
+            assert ("<b>ada" in page, "&lt;b&gt;ada" in page) == (False, True), path
+
+
 def test_a_lead_withdraws_an_invitation(site, flow):
     lead = lead_of(flow)
     path = invite(site, team=flow.team)

@@ -7,12 +7,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy import delete
 
+from include.review_desk.clock import system_clock
 from include.review_desk.errors import MissingTask
+from include.review_desk.people import accounts, leaving
 from include.review_desk.storage import schema
 from include.review_desk.work import assignment, housekeeping, standing, submission, tasks
 from include.review_desk.work.assignment import MAX_HELD
 from tests.review_desk.in_process import clock, desk, person, sign_in, start
 from tests.support.reviewer import Reviewer
+from tests.support.servers import wait_for
 
 __all__ = ["clock", "desk", "person"]
 
@@ -38,6 +41,30 @@ def test_a_person_holds_few_tasks_however_many_sessions_ask_at_once(both_sites):
     answered = sessions[0].next()
     assert sessions[0].answer(answered)[0] == 200
     assert sessions[0].next()["task"] != answered["task"], "the next one is given as before"
+
+
+@pytest.mark.parametrize("way", ["team", "account"])
+def test_no_task_is_given_to_who_leaves_at_that_moment(both_sites, way: str):
+    flow = both_sites.make_flow()
+    for _ in range(4):
+        flow.start()
+    name = flow.reviewer().name
+    sessions = [Reviewer(both_sites.url, name) for _ in range(8)]
+
+    def leave() -> None:
+        database, now_ms = both_sites.database, system_clock()
+        if way == "team":
+            leaving.remove_from_team(database, now_ms, team=flow.team, name=name)
+        else:
+            accounts.remove_worker(database, now_ms, name)
+
+    with ThreadPoolExecutor(9) as pool:
+        asking = [pool.submit(person.call, "/worker/tasks/next") for person in sessions]
+        pool.submit(leave).result()
+        assert {answer.result()[0] for answer in asking} <= {200, 204, 401, 404, 409}
+    others = [flow.reviewer() for _ in range(4)]
+    given = {wait_for(person.next)["loop"] for person in others}
+    assert len(given) == 4, "what was held at that moment is on offer again"
 
 
 def test_a_fourth_screen_shows_the_task_that_was_taken_first(desk, clock, person):
