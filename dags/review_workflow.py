@@ -15,7 +15,8 @@ from __future__ import annotations
 from airflow.sdk import DAG, Param, task
 
 from secondlook.dag_defaults import PLACE, macros, task_defaults
-from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
+from secondlook.operators.remove_review_workflow import ReviewWorkflowRemoveOperator
+from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator
 from secondlook.runtime.parameters import check_conf
 
 with DAG(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from secondlook.hooks.a2i import A2IHook, HumanReviewError
+from secondlook.failures.exceptions import HumanReviewError
+from secondlook.hooks.a2i import A2IHook
 
 
 def test_a_human_loop_is_stopped_and_deleted(ready, context):

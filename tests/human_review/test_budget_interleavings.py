@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -68,6 +69,7 @@ def move(world: World, runs: dict[int, Run], byte: int, turn: int) -> None:
         assert error is None or isinstance(error, Killed | InvalidLoopError | OverBudgetError), error
 
 
+@pytest.mark.timeout(900)
 @settings(
     max_examples=1000,
     deadline=None,

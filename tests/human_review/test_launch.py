@@ -8,8 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from secondlook.failures.exceptions import LabelError, ReviewInputError, ReviewPolicyError
-from secondlook.hooks.a2i import ReviewSetupError
+from secondlook.failures.exceptions import LabelError, ReviewInputError, ReviewPolicyError, ReviewSetupError
 from secondlook.hooks.s3 import StoreError
 from secondlook.launching.ledger import SelectedImageError
 from secondlook.records.reviews import ReviewRecords

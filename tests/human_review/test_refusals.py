@@ -15,7 +15,8 @@ from airflow.sdk import RetryAction
 from botocore.config import Config
 
 from include.aws_protocol import AwsApplication, ServiceError
-from secondlook.hooks.a2i import A2IHook, HumanReviewError, ReviewSetupError
+from secondlook.failures.exceptions import HumanReviewError, ReviewSetupError
+from secondlook.hooks.a2i import A2IHook
 from secondlook.triggers.human_loops import HumanLoopsTrigger
 from secondlook.triggers.polling import FAILED, OVER
 from tests.support.review_project import NIGHT

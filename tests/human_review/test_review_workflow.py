@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from secondlook.failures.exceptions import SettingsError
-from secondlook.hooks.a2i import ReviewSetupError
+from secondlook.failures.exceptions import ReviewSetupError, SettingsError
 from secondlook.names import human_task_ui_name
 from secondlook.runtime.arguments import ArgumentError
 from secondlook.worker_template import read_template

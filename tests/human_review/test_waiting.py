@@ -11,7 +11,7 @@ import pytest
 from airflow.sdk._shared.module_loading import import_string
 from airflow.sdk.exceptions import AirflowSensorTimeout, TaskDeferred
 
-from secondlook.hooks.a2i import HumanReviewError, ReviewSetupError
+from secondlook.failures.exceptions import HumanReviewError, ReviewSetupError
 from secondlook.records.reviews import LedgerMissingError
 from secondlook.review.human_loops import LoopBoard
 from secondlook.runtime.arguments import ArgumentError

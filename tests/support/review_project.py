@@ -13,7 +13,8 @@ from secondlook import jsonl
 from secondlook.detection import Box, Detection, Prediction
 from secondlook.operators.launch import HumanLoopStartOperator
 from secondlook.operators.manifest import AugmentedManifestOperator
-from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator, ReviewWorkflowRemoveOperator
+from secondlook.operators.remove_review_workflow import ReviewWorkflowRemoveOperator
+from secondlook.operators.review_workflow import ReviewWorkflowCreateOperator
 from secondlook.sensors.human_loops import HumanLoopSensor
 from secondlook.settings import ReviewSettings
 from tests.support.project import Project

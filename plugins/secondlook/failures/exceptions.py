@@ -94,3 +94,15 @@ class ModelFaultError(SecondLookError):
     """The model, or a setting about it, is at fault, not the images: trying again does not help."""
 
     passing = False
+
+
+class HumanReviewError(SecondLookError):
+    """The human review service could not do what was asked; trying again later may help."""
+
+    passing = True
+
+
+class ReviewSetupError(HumanReviewError):
+    """A person has to change something first, so the task fails without a retry."""
+
+    passing = False

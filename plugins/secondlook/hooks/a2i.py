@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoRegionError
 
 from secondlook.failures.aws import error_code, is_not_found
 from secondlook.failures.causes import Cause
-from secondlook.failures.exceptions import SecondLookError
+from secondlook.failures.exceptions import HumanReviewError, ReviewSetupError
 from secondlook.failures.explain import Place, explain, fault_of
 from secondlook.hooks.clients import A2IRuntimeHook, SageMakerClientHook
 from secondlook.review.flow_definition import ActiveFlow
@@ -27,18 +27,6 @@ if TYPE_CHECKING:
 
 # How the service says that it has checked a call and done nothing.
 _INVALID = "ValidationException"
-
-
-class HumanReviewError(SecondLookError):
-    """The human review service could not do what was asked; trying again later may help."""
-
-    passing = True
-
-
-class ReviewSetupError(HumanReviewError):
-    """A person has to change something first, so the task fails without a retry."""
-
-    passing = False
 
 
 class InvalidLoopError(ReviewSetupError):

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, WaiterError
 from botocore.waiter import create_waiter_with_client
 
 from secondlook.failures.aws import error_code, is_already_there, is_not_found
-from secondlook.hooks.a2i import A2IHook, HumanReviewError, ReviewSetupError
+from secondlook.failures.exceptions import HumanReviewError, ReviewSetupError
 from secondlook.hooks.flow_waiters import FLOW_WAITERS
 from secondlook.layout import own_name
 from secondlook.names import MANAGED_BY, human_task_ui_prefix
@@ -22,6 +22,7 @@ from secondlook.names import MANAGED_BY, human_task_ui_prefix
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from secondlook.hooks.a2i import A2IHook
     from secondlook.review.flow_definition import FlowDefinition
 
 # What a Review Desk says of a template that renders but whose answers its page would refuse.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from secondlook.failures.aws import error_code, error_message
-from secondlook.hooks.a2i import ReviewSetupError
+from secondlook.failures.exceptions import ReviewSetupError
 from secondlook.hooks.clients import S3ClientHook
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from airflow.sdk import BaseSensorOperator
 from airflow.sdk.exceptions import AirflowSensorTimeout
 
+from secondlook.failures.exceptions import HumanReviewError, ReviewSetupError
 from secondlook.names import NIGHT
 from secondlook.operators.base import SecondLookOperator
 from secondlook.runtime.links import ReviewLink
@@ -83,7 +84,6 @@ class HumanLoopSensor(SecondLookOperator, BaseSensorOperator):
         :raises HumanReviewError: the service did not answer, or a person has to change something first.
         :raises AirflowSensorTimeout: reviewers did not finish in time.
         """
-        from secondlook.hooks.a2i import HumanReviewError, ReviewSetupError
         from secondlook.triggers.polling import FAILED, TIMED_OUT
 
         if event["status"] == FAILED:
