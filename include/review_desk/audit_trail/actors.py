@@ -53,10 +53,11 @@ def act_as(actor: Actor) -> Iterator[None]:
 def visitor(host: str | None) -> Actor:
     """Someone at this address; a text that is no address (a proxy passes on what it was sent) is left out."""
     try:
-        address = str(ipaddress.ip_address((host or "").partition("%")[0]))
+        address = ipaddress.ip_address((host or "").partition("%")[0])
     except ValueError:
-        address = None
-    return Actor(VISITOR, address=address)
+        return Actor(VISITOR)
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return Actor(VISITOR, address=str(mapped or address))
 
 
 def signed_with(access_key_id: str) -> Actor:
