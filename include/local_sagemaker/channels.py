@@ -63,6 +63,22 @@ def check_channel(channel: dict[str, Any], default_mode: str) -> None:
         raise invalid(f"Channel {name}: an AugmentedManifestFile needs the input mode Pipe.")
 
 
+def check_pipes(channels: list[dict[str, Any]], default_mode: str) -> None:
+    """Refuse a channel whose folder has the name of another channel's pipe, such as ``train_0``.
+
+    Raises
+    ------
+    ServiceError
+        ``ValidationException`` naming both channels.
+    """
+    pipes = {channel["ChannelName"] for channel in channels if input_mode(channel, default_mode) == "Pipe"}
+    for channel in channels:
+        name = channel["ChannelName"]
+        piped, _, epoch = name.rpartition("_")
+        if piped in pipes and epoch.isdecimal():
+            raise invalid(f"Channel {name} has the name of a pipe of channel {piped}; choose another name.")
+
+
 def download(s3: S3, channel: dict[str, Any], folder: Path) -> None:
     """Copy a File mode channel's objects into its folder, named relative to the prefix.
 

@@ -12,7 +12,7 @@ from include.aws_protocol import ServiceError
 from include.formats.paths import inside
 from include.local_sagemaker import listing
 from include.local_sagemaker.arns import TRAINING_JOB, already_exists, find, invalid
-from include.local_sagemaker.channels import check_channel
+from include.local_sagemaker.channels import check_channel, check_pipes
 from include.local_sagemaker.environment import check_environment
 from include.local_sagemaker.errors import JobError
 from include.local_sagemaker.s3 import ObjectAddress
@@ -221,6 +221,7 @@ def _check(params: dict[str, Any]) -> None:
         if names.count(channel["ChannelName"]) > 1:
             raise invalid(f"The channel name {channel['ChannelName']} occurs more than once.")
         check_channel(channel, algorithm["TrainingInputMode"])
+    check_pipes(channels, algorithm["TrainingInputMode"])
     try:
         ObjectAddress.parse(params["OutputDataConfig"]["S3OutputPath"])
     except JobError as error:

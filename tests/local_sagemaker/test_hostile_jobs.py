@@ -82,6 +82,12 @@ def test_a_channel_that_is_no_folder_of_its_own_is_refused(sagemaker, training_r
     assert message.startswith(f"A channel becomes a folder, and the name '{folder}' ")
 
 
+def test_a_channel_with_the_name_of_anothers_pipe_is_refused(sagemaker, training_request, channel):
+    piped, taken = channel("train", "data/", InputMode="Pipe"), channel("train_0", "data/")
+    message = refusal(sagemaker.create_training_job, **training_request({}, piped, taken))
+    assert message == "Channel train_0 has the name of a pipe of channel train; choose another name."
+
+
 def link_out(elsewhere: Path) -> bytes:
     """A link to a folder elsewhere, and a file behind it."""
     link = tarfile.TarInfo("out")
