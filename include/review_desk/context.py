@@ -11,6 +11,7 @@ from include.review_desk.arns import Arns
 from include.review_desk.people.desk_key import DeskKey
 from include.review_desk.people.devices import Devices
 from include.review_desk.people.limits import SignInLimiter
+from include.review_desk.work.known_elements import KnownElements
 from include.review_desk.work.queue_marks import QueueMarks
 from include.review_desk.worker_templates.threads import RenderingThreads
 
@@ -91,6 +92,8 @@ class Desk:
     destinations: tuple[Destination, ...] = ()
     # Where each person's part of a queue begins.
     queue_marks: QueueMarks = field(default_factory=QueueMarks)
+    # What answers to the pages of late are checked against.
+    known_elements: KnownElements = field(default_factory=KnownElements)
     # Set when an answer is ready for S3, so that its thread need not poll.
     outbox_changed: threading.Event = field(default_factory=threading.Event)
     # Where what may wait for a template runs.

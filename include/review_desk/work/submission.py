@@ -23,7 +23,6 @@ from include.review_desk.storage.journal_entries import note_answer
 from include.review_desk.work import task_rows
 from include.review_desk.work.answers import canonical_answer, check_answer
 from include.review_desk.work.box_edits import count_answer
-from include.review_desk.worker_templates.crowd import find_elements
 
 if TYPE_CHECKING:
     from include.review_desk.context import Desk
@@ -132,8 +131,8 @@ def _keep(desk: Desk, row: AnyRow) -> None:
 
 
 def _checked(desk: Desk, row: AnyRow, content: Any) -> str | None:
-    """Check the answer against the rendered page; what became of the model's boxes (JSON), if it drew any."""
-    elements = find_elements(task_rows.render_to_check(desk, row))
+    """Check the answer against the page; what became of the model's boxes (JSON), if it drew any."""
+    elements = desk.known_elements.of(row.loop_id, lambda: task_rows.render_to_check(desk, row))
     check_answer(content, elements)
     edits = count_answer(elements, content)
     return None if edits is None else json.dumps(asdict(edits))

@@ -271,4 +271,6 @@ def _shown(desk: Desk, worker: Worker, task: str) -> AnyRow:
 
 
 def _render(desk: Desk, row: AnyRow) -> Page:
-    return task_rows.render(desk, row, seconds=task_rows.limit_seconds(row))
+    page = task_rows.render(desk, row, seconds=task_rows.limit_seconds(row))
+    desk.known_elements.learn(row.loop_id, page.html)
+    return page
