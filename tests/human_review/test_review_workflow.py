@@ -133,10 +133,11 @@ def test_remove_refuses_while_people_are_at_work_unless_forced(ready, context):
     assert ready.remove(force=True).execute(context)["removed"] is True
 
 
-def test_a_bucket_without_cors_is_a_warning(project, context, capsys):
+@pytest.mark.parametrize("origins", [["*"], ["https://desk.example.org", "null"]])
+def test_a_bucket_without_cors_is_a_warning(project, context, capsys, origins):
     project.create().execute(context)
     assert "no CORS rule" in capsys.readouterr().out
-    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": ["*"]}
+    rule = {"AllowedMethods": ["GET"], "AllowedOrigins": origins}
     project.s3.put_bucket_cors(Bucket=project.bucket, CORSConfiguration={"CORSRules": [rule]})
     project.create().execute(context)
     assert "CORS" not in capsys.readouterr().out

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # What A2I needs on the bucket of the images (SageMaker Developer Guide, "CORS Permission Requirement").
 _RULE = '[{"AllowedHeaders": [], "AllowedMethods": ["GET"], "AllowedOrigins": ["*"], "ExposeHeaders": []}]'
+# The second is that of the sandboxed frame in which a Review Desk shows a task.
+_ORIGINS = {"*", "null"}
 
 
 def cors_fault(bucket: str, aws_conn_id: str, region_name: str | None) -> str | None:
@@ -43,9 +45,10 @@ def cors_fault(bucket: str, aws_conn_id: str, region_name: str | None) -> str | 
 
 
 def allows_reading(rules: Sequence[Mapping[str, Any]]) -> bool:
-    """Say whether browsers of any origin may GET from a bucket with these CORS rules."""
+    """Say whether the pages on which people review may GET from a bucket with these CORS rules."""
     return any(
-        "GET" in rule.get("AllowedMethods", ()) and "*" in rule.get("AllowedOrigins", ()) for rule in rules
+        "GET" in rule.get("AllowedMethods", ()) and not _ORIGINS.isdisjoint(rule.get("AllowedOrigins", ()))
+        for rule in rules
     )
 
 
