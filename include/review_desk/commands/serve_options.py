@@ -31,6 +31,7 @@ to begin with:
 keeps its data in one file, reads images from my-bucket and writes answers there, with boto3's usual AWS
 credentials (s3:GetObject and s3:PutObject on the bucket; s3:ListBucket lets the check at the start succeed).
 People and keys for programs are added with the other commands: python -m include.review_desk --help.
+The environment DESK_JOURNAL names a file, on another disk, that keeps what the next backup will have.
 Behind a proxy that speaks HTTPS, add --public-url https://review.example.org.
 """
 
