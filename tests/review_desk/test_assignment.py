@@ -135,7 +135,7 @@ def test_a_heartbeat_keeps_the_task_no_longer_than_its_limit(make_flow):
         (boxes_answer([box(width=-1)]), "negative"),
         (boxes_answer([box(label="cat")]), "none of the template's labels"),
         (boxes_answer([box(label=1)]), 'a text "label"'),
-        (boxes_answer([box()] * 5001), "more than the 5000"),
+        (boxes_answer([box()] * 1001), "more than the 1,000"),
         (boxes_answer([]) | {"comment": "x" * 1_048_576}, "more than the 1048576"),
         (
             {"annotatedResult": {"boundingBoxes": [], "inputImageProperties": {"height": 0, "width": 1}}},

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from include.review_desk.audit_trail import actors
 from include.review_desk.audit_trail.actions import Action
 from include.review_desk.people import accounts
 from include.review_desk.storage import schema
@@ -68,7 +69,8 @@ def _remove_member(connection: Connection, act: Act) -> None:
             _members.c.team_id == pair["team_id"], _members.c.worker_id == pair["worker_id"]
         )
     )
-    if removed.rowcount:
+    # Whom a sign-in without the group removed may come back with the group.
+    if removed.rowcount and act["actor_kind"] != actors.VISITOR:
         excluded = schema.team_exclusions
         connection.execute(insert(excluded).values(created_ms=act["time_ms"], **pair))
 
