@@ -141,6 +141,9 @@ def test_the_desk_runs_from_its_image_alone_on_a_read_only_file_system(postgres,
         pytest.skip("needs root and unshare")
     service = services["review-desk"]
     given = dict(service["environment"]) | {"PYTHONDONTWRITEBYTECODE": "1", "PATH": os.environ["PATH"]}
+    # In the container a file system in memory is there for it.
+    assert service["tmpfs"] == ["/tmp"]
+    given["TMPDIR"] = str(volumes)
     given["DESK_DATABASE"] = given["DESK_DATABASE"].replace("@postgres:5432", f"@{LOOPBACK}:{postgres.port}")
     given["DESK_SECRET_KEY_FILE"] = str(volumes / "desk.key")
     given["DESK_JOURNAL"] = str(volumes / "journal.jsonl")

@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import tempfile
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
@@ -15,11 +16,16 @@ from include.review_desk.errors import DeskSetupError
 from include.review_desk.storage.engines import describe, make_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from sqlalchemy import URL
 
 FILE = "database.dump"
+
+# pg_restore 17 sets it for every server, and those before 17 refuse it.
+_NEW_SETTINGS = (b"SET transaction_timeout = 0;",)
+_HEADER_LINES = 40
 
 
 def take(url: str, target: Path) -> None:
@@ -56,8 +62,7 @@ def put_back(source: Path, url: str) -> None:
     engine.dispose()
     if tables:
         raise _not_empty(describe(engine))
-    words = ("--no-owner", "--no-acl", "--exit-on-error", "--single-transaction")
-    _run("pg_restore", engine.url, *words, str(source))
+    _restore(source, engine.url)
 
 
 def _copy(source: str, target: str) -> None:
@@ -71,21 +76,72 @@ def _copy(source: str, target: str) -> None:
         old.backup(new)
 
 
+def _restore(source: Path, url: URL) -> None:
+    """Let psql do what pg_restore says, in one transaction."""
+    restore = [_program("pg_restore"), "--no-owner", "--no-acl", "--file=-", str(source)]
+    psql = [_program("psql"), f"--dbname={_address(url)}", "--no-psqlrc", "--quiet", "--output=/dev/null"]
+    psql += ["--single-transaction", "--set=ON_ERROR_STOP=1"]
+    with (
+        tempfile.TemporaryFile() as said,
+        subprocess.Popen(restore, stdout=subprocess.PIPE, stderr=said) as reading,
+        subprocess.Popen(psql, env=_environment(url), stdin=subprocess.PIPE, stderr=said) as writing,
+    ):
+        _feed(reading, writing)
+        codes = (reading.returncode, writing.wait())
+        said.seek(0)
+        errors = said.read().decode("utf-8", "replace").strip().splitlines()
+    if any(codes):
+        raise DeskSetupError(f"pg_restore failed: {(errors or [f'exit codes {codes}'])[0]}")
+
+
+def _feed(reading: subprocess.Popen[bytes], writing: subprocess.Popen[bytes]) -> None:
+    """Send what one program writes to the other, which must not take an early end for the whole."""
+    script, commands = reading.stdout, writing.stdin
+    if script is None or commands is None:
+        raise RuntimeError("The programs were started without pipes.")
+    # A psql that has ended early says why itself, and pg_restore ends for want of a reader.
+    with contextlib.suppress(BrokenPipeError):
+        for line in without_new_settings(script):
+            commands.write(line)
+        commands.flush()
+    script.close()
+    if reading.wait():
+        writing.kill()
+    with contextlib.suppress(BrokenPipeError):
+        commands.close()
+
+
+def without_new_settings(script: Iterable[bytes]) -> Iterator[bytes]:
+    """The script without what servers older than pg_restore do not know; it is among the first lines."""
+    for number, line in enumerate(script):
+        if number > _HEADER_LINES or line.strip() not in _NEW_SETTINGS:
+            yield line
+
+
 def _run(program: str, url: URL, *words: str) -> None:
-    """Run one of PostgreSQL's programs; only their owner can read the environment, with the password."""
-    found = shutil.which(program)
-    if found is None:
-        raise DeskSetupError(
-            f"{program} is not here: install PostgreSQL's client programs (Debian: postgresql-client)."
-        )
-    address = url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
-    given = os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
-    done = subprocess.run(
-        [found, f"--dbname={address}", *words], env=given, capture_output=True, text=True, check=False
-    )
+    command = [_program(program), f"--dbname={_address(url)}", *words]
+    done = subprocess.run(command, env=_environment(url), capture_output=True, text=True, check=False)
     if done.returncode:
         said = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[0]
         raise DeskSetupError(f"{program} failed: {said}")
+
+
+def _program(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        raise DeskSetupError(
+            f"{name} is not here: install PostgreSQL's client programs (Debian: postgresql-client)."
+        )
+    return found
+
+
+def _address(url: URL) -> str:
+    return url.set(drivername="postgresql", password=None).render_as_string(hide_password=False)
+
+
+def _environment(url: URL) -> dict[str, str]:
+    """With the password: only their owner can read the environment of programs."""
+    return os.environ | ({"PGPASSWORD": str(url.password)} if url.password else {})
 
 
 def _not_empty(what: str) -> DeskSetupError:

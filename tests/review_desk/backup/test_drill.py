@@ -16,11 +16,13 @@ import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from sqlalchemy import select
 
+from include.review_desk.backup import dump
 from include.review_desk.clock import system_clock
 from include.review_desk.context import Desk, DeskConfig
-from include.review_desk.errors import InvitationGone
+from include.review_desk.errors import DeskSetupError, InvitationGone
 from include.review_desk.people import invitations
 from include.review_desk.storage import journal, schema
+from include.review_desk.storage.opening import open_database
 from tests.review_desk.people.commands import ANYTHING, run
 from tests.support.desk import Flow, S3Server, Site, unique
 from tests.support.lanes import starts
@@ -250,3 +252,23 @@ def accept(site: Site, token: str, name: str) -> bool:
     except InvitationGone:
         return False
     return True
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_dump_that_ends_early_leaves_nothing_behind(tmp_path: Path):
+    server = PostgresServer(postgres_binaries(), free_port())
+    try:
+        server.start()
+        whole = server.create_database()
+        open_database(whole).close()
+        dump.take(whole, tmp_path / "whole")
+        content = (tmp_path / "whole").read_bytes()
+        (tmp_path / "part").write_bytes(content[: len(content) * 9 // 10])
+        found = server.create_database()
+        with pytest.raises(DeskSetupError, match="pg_restore failed: pg_restore: error"):
+            dump.put_back(tmp_path / "part", found)
+        dump.put_back(tmp_path / "whole", found)
+        with pytest.raises(DeskSetupError, match="is not empty: restore into a new one"):
+            dump.put_back(tmp_path / "whole", found)
+    finally:
+        server.remove()

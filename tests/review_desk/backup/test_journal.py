@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
-from include.review_desk.backup import acts, archive
+from include.review_desk.backup import acts, archive, dump
 from include.review_desk.backup.restore import restore
 from include.review_desk.clock import system_clock
 from include.review_desk.errors import DeskSetupError
@@ -192,3 +192,9 @@ def test_an_old_second_factor_does_not_come_back(kept, tmp_path, done, factors, 
         password = select(schema.workers.c.password_hash).where(schema.workers.c.id == 1)
         assert (connection.scalar(password) is not None) == has_password
     database.close()
+
+
+def test_an_older_server_is_not_told_settings_of_pg_restores_own_version():
+    head = [b"SET lock_timeout = 0;\n", b"SET transaction_timeout = 0;\n", b"CREATE TABLE x ();\n"]
+    data = [b"line\n"] * 100 + [b"SET transaction_timeout = 0;\n"]
+    assert list(dump.without_new_settings([*head, *data])) == [head[0], head[2], *data]
