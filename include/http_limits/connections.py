@@ -50,7 +50,7 @@ class ConnectionLimits:
     """
 
     connections: int = 4_000
-    connections_per_address: int = 1_000
+    connections_per_address: int = 2_000
     head_bytes: int = 64 * 1024
     head_seconds: float = 10.0
     idle_body_seconds: float = 10.0
