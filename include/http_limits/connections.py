@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _SWEEP_SECONDS = 1.0
+# A thousand connections that came together are late together: closing all at once would hold up everybody.
+_CLOSED_AT_ONCE = 50
+_NEXT_CLOSED_SECONDS = 0.02
 
 
 def no_proxy(_address: str) -> bool:
@@ -65,8 +68,8 @@ class Connection(Protocol):
     def refuse(self, refused: RequestRefused) -> None:
         """Send the answer and close."""
 
-    def expire(self, now: float) -> None:
-        """Close if a deadline has passed; ``now`` is the event loop's time."""
+    def expire(self, now: float) -> bool:
+        """Close if a deadline has passed, and say so; ``now`` is the event loop's time."""
 
 
 @dataclass
@@ -175,7 +178,10 @@ class Connections:
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
-        now = loop.time()
+        now, closed = loop.time(), 0
         for connection in list(self._all):
-            connection.expire(now)
-        self._timer = loop.call_later(_SWEEP_SECONDS, self._sweep) if self._all else None
+            closed += connection.expire(now)
+            if closed == _CLOSED_AT_ONCE:
+                break
+        wait = _NEXT_CLOSED_SECONDS if closed == _CLOSED_AT_ONCE else _SWEEP_SECONDS
+        self._timer = loop.call_later(wait, self._sweep) if self._all else None

@@ -163,19 +163,20 @@ class LimitedProtocol(HttpToolsProtocol):
             self.transport.write(refused.http())
         self._close_now()
 
-    def expire(self, now: float) -> None:
-        """Close the connection when it is late."""
-        if self._unread_deadline is not None and now > self._unread_deadline:
+    def expire(self, now: float) -> bool:
+        """Close the connection when it is late, and say so."""
+        unread = self._unread_deadline is not None and now > self._unread_deadline
+        if not unread and (self._deadline is None or now <= self._deadline):
+            return False
+        self.register.remove(self)
+        if unread or self._state is not _State.READING:
             self.transport.abort()
-        elif self._deadline is None or now <= self._deadline:
-            return
-        elif self._state is _State.READING:
+        else:
             seconds = self.register.limits.head_seconds
             self.refuse(
                 RequestTooSlow(f"Request line and headers did not arrive within {seconds:g} seconds.")
             )
-        else:
-            self.transport.abort()
+        return True
 
     # --- states ---
 

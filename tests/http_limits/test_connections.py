@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
+
 import pytest
 
 from include.http_limits.addresses import network
@@ -12,13 +15,13 @@ from include.http_limits.refusals import RequestRefused
 class Fake:
     def __init__(self) -> None:
         self.refused: list[RequestRefused] = []
-        self.looked_at: list[float] = []
+        self.late = False
 
     def refuse(self, refused: RequestRefused) -> None:
         self.refused.append(refused)
 
-    def expire(self, now: float) -> None:
-        self.looked_at.append(now)
+    def expire(self, now: float) -> bool:
+        return self.late
 
 
 def add(connections: Connections, address: str, count: int = 1) -> list[Fake]:
@@ -94,6 +97,25 @@ async def test_what_is_closed_is_counted_no_more():
         connections.is_idle(connection)
     assert len(connections) == 0
     assert gone(add(connections, "192.0.2.1", 2)) == []
+
+
+async def test_a_thousand_late_connections_are_closed_by_and_by(monkeypatch):
+    monkeypatch.setattr("include.http_limits.connections._SWEEP_SECONDS", 0.0)
+    connections = Connections(ConnectionLimits())
+    made, turns, turn = add(connections, "192.0.2.1", 120), [], 0
+
+    def close(connection: Fake) -> bool:
+        connections.remove(connection)
+        turns.append(turn)
+        return True
+
+    for connection in made:
+        connection.expire = lambda _now, connection=connection: close(connection)
+    while len(connections):
+        turn += 1
+        await asyncio.sleep(0)
+    # Three goes: the loop served others between them.
+    assert sorted(Counter(turns).values()) == [20, 50, 50]
 
 
 async def test_the_sentence_says_what_and_what_to_do():
