@@ -144,7 +144,8 @@ def test_the_desk_runs_from_its_image_alone_on_a_read_only_file_system(postgres,
     # In the container a file system in memory is there for it.
     assert service["tmpfs"] == ["/tmp"]
     given["TMPDIR"] = str(volumes)
-    given["DESK_DATABASE"] = given["DESK_DATABASE"].replace("@postgres:5432", f"@{LOOPBACK}:{postgres.port}")
+    # The database of the deployment has seen another key already.
+    given["DESK_DATABASE"] = postgres.create_database()
     given["DESK_SECRET_KEY_FILE"] = str(volumes / "desk.key")
     given["DESK_JOURNAL"] = str(volumes / "journal.jsonl")
     port = free_ports(1)[0]

@@ -93,14 +93,15 @@ def test_a_launch_killed_half_way_goes_on_where_it_stopped(ready, context):
 def test_two_launches_of_one_night_at_once_ask_once(ready):
     ready.score(a_night(ready))
     with ThreadPoolExecutor(2) as runs:
-        # Two policies would select other images, were it not for the ledger.
-        launches = [ready.launch(policy=policy, limit=5) for policy in ("random", "top_score")]
+        # Two limits would select other images, were it not for the ledger. Either may be first.
+        launches = [ready.launch(policy="random", limit=limit) for limit in (5, 4)]
         results = list(
             runs.map(lambda launch: launch.execute({"ti": TaskInstance("manual__1", "launch")}), launches)
         )
 
     ledger = ready.lines(ready.layout.ledger(NIGHT))
-    assert [result["selected"] for result in results] == [5, 5]
+    assert len(ledger) in (4, 5)
+    assert [result["selected"] for result in results] == [len(ledger)] * 2
     assert set(ready.loops()) == {line["loop"] for line in ledger}
 
 

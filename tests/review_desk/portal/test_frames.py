@@ -129,8 +129,8 @@ def test_the_policy_lets_in_our_files_and_the_images_alone(site: Site, flow: Any
         "base-uri": "'none'",
         "frame-ancestors": "'self'",
     }
-    _, _, headers = get(site, path, reviewer.token, Host="desk.example:8443")
-    assert "http://desk.example:8443/static/crowd/" in policy(headers)["script-src"]
+    _, _, headers = get(site, path, reviewer.token, Host="review-desk:8443")
+    assert "http://review-desk:8443/static/crowd/" in policy(headers)["script-src"]
     _, _, headers = get(site, path, reviewer.token, Host="x; script-src *")
     assert policy(headers)["script-src"] == files
 
