@@ -72,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with act_as(command_line()):
             return int(options.run(options))
     except DeskError as error:
-        print(f"review_desk: {error.message}", file=sys.stderr)
+        print(f"review_desk: {error}", file=sys.stderr)
         return 2
 
 

@@ -95,6 +95,20 @@ class DeskSetupError(DeskError):
     """The desk cannot start with these options."""
 
 
+class JournalError(DeskError):
+    """The journal cannot be written, so nothing was done.
+
+    The text is for the person who runs the desk and names the file; ``message`` is for everybody else.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__("The Review Desk cannot keep this at present, and has not done it. Try again later.")
+        self.sentence = sentence
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
 class RenderFailure(DeskError):
     """A worker template that cannot be rendered with this input.
 

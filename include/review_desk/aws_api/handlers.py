@@ -14,6 +14,7 @@ from include.review_desk.errors import (
     AccessDenied,
     DeskError,
     InvalidRequest,
+    JournalError,
     LimitExceeded,
     LoopConflict,
     MissingResource,
@@ -119,6 +120,9 @@ def _handler(desk: Desk, service: str, operation: Operation, purpose_of: Purpose
                 return run(desk, call.params) or {}
         except AccessDenied as error:
             raise ServiceError("AccessDeniedException", error.message, 403) from None
+        except JournalError:
+            # The desk's fault, not the request's: InternalServerException or InternalFailure.
+            raise
         except DeskError as error:
             # Whatever else the caller can do something about was wrong with the request.
             raise ServiceError(codes.get(type(error), "ValidationException"), error.message) from None

@@ -66,9 +66,8 @@ def _add(connection: Connection, entries: list[Entry], begun_ms: int, now_ms: in
     acts.complete_trail(connection, done)
     repeated = acts.repeat(connection, done, begun_ms)
     restored.repeated = len(repeated)
-    for entry in entries:
-        if entry["kind"] == LOOP:
-            restored.loops += work.add_loop(connection, entry, now_ms)
+    for entry in _started(entries):
+        restored.loops += work.add_loop(connection, entry, now_ms)
     for entry in entries:
         if entry["kind"] == ANSWER:
             added = work.add_answer(connection, entry, now_ms)
@@ -93,6 +92,26 @@ def _acts(entries: list[Entry], begun_ms: int) -> list[acts.Act]:
         elif entry["kind"] == ACT:
             done.append(entry["act"])
     return done
+
+
+def _started(entries: list[Entry]) -> list[Entry]:
+    """The loops that were started.
+
+    Of two with one name and no deletion between them the first was never committed: its line was written,
+    and then the database failed.
+    """
+    started: dict[tuple[str, int], Entry] = {}
+    latest: dict[str, int] = {}
+    for entry in entries:
+        if entry["kind"] == LOOP:
+            name, created_ms = entry["loop"]["name"], entry["loop"]["created_ms"]
+            if latest.get(name, created_ms) < created_ms:
+                started.pop((name, latest[name]), None)
+            latest[name] = created_ms
+            started[name, created_ms] = entry
+        elif entry["kind"] == ACT and entry["act"]["action"] == Action.LOOP_DELETED:
+            latest.pop(str(entry["act"]["object"]).partition("/")[2], None)
+    return list(started.values())
 
 
 def _without_password(connection: Connection, repeated: list[acts.Act]) -> tuple[str, ...]:

@@ -75,7 +75,6 @@ def start(
         if not known:
             flow, template_sha256, template = _flow_for_start(desk, connection, flow_arn)
     if known:
-        _keep(desk, name)
         return
     purpose.check_output(json.loads(flow.config)["OutputConfig"]["S3OutputPath"])
     reads = prefixes.common(purpose.reads, prefixes.loaded(flow.read_prefixes))
@@ -97,15 +96,6 @@ def start(
         with desk.database.read() as connection:
             if not _same_loop_exists(connection, name, wanted):
                 raise
-
-
-def _keep(desk: Desk, name: str) -> None:
-    """Have the journal hold a loop that a crash may have kept from it after the commit."""
-    if desk.database.journal is not None:
-        with desk.database.write() as connection:
-            loop_id = connection.scalar(select(_loops.c.id).where(_loops.c.live_name == name))
-            if loop_id is not None:
-                note_loop(connection, loop_id)
 
 
 def _parse_input(content: str) -> Any:

@@ -62,7 +62,13 @@ class Database:
     def write(self) -> Iterator[Connection]:
         """A transaction that is committed on leaving, rolled back on any exception.
 
-        What it notes for the journal is on disk when this returns.
+        What it notes for the journal is on disk before the commit: what the journal cannot keep is not done.
+        A commit that fails afterwards leaves lines of what was acknowledged to no one.
+
+        Raises
+        ------
+        JournalError
+            The journal cannot be written, and everything was rolled back.
         """
         noted: list[Entry] = []
         options: dict[str, Any] = noting(noted) if self.journal is not None else {}
@@ -70,8 +76,8 @@ class Database:
             connection = connection.execution_options(desk_writes=True, **options)
             with connection.begin():
                 yield connection
-        if self.journal is not None and noted:
-            self.journal.append(noted)
+                if self.journal is not None and noted:
+                    self.journal.append(noted)
 
     @contextlib.contextmanager
     def migrate(self) -> Iterator[Connection]:

@@ -1,7 +1,7 @@
 """A file beside the database of what must survive its loss: what was acknowledged since the last backup.
 
-A transaction notes entries with :func:`note`; they are on disk before ``Database.write`` returns, so before
-anybody is told. ``restore`` adds them to the backup, each once, however often it is in the file. The journal
+A transaction notes entries with :func:`note`; they are on disk before it is committed, so before anybody is
+told. ``restore`` adds them to the backup, each once, however often it is in the file. The journal
 is of use where the database's disk is not: put it on another.
 
 JSON Lines, one entry each. A line that was cut off by a crash was acknowledged to no one and is passed over.
@@ -12,23 +12,29 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import shutil
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from include.review_desk.errors import DeskSetupError
+from include.review_desk.errors import DeskSetupError, JournalError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from sqlalchemy import Connection
 
+logger = logging.getLogger(__name__)
+# Commands print the sentence themselves, and configure no log.
+logger.addHandler(logging.NullHandler())
+
 ENVIRONMENT = "DESK_JOURNAL"
 """Names the file. Every command that writes to the database needs it, so it is no option of one."""
 
 _NOTED = "desk_noted"
+_BLOCK_BYTES = 65536
 
 Entry = dict[str, Any]
 
@@ -41,15 +47,24 @@ class Journal:
         self._lock = threading.Lock()
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Write entries, and return once they are on disk."""
+        """Write entries, all or none, and return once they are on disk.
+
+        Raises
+        ------
+        JournalError
+            They cannot be written.
+        """
         lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries).encode()
-        with self._alone() as file:
-            # After a line that was cut off begins another.
-            if lines and file.seek(0, os.SEEK_END) and _last_byte(file) != b"\n":
-                lines = b"\n" + lines
-            file.write(lines)
-            file.flush()
-            os.fsync(file.fileno())
+        try:
+            with self._alone() as file:
+                _append(file, lines)
+        except OSError as error:
+            failure = JournalError(
+                f"The journal {self.path} ({ENVIRONMENT}) cannot be written: {error.strerror}. Nothing was "
+                "changed: free or mount its disk, or name another file, and try again."
+            )
+            logger.error("%s", failure)
+            raise failure from None
 
     def move_to(self, target: Path) -> None:
         """Move all entries to another file, which must not exist; the journal begins again."""
@@ -65,7 +80,7 @@ class Journal:
     def _alone(self) -> Iterator[Any]:
         """The file, which no other thread or process writes meanwhile."""
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
-        with self._lock, os.fdopen(descriptor, "r+b") as file:
+        with self._lock, os.fdopen(descriptor, "r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield file
 
@@ -84,10 +99,8 @@ def of_environment() -> Journal | None:
     journal = Journal(Path(given))
     try:
         journal.append([])
-    except OSError as error:
-        raise DeskSetupError(
-            f"The journal {given} ({ENVIRONMENT}) cannot be written: {error.strerror}."
-        ) from None
+    except JournalError as error:
+        raise DeskSetupError(str(error)) from None
     return journal
 
 
@@ -102,7 +115,7 @@ def is_kept(connection: Connection) -> bool:
 
 
 def note(connection: Connection, entry: Entry) -> None:
-    """Let the journal have an entry, if there is one, once the transaction has been committed."""
+    """Let the journal have an entry, if there is one, when the transaction is about to be committed."""
     if is_kept(connection):
         connection.get_execution_options()[_NOTED].append(entry)
 
@@ -117,6 +130,29 @@ def read(path: Path) -> Iterator[Entry]:
                 yield json.loads(line)
 
 
-def _last_byte(file: Any) -> bytes:
-    file.seek(-1, os.SEEK_END)
-    return bytes(file.read(1))
+def _append(file: Any, lines: bytes) -> None:
+    """Write lines at the end, in place of one that was cut off there; leave the file as it is on failure."""
+    end = _end_of_lines(file)
+    try:
+        file.truncate(end)
+        rest = memoryview(lines)
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        # No line may stay of what is rolled back.
+        file.truncate(end)
+        raise
+
+
+def _end_of_lines(file: Any) -> int:
+    """Where the last complete line ends: what follows was cut off by a crash."""
+    end = int(file.seek(0, os.SEEK_END))
+    while end:
+        begin = max(0, end - _BLOCK_BYTES)
+        file.seek(begin)
+        newline = file.read(end - begin).rfind(b"\n")
+        if newline >= 0:
+            return begin + int(newline) + 1
+        end = begin
+    return 0

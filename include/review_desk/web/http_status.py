@@ -7,6 +7,7 @@ from include.review_desk.errors import (
     DeskError,
     Forbidden,
     InvitationGone,
+    JournalError,
     MissingTask,
     NameInUse,
     NotSignedIn,
@@ -28,6 +29,7 @@ _OTHERS: dict[type[DeskError], int] = {
     BodyTooLarge: 413,
     TooManyAttempts: 429,
     SingleSignOnFailed: 502,
+    JournalError: 503,
 }
 
 

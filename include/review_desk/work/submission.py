@@ -86,8 +86,6 @@ def answer(
     if row.state == "working":
         edits = _checked(desk, row, content)
         row = _commit_answer(desk, worker, task, stored, edits, correctable=correctable)
-    elif row.state == "answered":
-        _keep(desk, row)
     if row.state != "answered":
         raise task_rows.gone(row.state, task)
     if row.answer != stored:
@@ -114,20 +112,11 @@ def correct(desk: Desk, worker: Worker, task: str, content: Any) -> Acknowledgem
     if row.answer != stored:
         edits = _checked(desk, row, content)
         row = _commit_correction(desk, worker, row, stored, edits)
-    else:
-        _keep(desk, row)
     return _acknowledged(desk, row)
 
 
 def _acknowledged(desk: Desk, row: AnyRow) -> Acknowledgement:
     return Acknowledgement(row.loop_name, row.status, task_rows.correctable_until(row, desk.clock()))
-
-
-def _keep(desk: Desk, row: AnyRow) -> None:
-    """Have the journal hold an answer that a crash may have kept from it after the commit."""
-    if desk.database.journal is not None:
-        with desk.database.write() as connection:
-            note_answer(connection, row.id)
 
 
 def _checked(desk: Desk, row: AnyRow, content: Any) -> str | None:
