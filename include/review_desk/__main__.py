@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import io
+import sqlite3
 import sys
 from typing import TYPE_CHECKING
+
+from sqlalchemy.exc import DBAPIError
 
 from include.review_desk.audit_trail.actors import act_as, command_line
 from include.review_desk.commands import (
     audit_trail,
     backup,
+    faults,
     keys,
     leaving,
     people,
     second_factor,
     serve,
 )
+from include.review_desk.commands.options import check_database_option
 from include.review_desk.errors import DeskError
 
 if TYPE_CHECKING:
@@ -67,13 +73,30 @@ command's options.
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A name that the terminal cannot show must not end the command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     options = _parser().parse_args(arguments)
     try:
-        with act_as(command_line()):
-            return int(options.run(options))
+        code, problem = _run(options), None
     except DeskError as error:
-        print(f"review_desk: {error}", file=sys.stderr)
-        return 2
+        code, problem = 2, str(error)
+    except OSError as error:
+        code, problem = 2, faults.of_system(error)
+    except (DBAPIError, sqlite3.Error) as error:
+        code, problem = 2, faults.of_database(error, options.database)
+    except KeyboardInterrupt:
+        code, problem = faults.INTERRUPTED, "Stopped."
+    unwritten = faults.write_out()
+    for sentence in filter(None, (problem, unwritten)):
+        print(f"review_desk: {sentence}", file=sys.stderr)
+    return code or (2 if unwritten else 0)
+
+
+def _run(options: argparse.Namespace) -> int:
+    check_database_option(options)
+    with act_as(command_line()):
+        return int(options.run(options))
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,7 +13,7 @@ from include.review_desk.audit_trail.record import record
 from include.review_desk.clock import as_iso, as_milliseconds, system_clock
 from include.review_desk.commands.options import add_database_option
 from include.review_desk.people import teams
-from include.review_desk.storage.opening import open_database
+from include.review_desk.storage.opening import open_existing
 
 if TYPE_CHECKING:
     import argparse
@@ -50,7 +50,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _audit_trail(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     with database.read() as connection:
         team_id = None if options.team is None else teams.team_id(connection, options.team)
     if options.json_lines:

@@ -17,7 +17,7 @@ from include.review_desk.people import api_keys, teams
 from include.review_desk.people.desk_key import ENVIRONMENT, DeskKey, default_path
 from include.review_desk.people.purposes import CLASSES, Purpose
 from include.review_desk.storage import prefixes
-from include.review_desk.storage.opening import open_database
+from include.review_desk.storage.opening import open_database, open_existing
 
 if TYPE_CHECKING:
     from include.review_desk.storage.database import Database
@@ -164,7 +164,7 @@ def _create_key(options: argparse.Namespace) -> int:
 
 
 def _list_keys(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     for key in api_keys.list_keys(database):
         used = f"last used {as_iso(key.last_used_ms)}" if key.last_used_ms is not None else "never used"
         state = f"revoked {as_iso(key.revoked_ms)}" if key.revoked_ms is not None else "good"
@@ -182,7 +182,7 @@ def _list_keys(options: argparse.Namespace) -> int:
 
 
 def _revoke_key(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     was_good = api_keys.revoke_key(database, system_clock(), options.access_key_id)
     database.close()
     print(f"{'Revoked' if was_good else 'Was revoked already:'} {options.access_key_id}.")

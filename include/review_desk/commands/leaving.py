@@ -9,7 +9,7 @@ from include.review_desk.clock import as_iso, system_clock
 from include.review_desk.commands.options import add_database_option
 from include.review_desk.errors import InvalidRequest
 from include.review_desk.people import accounts, invitations, leaving
-from include.review_desk.storage.opening import open_database
+from include.review_desk.storage.opening import open_existing
 
 if TYPE_CHECKING:
     import argparse
@@ -102,7 +102,7 @@ def _add(
 
 
 def _remove_worker(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     closed = accounts.remove_worker(database, system_clock(), options.name)
     database.close()
     print(f"Closed the account {options.name}." if closed.was_open else f"{options.name} was closed already.")
@@ -111,7 +111,7 @@ def _remove_worker(options: argparse.Namespace) -> int:
 
 
 def _remove_from_team(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     withdrawn = leaving.remove_from_team(database, system_clock(), team=options.team, name=options.name)
     database.close()
     print(f"Took {options.name} out of the team {options.team}.")
@@ -120,7 +120,7 @@ def _remove_from_team(options: argparse.Namespace) -> int:
 
 
 def _demote_lead(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     withdrawn = leaving.demote_lead(database, system_clock(), team=options.team, name=options.name)
     database.close()
     print(f"{options.name} does not lead the team {options.team} any more.")
@@ -134,7 +134,7 @@ def _erase_worker(options: argparse.Namespace) -> int:
             "A name that is erased cannot be brought back: add --yes if that is what you want, or close the "
             "account with remove-worker."
         )
-    database = open_database(options.database)
+    database = open_existing(options.database)
     erased = leaving.erase_worker(database, system_clock(), options.name)
     database.close()
     print(
@@ -150,7 +150,7 @@ def _tell_withdrawn(count: int, where: str) -> None:
 
 
 def _list_invitations(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     for invitation in invitations.list_open(database, system_clock()):
         name = invitation.name or "the person chooses a name"
         role = "lead" if invitation.lead else "member"
@@ -162,7 +162,7 @@ def _list_invitations(options: argparse.Namespace) -> int:
 
 
 def _withdraw_invitation(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     invitations.withdraw(database, system_clock(), options.invitation)
     database.close()
     print(f"Withdrew the invitation {options.invitation}.")

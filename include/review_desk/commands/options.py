@@ -28,14 +28,21 @@ def check_bucket_options(options: argparse.Namespace) -> None:
 
 
 def add_database_option(parser: argparse._ActionsContainer) -> None:
-    """``--database``, which every command needs, here or in the environment."""
-    given = os.environ.get(DATABASE_ENVIRONMENT) or None
+    """``--database``, which ``check_database_option`` wants here or in the environment."""
     parser.add_argument(
         "--database",
-        required=given is None,
-        default=given,
+        default=os.environ.get(DATABASE_ENVIRONMENT) or None,
         metavar="URL",
         help="where the desk keeps its data: sqlite:////absolute/path.db, or "
         f"postgresql://user:password@host/name (default: environment {DATABASE_ENVIRONMENT}. A URL with a "
         "password belongs there: every user of the machine can read command lines)",
     )
+
+
+def check_database_option(options: argparse.Namespace) -> None:
+    """Raise DeskSetupError where neither the command line nor the environment names the database."""
+    if not options.database:
+        raise DeskSetupError(
+            f"Say where the desk keeps its data, with --database URL or in the environment "
+            f"{DATABASE_ENVIRONMENT}: sqlite:////absolute/path.db, or postgresql://user:password@host/name."
+        )

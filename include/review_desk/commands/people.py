@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from include.review_desk.clock import as_iso, system_clock
 from include.review_desk.commands.options import add_database_option
 from include.review_desk.commands.serve_options import public_url
+from include.review_desk.errors import InvalidRequest
 from include.review_desk.people import accounts, invitations
 from include.review_desk.people.workers import add_worker
-from include.review_desk.storage.opening import open_database
+from include.review_desk.storage.opening import open_database, open_existing
 
 if TYPE_CHECKING:
     import argparse
@@ -84,9 +85,9 @@ def _add_worker(options: argparse.Namespace) -> int:
     if options.single_sign_on:
         pass
     elif options.password_stdin:
-        password = sys.stdin.read().rstrip("\r\n")
+        password = _piped_password()
     else:
-        password = getpass.getpass(f"Password for {options.name}: ")
+        password = _typed_password(options.name)
     database = open_database(options.database)
     created = add_worker(
         database,
@@ -99,6 +100,25 @@ def _add_worker(options: argparse.Namespace) -> int:
     database.close()
     print(f"{'Added' if created else 'Updated'} {options.name} in the team {options.team}.")
     return 0
+
+
+def _piped_password() -> str:
+    try:
+        return sys.stdin.read().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise InvalidRequest("The password on standard input is not text (UTF-8).") from None
+
+
+def _typed_password(name: str) -> str:
+    try:
+        return getpass.getpass(f"Password for {name}: ")
+    except EOFError:
+        # The prompt is still on this line.
+        print(file=sys.stderr)
+        raise InvalidRequest(
+            "No password was given: run the command in a terminal to be asked for it, or add "
+            "--password-stdin and send it on standard input."
+        ) from None
 
 
 def _invite(options: argparse.Namespace) -> int:
@@ -118,7 +138,7 @@ def _invite(options: argparse.Namespace) -> int:
 
 
 def _list_workers(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     for account in accounts.list_workers(database):
         state = f"closed {as_iso(account.disabled_ms)}" if account.disabled_ms is not None else "open"
         if account.erased_ms is not None:

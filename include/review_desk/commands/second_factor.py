@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from include.review_desk.clock import system_clock
 from include.review_desk.commands.options import add_database_option
 from include.review_desk.people import second_factor
-from include.review_desk.storage.opening import open_database
+from include.review_desk.storage.opening import open_existing
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +28,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _reset(options: argparse.Namespace) -> int:
-    database = open_database(options.database)
+    database = open_existing(options.database)
     was_there = second_factor.reset(database, system_clock(), options.name)
     database.close()
     print(f"{options.name} {'signs in with the password alone' if was_there else 'had no second factor'}.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -11,6 +12,15 @@ from include.review_desk.storage import journal
 from include.review_desk.storage.database import Database
 from include.review_desk.storage.engines import describe, make_engine
 from include.review_desk.storage.upgrade import bring_up_to_date
+
+# SQLite's words, and what to do.
+_ADVICE = {
+    "is full": "make room on its disk",
+    "disk I/O error": "check its disk, and whether it is full",
+    "readonly database": "let this user write the file and its folder",
+    "unable to open database file": "let this user read and write the file and its folder",
+    "database is locked": "wait until the program that writes to it has ended",
+}
 
 
 def open_database(url: str) -> Database:
@@ -30,7 +40,7 @@ def open_database(url: str) -> Database:
     except (SQLAlchemyError, sqlite3.Error) as error:
         database.close()
         raise DeskSetupError(
-            f"The database {describe(database.engine)} cannot be opened: {_reason(error)}."
+            f"The database {describe(database.engine)} cannot be opened: {in_words(error)}."
         ) from None
     except BaseException:
         database.close()
@@ -38,7 +48,26 @@ def open_database(url: str) -> Database:
     return database
 
 
-def _reason(error: Exception) -> str:
-    """What the driver said, as one line."""
+def open_existing(url: str) -> Database:
+    """As ``open_database``, for commands that have nothing to do in a new database.
+
+    Raises
+    ------
+    DeskSetupError
+        There is no such file of SQLite's; and as ``open_database``.
+    """
+    file = Path(make_engine(url).url.database or "")
+    if url.startswith("sqlite") and not file.exists():
+        raise DeskSetupError(
+            f"There is no database {file}: check --database or the environment DESK_DATABASE. The commands "
+            "create-key, invite, add-worker and serve make one."
+        )
+    return open_database(url)
+
+
+def in_words(error: Exception) -> str:
+    """What the driver said, as one line, and what to do about it."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
-    return lines[0].strip().rstrip(".") if lines else type(error).__name__
+    said = lines[0].strip().rstrip(".") if lines else type(error).__name__
+    advice = next((advice for part, advice in _ADVICE.items() if part in said), None)
+    return f"{said} ({advice}, then try again)" if advice else said
