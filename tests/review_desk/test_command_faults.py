@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -11,9 +12,10 @@ import sys
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from include.review_desk.__main__ import main
 from tests.support.desk import unique
 from tests.support.reviewer import PASSWORD
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, free_port
 
 from .people.commands import Result, run
 
@@ -103,7 +105,9 @@ def test_a_lock_that_cannot_be_made_is_one_sentence(tmp_path):
     lock = tmp_path / "desk.db.lock"
     lock.mkdir()
     said = sentence(
-        apart("serve", "--any-bucket", "--port", "1", "--database", f"sqlite:///{tmp_path}/desk.db")
+        apart(
+            "serve", "--any-bucket", "--port", str(free_port()), "--database", f"sqlite:///{tmp_path}/desk.db"
+        )
     )
     assert f"{lock}: Is a directory" in said
 
@@ -154,3 +158,59 @@ def test_a_command_without_a_database_names_option_and_environment():
     said = sentence(run("list-workers", DESK_DATABASE=""))
     assert "--database URL" in said
     assert "DESK_DATABASE" in said
+
+
+@pytest.mark.usefixtures("programs", "network")
+def test_a_taken_port_is_one_sentence_before_anything_begins(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        refused = apart(
+            *("serve", "--any-bucket", "--port", str(port), "--database", f"sqlite:///{tmp_path}/desk.db")
+        )
+    assert f"The port {port} of 127.0.0.1 is taken by another program" in sentence(refused)
+    assert "--port" in sentence(refused)
+    assert not list(tmp_path.iterdir()), "the database was opened"
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "99999", "-1", "http"])
+def test_a_port_that_is_none_is_refused(port, capsys):
+    with pytest.raises(SystemExit):
+        main(["serve", "--database", "sqlite:////tmp/desk.db", f"--port={port}"])
+    assert "must be a number from 1 to 65535" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--behind-proxy", "nonsense"), "--behind-proxy 'nonsense' must be the proxy's address"),
+        (("--behind-proxy", "127.0.0.1,10.0.0.1/8"), "'10.0.0.1/8'"),
+        (("--allowed-host", "http://x/"), "--allowed-host 'http://x/' must be a host name alone"),
+        (("--allowed-host", "desk.lan:5800"), "without http://, port or path"),
+        (("--monitoring-token-file", "/dev/null"), "is for --private-pages"),
+        (("--max-connections", "10", "--max-connections-per-address", "100"), "100 is more than"),
+        (("--bucket", "Bad_Bucket"), "--bucket 'Bad_Bucket' must be the name of a bucket alone"),
+        (("--s3-endpoint", "127.0.0.1:13225"), "--s3-endpoint '127.0.0.1:13225' must be like http://host"),
+        (("--s3-endpoint", "localhost", "--image-origin", "https://a.example"), "--s3-endpoint 'localhost'"),
+    ],
+)
+def test_an_option_of_serve_that_makes_no_sense_is_refused(tmp_path, monkeypatch, options, part):
+    monkeypatch.setattr("include.review_desk.commands.serve.configure_logging", lambda _level: None)
+    buckets = () if "--bucket" in options else ("--any-bucket",)
+    said = sentence(run("serve", "--database", f"sqlite:///{tmp_path}/desk.db", *buckets, *options))
+    assert part in said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("bucket", ["b", "s3://b/", "s3://my-bucket"])
+def test_a_bucket_of_create_key_is_a_name(tmp_path, bucket):
+    given = ("--client", "c", "--operations", "admin", "--any-team", "--bucket", bucket)
+    said = sentence(run("create-key", "--database", f"sqlite:///{tmp_path}/desk.db", *given))
+    assert f"--bucket {bucket!r} must be the name of a bucket alone" in said
+    assert "prefix" not in said
+
+
+def test_a_wrong_prefix_names_its_option(tmp_path):
+    given = ("--client", "c", "--operations", "admin", "--any-team", "--any-bucket", "--read-prefix", "b/x")
+    assert "--read-prefix: The prefix 'b/x' must be like s3://" in sentence(
+        run("create-key", "--database", f"sqlite:///{tmp_path}/desk.db", *given)
+    )

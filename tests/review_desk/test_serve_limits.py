@@ -65,19 +65,17 @@ def test_a_request_without_a_host_is_an_old_program():
 def test_a_monitoring_token_must_be_long_and_there(tmp_path):
     file = tmp_path / "token"
     with pytest.raises(DeskSetupError, match="cannot be read"):
-        serve_limits.exposure(options("--monitoring-token-file", str(file)))
+        serve_limits.exposure(options("--private-pages", "--monitoring-token-file", str(file)))
     file.write_text("short")
     with pytest.raises(DeskSetupError, match="fewer than 16 characters"):
-        serve_limits.exposure(options("--monitoring-token-file", str(file)))
+        serve_limits.exposure(options("--private-pages", "--monitoring-token-file", str(file)))
     file.write_text("a token that is long\n")
-    given = serve_limits.exposure(options("--monitoring-token-file", str(file)))
+    given = serve_limits.exposure(options("--private-pages", "--monitoring-token-file", str(file)))
     assert given.monitoring_token == "a token that is long"
 
 
 def test_connections_are_those_of_the_options_and_of_the_proxy():
-    given = options(
-        "--max-connections", "100", "--max-connections-per-address", "500", "--behind-proxy", "10.0.0.0/8"
-    )
+    given = options("--max-connections", "100", "--behind-proxy", "10.0.0.0/8")
     connections = serve_limits.connections(given)
     assert (connections.limits.connections, connections.limits.connections_per_address) == (100, 100)
     assert connections._is_proxy("10.1.2.3")

@@ -138,7 +138,7 @@ def purpose_of(options: argparse.Namespace) -> Purpose:
 def _prefixes(option: str, given: list[str] | None, options: argparse.Namespace) -> Prefixes:
     buckets = prefixes.of(f"s3://{bucket}/" for bucket in options.bucket or ())
     if given:
-        narrowed = prefixes.of(given)
+        narrowed = _read(option, given)
         if options.bucket and prefixes.common(narrowed, buckets) != narrowed:
             raise InvalidRequest(f"{option} must lie in one of the buckets of --bucket.")
         return narrowed
@@ -150,6 +150,13 @@ def _prefixes(option: str, given: list[str] | None, options: argparse.Namespace)
             "bucket, or --any-bucket for all that the desk may."
         )
     return buckets
+
+
+def _read(option: str, given: list[str]) -> Prefixes:
+    try:
+        return prefixes.of(given)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"{option}: {error}") from None
 
 
 def _create_key(options: argparse.Namespace) -> int:

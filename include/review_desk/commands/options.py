@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING
 
+from include.formats.s3_uri import BUCKET
 from include.review_desk.errors import DeskSetupError
 
 if TYPE_CHECKING:
@@ -22,9 +24,15 @@ def add_bucket_options(parser: argparse._ActionsContainer, *, bucket: str, any_b
 
 
 def check_bucket_options(options: argparse.Namespace) -> None:
-    """Raise DeskSetupError where ``--bucket`` and ``--any-bucket`` contradict each other."""
+    """Raise DeskSetupError for no bucket's name, or where ``--bucket`` and ``--any-bucket`` contradict."""
     if options.bucket and options.any_bucket:
         raise DeskSetupError("--any-bucket contradicts --bucket: give one of the two.")
+    for name in options.bucket or ():
+        if re.fullmatch(BUCKET, name) is None:
+            raise DeskSetupError(
+                f"--bucket {name[:200]!r} must be the name of a bucket alone, like my-bucket: 3 to 63 "
+                "lower-case letters, digits, dots and hyphens, without s3://."
+            )
 
 
 def add_database_option(parser: argparse._ActionsContainer) -> None:

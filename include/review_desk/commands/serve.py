@@ -17,6 +17,7 @@ from include.review_desk.app import create_app
 from include.review_desk.clock import system_clock
 from include.review_desk.commands import serve_limits, serve_options, sign_in_options
 from include.review_desk.commands.keys import desk_key
+from include.review_desk.commands.listening import bound
 from include.review_desk.context import Desk, DeskConfig
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.events.destinations import Queue, Webhook, queue_region
@@ -50,6 +51,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _serve(options: argparse.Namespace) -> int:
+    """All that the options say is checked first, then the port is taken, and only then the desk begins."""
     configure_logging(options.log_level)
     credentials = _credentials(options.credentials) if options.credentials else {}
     config = DeskConfig(
@@ -65,44 +67,47 @@ def _serve(options: argparse.Namespace) -> int:
         image_origins=serve_options.image_origins(options),
     )
     store = _store(options, credentials)
-    database = open_database(options.database)
-    own_key = desk_key(database, options.secret_key)
-    keys = sign_in_options.api_keys(own_key, database, credentials)
-    pool = RenderingPool()
-    desk = Desk(
-        config=config,
-        database=database,
-        clock=system_clock,
-        renderer=Renderer(SteadyLinks(presigner(store, config.buckets)), pool),
-        store=store,
-        destinations=_destinations(options, credentials),
-        key=own_key,
-        devices=sign_in_options.devices(own_key),
-    )
-    with contextlib.closing(pool), only_server(database):
-        # In a thread: an S3 that does not answer must not delay the start.
-        threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()
-        server = uvicorn.Config(
-            LimitedRequests(
-                create_app(desk, keys, sign_in_options.provider(options), serve_limits.exposure(options)),
-                RequestLimits(),
-            ),
-            host=options.host,
-            port=options.port,
-            log_config=None,
-            http=limited(serve_limits.connections(options)),
-            # A connection that changes its protocol has no limits, and nothing here speaks WebSocket.
-            ws="none",
-            access_log=False,
-            server_header=False,
-            # Without this option uvicorn would trust any program on this machine about addresses.
-            proxy_headers=bool(options.behind_proxy),
-            forwarded_allow_ips=options.behind_proxy,
-            timeout_graceful_shutdown=5,
+    single_sign_on, exposure = sign_in_options.provider(options), serve_limits.exposure(options)
+    connections, destinations = serve_limits.connections(options), _destinations(options, credentials)
+    with bound(options.host, options.port) as sockets:
+        database = open_database(options.database)
+        own_key = desk_key(database, options.secret_key)
+        keys = sign_in_options.api_keys(own_key, database, credentials)
+        pool = RenderingPool()
+        desk = Desk(
+            config=config,
+            database=database,
+            clock=system_clock,
+            renderer=Renderer(SteadyLinks(presigner(store, config.buckets)), pool),
+            store=store,
+            destinations=destinations,
+            key=own_key,
+            devices=sign_in_options.devices(own_key),
         )
-        # Ctrl-C is a normal way to stop.
-        with contextlib.suppress(KeyboardInterrupt):
-            uvicorn.Server(server).run()
+        with contextlib.closing(pool), only_server(database):
+            # In a thread: an S3 that does not answer must not delay the start.
+            threading.Thread(target=check_buckets, args=(store, config.buckets or ()), daemon=True).start()
+            server = uvicorn.Config(
+                LimitedRequests(
+                    create_app(desk, keys, single_sign_on, exposure),
+                    RequestLimits(),
+                ),
+                host=options.host,
+                port=options.port,
+                log_config=None,
+                http=limited(connections),
+                # A connection that changes its protocol has no limits, and nothing here speaks WebSocket.
+                ws="none",
+                access_log=False,
+                server_header=False,
+                # Without this option uvicorn would trust any program on this machine about addresses.
+                proxy_headers=bool(options.behind_proxy),
+                forwarded_allow_ips=options.behind_proxy,
+                timeout_graceful_shutdown=5,
+            )
+            # Ctrl-C is a normal way to stop.
+            with contextlib.suppress(KeyboardInterrupt):
+                uvicorn.Server(server).run(sockets)
     return 0
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import re
 import resource
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -15,10 +17,14 @@ from include.http_limits.connections import ConnectionLimits, Connections
 from include.review_desk.errors import DeskSetupError
 from include.review_desk.web.exposure import Exposure
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _DEFAULTS = ConnectionLimits()
 # Files, database connections and sockets to S3 that the desk needs beside its clients' connections.
 _OTHER_FILES = 256
 _MIN_TOKEN_CHARACTERS = 16
+_HOST_NAME = re.compile(r"[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?")
 
 
 def add_limit_options(group: argparse._ArgumentGroup) -> None:
@@ -34,7 +40,6 @@ def add_limit_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--max-connections-per-address",
         type=_count,
-        default=_DEFAULTS.connections_per_address,
         metavar="NUMBER",
         help="the same for one address, unless it is that of --behind-proxy; a hundred browsers behind one "
         f"address hold 600 (default {_DEFAULTS.connections_per_address})",
@@ -68,8 +73,13 @@ def exposure(options: argparse.Namespace) -> Exposure:
     Raises
     ------
     DeskSetupError
-        The token cannot be read or is too short.
+        The token cannot be read, is too short or serves for nothing, or a host's name is none.
     """
+    if options.monitoring_token_file is not None and not options.private_pages:
+        raise DeskSetupError(
+            "--monitoring-token-file is for --private-pages, without which everybody sees the pages: add "
+            "that, or leave the file out."
+        )
     return Exposure(
         private_pages=options.private_pages,
         monitoring_token=_token(options.monitoring_token_file),
@@ -78,24 +88,59 @@ def exposure(options: argparse.Namespace) -> Exposure:
 
 
 def connections(options: argparse.Namespace) -> Connections:
-    """The connections of this server; the process may then open as many files as the system allows."""
+    """The connections of this server; the process may then open as many files as the system allows.
+
+    Raises
+    ------
+    DeskSetupError
+        More for one address than in all, or no address of a proxy.
+    """
+    per_address = _per_address(options)
+    is_proxy = _proxies(options.behind_proxy)
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     most = options.max_connections
     if most_files != resource.RLIM_INFINITY:
         most = min(most, max(most_files - _OTHER_FILES, most_files // 2))
-    limits = ConnectionLimits(
-        connections=most, connections_per_address=min(most, options.max_connections_per_address)
-    )
-    if not options.behind_proxy:
-        return Connections(limits)
+    limits = ConnectionLimits(connections=most, connections_per_address=min(most, per_address))
+    return Connections(limits) if is_proxy is None else Connections(limits, is_proxy)
+
+
+def _per_address(options: argparse.Namespace) -> int:
+    given: int | None = options.max_connections_per_address
+    if given is None:
+        return _DEFAULTS.connections_per_address
+    if given > options.max_connections:
+        raise DeskSetupError(
+            f"--max-connections-per-address {given} is more than --max-connections {options.max_connections} "
+            "in all: lower the one or raise the other."
+        )
+    return given
+
+
+def _proxies(text: str | None) -> Callable[[str], bool] | None:
+    if not text:
+        return None
+    for part in text.split(","):
+        if part.strip() != "*" and not _is_network(part.strip()):
+            raise DeskSetupError(
+                f"--behind-proxy {part.strip()[:200]!r} must be the proxy's address, like 10.0.0.7, or its "
+                "network, like 172.16.0.0/12; several with commas."
+            )
     # The same addresses whose X-Forwarded-For is believed, in all the forms that uvicorn reads.
-    proxies = ProxyHeadersMiddleware(service_unavailable, options.behind_proxy).trusted_hosts
-    return Connections(limits, proxies.__contains__)
+    return ProxyHeadersMiddleware(service_unavailable, text).trusted_hosts.__contains__
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _allowed_hosts(options: argparse.Namespace) -> tuple[str, ...] | None:
-    names = [name.lower() for name in options.allowed_host or ()]
+    names = [_host_name(name) for name in options.allowed_host or ()]
     if "*" in names:
         return None
     if options.public_url:
@@ -103,6 +148,15 @@ def _allowed_hosts(options: argparse.Namespace) -> tuple[str, ...] | None:
     elif not names and not _is_loopback(options.host):
         return None
     return tuple(names)
+
+
+def _host_name(text: str) -> str:
+    if text != "*" and not _is_network(text) and _HOST_NAME.fullmatch(text) is None:
+        raise DeskSetupError(
+            f"--allowed-host {text[:200]!r} must be a host name alone, like desk.example.org, without "
+            "http://, port or path; '*' for any."
+        )
+    return text.lower()
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from include.review_desk.commands import sign_in_options
+from include.review_desk.commands import listening, sign_in_options
 from include.review_desk.commands.keys import add_secret_key_option
 from include.review_desk.commands.options import (
     add_bucket_options,
@@ -51,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_addresses(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--port", type=int, default=5800, help="port to listen on (default 5800)")
+    group.add_argument("--port", type=listening.port, default=5800, help="port to listen on (default 5800)")
     group.add_argument(
         "--host",
         default="127.0.0.1",
@@ -223,6 +223,8 @@ def image_origins(options: argparse.Namespace) -> tuple[str, ...]:
     DeskSetupError
         An origin has a path, or something that would change the meaning of the policy.
     """
+    if options.s3_endpoint:
+        _check_server("--s3-endpoint", options.s3_endpoint)
     if options.image_origin:
         return tuple(_origin(text, "--image-origin") for text in options.image_origin)
     if options.s3_endpoint:
@@ -250,6 +252,12 @@ def webhook_secret(path: Path | None) -> bytes | None:
     if not secret:
         raise DeskSetupError(f"The secret file {path} is empty: write a long random text into it.")
     return secret
+
+
+def _check_server(option: str, text: str) -> None:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise DeskSetupError(f"{option} {text!r} must be like http://host:port or https://host.")
 
 
 def _origin(text: str, option: str) -> str:

@@ -13,7 +13,7 @@ from unittest import mock
 
 from include.review_desk.__main__ import main
 from tests.support.desk import unique
-from tests.support.servers import ROOT
+from tests.support.servers import ROOT, free_port
 
 if TYPE_CHECKING:
     from tests.support.desk import Site
@@ -49,7 +49,16 @@ def run(*arguments: str, stdin: str = "", **environment: str) -> Result:
 def refused_start(*options: str) -> Result:
     """``serve`` with options that it cannot start with, in a process of its own."""
     process = subprocess.run(
-        [sys.executable, "-m", "include.review_desk", "serve", "--port", "1", "--any-bucket", *options],
+        [
+            sys.executable,
+            "-m",
+            "include.review_desk",
+            "serve",
+            "--port",
+            str(free_port()),
+            "--any-bucket",
+            *options,
+        ],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
