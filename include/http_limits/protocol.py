@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 _MAX_PIPELINED = 8
 # Of a longer body, only what comes with the head is read before it is asked for.
 _SHORT_BODY_BYTES = 16 * 1024
+# What the parser does not pass on: ``: `` and the end of a header's line; of the first line two spaces, the
+# version and the end, and the empty line.
+_HEADER_BYTES = 4
+_LINES_BYTES = 14
 
 
 class _State(Enum):
@@ -47,6 +51,8 @@ class LimitedProtocol(HttpToolsProtocol):
     _unread_deadline: float | None = None
     _sent_anything = False
     _head_bytes = 0
+    _parsed_head_bytes = 0
+    _head_too_large = False
     _ends = 0
     _message_complete = True
     _bytes_after_head = 0
@@ -102,10 +108,26 @@ class LimitedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise ValueError("Too many requests at once.")
         self._message_complete = False
+        self._parsed_head_bytes = 0
         super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """A part of the address is here."""
+        self._parsed_head_bytes += len(url)
+        super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header is here; a trailer comes too late to count."""
+        self._parsed_head_bytes += len(name) + len(value) + _HEADER_BYTES
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         """The request is answered from now on; its body follows."""
+        head_bytes = self._parsed_head_bytes + len(self.parser.get_method()) + _LINES_BYTES
+        if head_bytes > self.register.limits.head_bytes:
+            # Ends the parser, which has send_400_response called.
+            self._head_too_large = True
+            raise ValueError("The head is too large.")
         self._ends += 1
         self._bytes_after_head = self._body_bytes = 0
         was_busy = self._state is _State.BUSY
@@ -142,6 +164,13 @@ class LimitedProtocol(HttpToolsProtocol):
             self._rest()
         else:
             self._enter(_State.REST, self.register.limits.idle_body_seconds)
+
+    def send_400_response(self, msg: str) -> None:
+        """The parser has given up."""
+        if not self._head_too_large:
+            super().send_400_response(msg)
+        elif not self.transport.is_closing():
+            self._refuse_head()
 
     # --- from the server and its connections ---
 
@@ -201,8 +230,10 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
-        if self._head_bytes <= self.register.limits.head_bytes or self.transport.is_closing():
-            return
+        if self._head_bytes > self.register.limits.head_bytes and not self.transport.is_closing():
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
         if self._state is _State.BUSY:
             # An answer is under way, which another would corrupt.
             self.transport.abort()

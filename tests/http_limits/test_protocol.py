@@ -98,6 +98,30 @@ def test_a_long_head_is_refused(serve, line):
     assert (status, sentence) == (431, "Request line and headers are larger than 64 KiB.")
 
 
+def whole_head(size: int, *, in_line: bool) -> bytes:
+    """A request without a body whose line and headers have this many bytes."""
+    form = b"GET /%s HTTP/1.1\r\nHost: x\r\nX: %s\r\n\r\n"
+    filler = b"a" * (size - len(form % (b"", b"")))
+    return form % ((filler, b"") if in_line else (b"", filler))
+
+
+@pytest.mark.parametrize("in_line", [True, False], ids=["line", "headers"])
+@pytest.mark.parametrize("size", [64 * KIB + 1, 70_000, 99_000])
+def test_a_whole_head_beyond_the_limit_is_refused(serve, size, in_line):
+    with serve().connect() as connection:
+        connection.sendall(whole_head(size, in_line=in_line))
+        status, sentence = refusal(until_closed(connection))
+    assert (status, sentence) == (431, "Request line and headers are larger than 64 KiB.")
+
+
+@pytest.mark.parametrize("in_line", [True, False], ids=["line", "headers"])
+def test_a_head_of_just_the_limit_passes_again_and_again(serve, in_line):
+    with serve().connect() as connection:
+        for _ in range(3):
+            connection.sendall(whole_head(64 * KIB, in_line=in_line))
+            assert answer_of(connection).startswith(b"HTTP/1.1 200")
+
+
 @pytest.mark.parametrize("headers", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
 def test_a_body_that_stops_is_refused_in_time(serve, headers):
     server = serve(RequestLimits(body_seconds=0.2, bytes_per_second=10**9))
