@@ -91,6 +91,7 @@ def create(
         raise InvalidRequest(f"An invitation is good for 1 to {MAX_HOURS} hours, not {hours}.")
     if name is not None:
         workers.check_name(name)
+        workers.check_not_reserved(name)
     token = secrets.token_urlsafe(32)
     digest = sessions.hash_token(token)
     expires_ms = now_ms + hours * 3600 * 1000
@@ -166,6 +167,7 @@ def accept(desk: Desk, token: str, *, name: str, password: str) -> Session:
     """
     name = look_up(desk, token).name or name
     workers.check_name(name)
+    workers.check_not_reserved(name)
     check_password(password)
     password_hash = hash_password(password)
     now_ms = desk.clock()

@@ -14,7 +14,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from include.review_desk.audit_trail.actions import Action
 from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import Forbidden, InvalidRequest
-from include.review_desk.people import accounts, teams
+from include.review_desk.people import accounts, teams, workers
 from include.review_desk.people.departures import (
     give_back,
     invitations_to_led_teams,
@@ -176,7 +176,7 @@ def _forget_invited_name(connection: Connection, now_ms: int, row: AnyRow) -> No
 
 
 def _free_name(connection: Connection, pseudonym: str) -> str:
-    name = f"erased-{pseudonym}"
+    name = f"{workers.ERASED}{pseudonym}"
     taken = select(_workers.c.id).where(_workers.c.name == name)
     return name if connection.scalar(taken) is None else f"{name}-{secrets.token_hex(4)}"
 

@@ -100,6 +100,8 @@ def _record_refusal(desk: Desk, identity: Identity) -> None:
 def _free_name(connection: Connection, wish: str) -> str:
     plain = "".join(character for character in wish if character.isprintable()).strip()
     plain = plain[: workers.MAX_NAME_CHARACTERS - 12].strip() or _FALLBACK_NAME
+    if workers.is_reserved(plain):
+        plain = _FALLBACK_NAME
     name, number = plain, 1
     while connection.scalar(select(schema.workers.c.id).where(schema.workers.c.name == name)) is not None:
         number += 1

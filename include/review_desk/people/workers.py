@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from include.review_desk.storage.database import Database
 
 MAX_NAME_CHARACTERS = 128
+# What accounts that were erased are called, with their pseudonym (``leaving``).
+ERASED = "erased-"
 
 _CLOSED = "This account is closed: ask your team lead."
 
@@ -85,6 +87,7 @@ def _ensure_worker(
     single_sign_on = row is not None and row.oidc_subject is not None
     _check_way_in(name, password=bool(values), single_sign_on=single_sign_on)
     if row is None:
+        check_not_reserved(name)
         return insert_worker(connection, now_ms, name=name, **values), True
     if row.erased_ms is not None:
         raise InvalidRequest(
@@ -278,6 +281,19 @@ def check_name(name: str) -> None:
     if not _is_name(name):
         raise InvalidRequest(
             f"The name must be 1 to {MAX_NAME_CHARACTERS} printable characters without spaces at its ends."
+        )
+
+
+def is_reserved(name: str) -> bool:
+    """Whether people would take it for the name of an account that was erased."""
+    return name.lower().startswith(ERASED)
+
+
+def check_not_reserved(name: str) -> None:
+    """Raise InvalidRequest for a new name that is kept for accounts which were erased."""
+    if is_reserved(name):
+        raise InvalidRequest(
+            f"Names that begin with {ERASED!r} are kept for accounts that were erased: choose another one."
         )
 
 

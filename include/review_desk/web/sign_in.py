@@ -180,14 +180,16 @@ class SignInPages:
         self, request: Request, worker: Worker, *, error: DeskError | None = None, done: str | None = None
     ) -> Response:
         """The account page, with what went wrong or was done."""
+        memberships = await run_in_threadpool(teams.memberships, self._desk, worker)
         return page(
             "account.html",
             request=request,
             worker=worker,
+            lead=any(member.lead for member in memberships),
             status=http_status(error) if error else 200,
             error=error.message if error else None,
             done=done,
-            memberships=await run_in_threadpool(teams.memberships, self._desk, worker),
+            memberships=memberships,
             sessions=await run_in_threadpool(sessions.open_sessions, self._desk, worker),
             has_password=await run_in_threadpool(workers.has_password, self._desk, worker),
             second_factor=await run_in_threadpool(second_factor.state, self._desk, worker.id),

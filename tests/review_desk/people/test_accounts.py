@@ -144,6 +144,7 @@ def test_a_lead_invites_from_the_overview_and_nobody_else_does(site):
         assert (refused.status_code, "lead the team" in problem(refused)) == (403, True)
     with Browser(site.url) as browser:
         browser.sign_in(lead, PASSWORD)
+        assert 'href="/overview"' in browser.get("/account").text
         assert browser.submit("/overview/invitations", page="/account", team="other").status_code == 403
         made = browser.submit("/overview/invitations", page="/account", team=team)
         assert made.status_code == 200

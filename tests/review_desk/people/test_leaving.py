@@ -283,7 +283,23 @@ def test_nobody_can_keep_a_name_from_being_erased(desk):
     workers.add_worker(desk.database, 1, team="team", name="bob", password=PASSWORD)
     with desk.database.write() as connection:
         connection.execute(update(schema.workers).where(schema.workers.c.name == "bob").values(public_id="b"))
-    workers.add_worker(desk.database, 1, team="team", name="erased-b", password=PASSWORD)
+        # As an older desk allowed.
+        workers.insert_worker(connection, 1, name="erased-b", password_hash="x")
     erased = leaving.erase_worker(desk.database, 1, "bob")
     assert (erased.pseudonym, erased.name.startswith("erased-b-")) == ("b", True)
     assert who != "b"
+
+
+@pytest.mark.parametrize("name", ["erased-0123456789abcdef", "Erased-x"])
+def test_no_one_joins_under_the_name_of_an_erased_account(desk, name):
+    now_ms = desk.clock()
+    with pytest.raises(InvalidRequest, match="are kept for accounts that were erased"):
+        workers.add_worker(desk.database, now_ms, team="team", name=name, password=PASSWORD)
+    with pytest.raises(InvalidRequest, match="are kept for accounts that were erased"):
+        invitations.create(desk.database, now_ms, team="team", name=name)
+    link = invitations.create(desk.database, now_ms, team="team").token
+    with pytest.raises(InvalidRequest, match="are kept for accounts that were erased"):
+        invitations.accept(desk, link, name=name, password=PASSWORD)
+    invitations.accept(desk, link, name="ada", password=PASSWORD)
+    session = single_sign_on.sign_in(desk, Identity("issuer", "subject", name, frozenset()))
+    assert sessions.authenticate(desk, session.token).name == "reviewer"
