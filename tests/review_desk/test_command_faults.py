@@ -160,6 +160,26 @@ def test_a_command_without_a_database_names_option_and_environment():
     assert "DESK_DATABASE" in said
 
 
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (("--since", "2026-12-02", "--until", "2026-12-01"), "nothing lies between them"),
+        (("--since", "2026-12-01", "--until", "2026-12-01"), "nothing lies between them"),
+        (("--actor", "nobody-here"), "knows no actor 'nobody-here'"),
+    ],
+)
+def test_a_look_into_the_trail_that_cannot_find_anything_says_so(url, options, part):
+    assert part in sentence(run("audit-trail", "--database", url, *options))
+
+
+def test_the_trail_is_looked_up_by_whoever_acted(url):
+    account = run("audit-trail", "--database", url).stdout.splitlines()[0].split("\t")[1]
+    kind, name = account.split(" ", 1)
+    for actor in (kind, name, "ada"):
+        shown = run("audit-trail", "--database", url, "--actor", actor)
+        assert (shown.returncode, shown.stderr) == (0, "")
+
+
 @pytest.mark.usefixtures("programs", "network")
 def test_a_taken_port_is_one_sentence_before_anything_begins(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as other:

@@ -107,6 +107,11 @@ def test_the_variable_is_laid_over_the_file_key_by_key(
         ({"review": {"task_keywords": ["Bäume"]}}, "review.task_keywords.0 = 'Bäume' is not a keyword that"),
         ({"review": {"task_keywords": ["bounding-box"]}}, "review.task_keywords.0 = 'bounding-box' is not"),
         ({"review": {"task_keywords": ["k" * 31]}}, "at most 30 characters"),
+        (
+            {"review": {"own_policies": "os:system"}},
+            'review.own_policies = \'os:system\' is not a list of texts: write it as ["first", "second"].',
+        ),
+        ({"labels": "RBC"}, "labels = 'RBC' is not a list of texts"),
         ({"review": {"task_description": "one\ntwo"}}, "has more than one line"),
         ({"training": {"hyperparameters": {"epochs": 10.0}}}, "training.hyperparameters.epochs = 10.0: the "),
         ({"training": {"hyperparameters": {"epoch": 3}}}, "hyperparameters.epoch is no hyperparameter of "),

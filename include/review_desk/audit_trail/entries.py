@@ -110,6 +110,17 @@ def read(connection: Connection, wanted: Wanted, *, last: int | None = None) -> 
     return (_entry(row) for row in rows)
 
 
+def has_actor(connection: Connection, actor: str) -> bool:
+    """Whether there is anyone or anything of this name that could have acted; see ``Wanted``."""
+    people, keys = schema.workers, schema.api_keys
+    queries = (
+        select(people.c.id).where(or_(people.c.name == actor, people.c.public_id == actor)),
+        select(keys.c.access_key_id).where(keys.c.access_key_id == actor),
+        select(_trail.c.id).where(_trail.c.actor == actor),
+    )
+    return actor in actors.KINDS or any(connection.execute(query.limit(1)).first() for query in queries)
+
+
 def as_json(entry: Entry) -> dict[str, Any]:
     """An entry as a JSON object; members that do not apply are null."""
     actor = {"kind": entry.actor_kind, "name": entry.actor_name}

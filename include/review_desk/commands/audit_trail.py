@@ -7,11 +7,12 @@ from argparse import ArgumentTypeError
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from include.review_desk.audit_trail import entries
+from include.review_desk.audit_trail import actors, entries
 from include.review_desk.audit_trail.actions import Action
 from include.review_desk.audit_trail.record import record
 from include.review_desk.clock import as_iso, as_milliseconds, system_clock
 from include.review_desk.commands.options import add_database_option
+from include.review_desk.errors import InvalidRequest
 from include.review_desk.people import teams
 from include.review_desk.storage.opening import open_existing
 
@@ -50,9 +51,20 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def _audit_trail(options: argparse.Namespace) -> int:
+    if options.since is not None and options.until is not None and options.since >= options.until:
+        raise InvalidRequest(
+            f"--since {as_iso(options.since)} is not before --until {as_iso(options.until)}: nothing lies "
+            "between them."
+        )
     database = open_existing(options.database)
     with database.read() as connection:
         team_id = None if options.team is None else teams.team_id(connection, options.team)
+        if options.actor is not None and not entries.has_actor(connection, options.actor):
+            raise InvalidRequest(
+                f"The audit trail knows no actor {options.actor[:200]!r}: give the name or pseudonym of a "
+                "person (list-workers), an access key id (list-keys), an account of the operating system, or "
+                f"one of {', '.join(actors.KINDS)}."
+            )
     if options.json_lines:
         with database.write() as connection:
             on = "trail" if options.team is None else f"trail/{options.team}"

@@ -64,6 +64,8 @@ def _sentence(fault: Any, model: type[BaseModel]) -> str:
             f"{key} = {fault['input']!r}: SageMaker allows 100 MB in flight and an image may have 6 MB, so "
             f"{MOST_CONCURRENT_TRANSFORMS} is the most."
         )
+    if fault["type"] in ("tuple_type", "list_type"):
+        return f'{key} = {fault["input"]!r} is not a list of texts: write it as ["first", "second"].'
     message = fault["msg"].removeprefix("Value error, ")
     return f"{key} = {fault['input']!r}: {message[0].lower()}{message[1:]}."
 
