@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect
@@ -17,7 +18,6 @@ from include.review_desk.storage.engines import describe, make_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from pathlib import Path
 
     from sqlalchemy import URL
 
@@ -39,7 +39,10 @@ def take(url: str, target: Path) -> None:
     parsed = make_engine(url).url
     os.close(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     if parsed.get_backend_name() == "sqlite":
-        _copy(str(parsed.database), str(target))
+        try:
+            _copy(str(parsed.database), str(target))
+        except sqlite3.Error as error:
+            raise DeskSetupError(f"The backup {target} cannot be written: {error}.") from None
     else:
         _run("pg_dump", parsed, "--format=custom", "--no-owner", "--no-acl", f"--file={target}")
 
@@ -56,13 +59,25 @@ def put_back(source: Path, url: str) -> None:
     if engine.dialect.name == "sqlite":
         if os.path.exists(str(engine.url.database)):
             raise _not_empty(str(engine.url.database))
-        _copy(str(source), str(engine.url.database))
+        _copy_whole(source, Path(str(engine.url.database)))
         return
     tables = inspect(engine).get_table_names()
     engine.dispose()
     if tables:
         raise _not_empty(describe(engine))
     _restore(source, engine.url)
+
+
+def _copy_whole(source: Path, target: Path) -> None:
+    """Copy a database, or leave nothing: a part of one would have to be deleted by hand."""
+    try:
+        _copy(str(source), str(target))
+    except BaseException as error:
+        for path in (target, *(Path(f"{target}-{end}") for end in ("wal", "shm", "journal"))):
+            path.unlink(missing_ok=True)
+        if isinstance(error, (OSError, sqlite3.Error)):
+            raise DeskSetupError(f"The database {target} cannot be written: {error}.") from None
+        raise
 
 
 def _copy(source: str, target: str) -> None:

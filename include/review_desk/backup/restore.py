@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 
 from include.review_desk.audit_trail.actions import Action
-from include.review_desk.backup import acts, dump, work
-from include.review_desk.storage import journal, schema
+from include.review_desk.backup import acts, dump, journals, work
+from include.review_desk.errors import DeskSetupError
+from include.review_desk.storage import facts, journal, schema
 from include.review_desk.storage.journal_entries import ACT, ANSWER, LOOP, RESTORED
 from include.review_desk.storage.only_server import only_server
 from include.review_desk.storage.opening import open_database
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from include.review_desk.backup.archive import Backup
@@ -23,39 +26,69 @@ if TYPE_CHECKING:
 
 @dataclass
 class Restored:
-    """What was added to the backup. ``without_password`` are people who need a new one, by name."""
+    """What was added to the backup.
+
+    ``without_password`` are people who need a new one, by name; ``remarks`` are sentences about the journals.
+    """
 
     loops: int = 0
     answers: int = 0
     answers_without_loop: int = 0
     repeated: int = 0
     without_password: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
-def restore(backup: Backup, url: str, now_ms: int) -> Restored:
+def restore(backup: Backup, url: str, now_ms: int, *, without_damaged: bool = False) -> Restored:
     """Make the empty database at ``url`` what was acknowledged, with the journal's help.
 
     All of the journal is added in one transaction, with those that later backups took along. It stays as it
     is, so that the same backup can be restored again.
 
+    Parameters
+    ----------
+    without_damaged
+        Go on without what is damaged or missing of the journals.
+
     Raises
     ------
     DeskSetupError
+        There is no such journal, it is another Desk's, or some of it is damaged or missing; or see
+        :func:`include.review_desk.backup.dump.put_back`.
     """
     kept = journal.of_environment()
-    entries = list(backup.entries_since(kept))
+    gathered = journals.gather(backup, kept)
+    if gathered.faults and not without_damaged:
+        raise DeskSetupError(
+            f"The journal is not whole: {'; '.join(gathered.faults)}. Use another copy, or restore without "
+            "what is missing there by --without-damaged-lines."
+        )
     dump.put_back(backup.dump, url)
-    database = open_database(url)
     # What is added now is in the journal already.
-    database.journal = None
+    database = open_database(url, journaled=False)
     try:
         with only_server(database), database.write() as connection:
-            restored = _add(connection, entries, backup.begun_ms, now_ms)
+            restored = _add(connection, gathered.entries, backup.begun_ms, now_ms)
+            if gathered.identity is not None:
+                facts.put(connection, facts.IDENTITY, gathered.identity)
+            facts.put(connection, facts.JOURNAL, str(kept.path) if kept else None)
+            identity = str(facts.get(connection, facts.IDENTITY))
     finally:
         database.close()
     if kept is not None:
+        kept.claim(identity)
         kept.append([{"kind": RESTORED, "time_ms": now_ms}])
+    restored.remarks = tuple(_remarks(gathered))
     return restored
+
+
+def _remarks(gathered: journals.Gathered) -> Iterator[str]:
+    for path in gathered.left_out:
+        yield f"{path} is another Desk's: it was left out."
+    for path in gathered.cut_off:
+        yield f"The last line of {path} was cut off by a crash, and acknowledged to no one."
+    for fault in gathered.faults:
+        yield f"{fault}: what was there is missing."
 
 
 def _add(connection: Connection, entries: list[Entry], begun_ms: int, now_ms: int) -> Restored:

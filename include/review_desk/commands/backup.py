@@ -44,13 +44,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="FOLDER",
         help="the backup, beside those that were made after it",
     )
+    putting.add_argument(
+        "--without-damaged-lines",
+        action="store_true",
+        help="go on although lines or files of the journal are damaged or missing; they are named",
+    )
 
 
 def _backup(options: argparse.Namespace) -> int:
-    kept = journal.of_environment()
-    made = archive.make(options.database, options.to, kept, system_clock())
+    made = archive.make(options.database, options.to, system_clock())
     print(f"Wrote the backup {made.folder}.")
-    if kept is None:
+    if made.journal_sha256 is None:
         print(
             f"There is no journal ({journal.ENVIRONMENT}): what is answered or revoked from now on would be "
             "lost with the database."
@@ -59,9 +63,16 @@ def _backup(options: argparse.Namespace) -> int:
 
 
 def _restore(options: argparse.Namespace) -> int:
-    done = restore(archive.read(options.source), options.database, system_clock())
+    done = restore(
+        archive.read(options.source),
+        options.database,
+        system_clock(),
+        without_damaged=options.without_damaged_lines,
+    )
     print(f"Restored {options.source}, and from the journal {done.loops} loops and {done.answers} answers.")
     print(f"Repeated {done.repeated} acts that took something away. Everybody is signed out.")
+    for remark in done.remarks:
+        print(remark)
     if done.answers_without_loop:
         print(f"{done.answers_without_loop} answers belong to loops that no journal has: they were left out.")
     for name in done.without_password:

@@ -16,6 +16,7 @@ import logging
 import os
 import shutil
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,10 @@ logger.addHandler(logging.NullHandler())
 
 ENVIRONMENT = "DESK_JOURNAL"
 """Names the file. Every command that writes to the database needs it, so it is no option of one."""
+NONE = "none"
+"""In its place: no journal, although the database remembers one."""
+
+_DESK = "desk"
 
 _NOTED = "desk_noted"
 _BLOCK_BYTES = 65536
@@ -39,11 +44,34 @@ _BLOCK_BYTES = 65536
 Entry = dict[str, Any]
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What is in a journal.
+
+    Parameters
+    ----------
+    entries
+        Oldest first.
+    identity
+        The Desk whose journal it is; None where no line says so.
+    damaged
+        The numbers of lines that cannot be read.
+    is_cut_off
+        Whether the last line is not complete, as a crash leaves it.
+    """
+
+    entries: list[Entry] = field(default_factory=list)
+    identity: str | None = None
+    damaged: list[int] = field(default_factory=list)
+    is_cut_off: bool = False
+
+
 class Journal:
     """The file; several threads and processes may append to it."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.identity: str | None = None
         self._lock = threading.Lock()
 
     def append(self, entries: Sequence[Entry]) -> None:
@@ -54,7 +82,7 @@ class Journal:
         JournalError
             They cannot be written.
         """
-        lines = "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries).encode()
+        lines = _lines(entries)
         try:
             with self._alone() as file:
                 _append(file, lines)
@@ -66,15 +94,39 @@ class Journal:
             logger.error("%s", failure)
             raise failure from None
 
+    def claim(self, identity: str) -> None:
+        """Make it the journal of this Desk, or see that it is.
+
+        Raises
+        ------
+        DeskSetupError
+            It is another Desk's, or cannot be written.
+        """
+        try:
+            self.append([])
+            found = read_identity(self.path)
+            if found is None:
+                self.append([{"kind": _DESK, "identity": identity}])
+                found = read_identity(self.path)
+        except JournalError as error:
+            raise DeskSetupError(str(error)) from None
+        if found != identity:
+            raise DeskSetupError(
+                f"The journal {self.path} ({ENVIRONMENT}) is another Desk's: give each Desk its own file."
+            )
+        self.identity = identity
+
     def move_to(self, target: Path) -> None:
         """Move all entries to another file, which must not exist; the journal begins again."""
-        with self._alone() as file, target.open("xb") as moved:
+        new = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(new, "wb") as moved, self._alone() as file:
+            file.truncate(_end_of_lines(file))
             file.seek(0)
             shutil.copyfileobj(file, moved)
             moved.flush()
             os.fsync(moved.fileno())
             file.truncate(0)
-            os.fsync(file.fileno())
+            _append(file, _lines([{"kind": _DESK, "identity": self.identity}] if self.identity else []))
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[Any]:
@@ -91,17 +143,18 @@ def of_environment() -> Journal | None:
     Raises
     ------
     DeskSetupError
-        It cannot be written.
+        There is no such file.
     """
     given = os.environ.get(ENVIRONMENT)
-    if not given:
+    if not given or given == NONE:
         return None
-    journal = Journal(Path(given))
-    try:
-        journal.append([])
-    except JournalError as error:
-        raise DeskSetupError(str(error)) from None
-    return journal
+    path = Path(os.path.abspath(given))
+    if not path.is_file():
+        raise DeskSetupError(
+            f"There is no journal {given} ({ENVIRONMENT}): mount its disk or correct the name. To restore "
+            f"without what came after the backup, unset {ENVIRONMENT}."
+        )
+    return Journal(path)
 
 
 def noting(noted: list[Entry]) -> dict[str, Any]:
@@ -120,14 +173,49 @@ def note(connection: Connection, entry: Entry) -> None:
         connection.get_execution_options()[_NOTED].append(entry)
 
 
-def read(path: Path) -> Iterator[Entry]:
-    """The entries of a journal, oldest first; nothing where there is no file."""
-    if not path.exists():
-        return
+def read(path: Path) -> Contents:
+    """What is in a journal.
+
+    Raises
+    ------
+    OSError
+    """
+    entries: list[Entry] = []
+    damaged: list[int] = []
+    identity = None
+    line = b"\n"
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            entry = _parse(line)
+            if entry is None and line.endswith(b"\n"):
+                damaged.append(number)
+            elif entry is not None and entry.get("kind") == _DESK:
+                identity = identity or entry.get("identity")
+            elif entry is not None:
+                entries.append(entry)
+    return Contents(entries, identity, damaged, not line.endswith(b"\n"))
+
+
+def read_identity(path: Path) -> str | None:
+    """The Desk whose journal it is: nearly always the first line says so."""
     with path.open("rb") as file:
         for line in file:
-            with contextlib.suppress(ValueError):
-                yield json.loads(line)
+            entry = _parse(line)
+            if entry is not None and entry.get("kind") == _DESK:
+                return str(entry.get("identity"))
+    return None
+
+
+def _parse(line: bytes) -> Entry | None:
+    with contextlib.suppress(ValueError):
+        entry = json.loads(line)
+        if isinstance(entry, dict):
+            return entry
+    return None
+
+
+def _lines(entries: Sequence[Entry]) -> bytes:
+    return "".join(json.dumps(entry, separators=(",", ":")) + "\n" for entry in entries).encode()
 
 
 def _append(file: Any, lines: bytes) -> None:

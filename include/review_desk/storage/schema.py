@@ -359,6 +359,15 @@ operation_counts = Table(
 )
 
 
+# See storage.facts.
+desk_facts = Table(
+    "desk_facts",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+
 def inserted_id(result: CursorResult[Any]) -> int:
     """The ``id`` of the one row that an INSERT made."""
     key = result.inserted_primary_key

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import Connection, inspect, text
 
 from include.review_desk.errors import DeskSetupError
-from include.review_desk.storage import append_only, schema
+from include.review_desk.storage import append_only, facts, schema
 from include.review_desk.storage.engines import describe
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from include.review_desk.storage.database import Database
 
-HEAD = "0004"
+HEAD = "0005"
 """The last migration: what a database made from schema.py counts as."""
 
 # As in only_server: any numbers that no one else locks in this database ("desk", "tabl").
@@ -53,6 +53,7 @@ def bring_up_to_date(database: Database) -> None:
             _stamp(connection, HEAD)
         elif version != HEAD:
             _migrate(connection, version, describe(database.engine))
+        facts.ensure_identity(connection)
 
 
 def alembic_config(connection: Connection) -> Config:

@@ -87,7 +87,9 @@ def test_a_loop_and_an_answer_that_cannot_be_kept_are_refused_and_can_be_repeate
         assert list(connection.scalars(select(schema.human_loops.c.name))) == ["first"]
     start(desk, "second")
     assert submission.answer(desk, person, task, {"a": 1}).loop == "first"
-    kinds = [entry["kind"] for entry in journal.read(kept.path) if entry["kind"] in ("loop", "answer")]
+    kinds = [
+        entry["kind"] for entry in journal.read(kept.path).entries if entry["kind"] in ("loop", "answer")
+    ]
     assert kinds == ["loop", "loop", "answer"]
 
 
@@ -113,7 +115,7 @@ def test_entries_are_written_all_or_none(tmp_path):
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert kept.path.read_bytes() == before
     kept.append([{"number": 4}])
-    assert [entry["number"] for entry in journal.read(kept.path)] == [1, 4]
+    assert [entry["number"] for entry in journal.read(kept.path).entries] == [1, 4]
 
 
 def test_a_loop_whose_commit_failed_does_not_take_the_name_of_the_one_that_was_started(
@@ -121,7 +123,7 @@ def test_a_loop_whose_commit_failed_does_not_take_the_name_of_the_one_that_was_s
 ):
     url = f"sqlite:///{tmp_path}/desk.db"
     start(desk, "before")
-    backup = archive.make(url, tmp_path / "backups", kept, clock() - 1)
+    backup = archive.make(url, tmp_path / "backups", clock() - 1)
     append = Journal.append
 
     def then_crash(self: Journal, entries: list[journal.Entry]) -> None:

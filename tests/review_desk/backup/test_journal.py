@@ -42,7 +42,7 @@ def test_a_line_that_was_cut_off_is_passed_over_and_spoils_no_other(kept: Journa
     with kept.path.open("ab") as file:
         file.write(b'{"number": 3, "answ')
     kept.append([{"number": 4}])
-    assert [entry["number"] for entry in journal.read(kept.path)] == [1, 2, 4]
+    assert [entry["number"] for entry in journal.read(kept.path).entries] == [1, 2, 4]
     assert kept.path.stat().st_mode & 0o777 == 0o600
 
 
@@ -57,7 +57,7 @@ def test_a_transaction_that_is_rolled_back_is_not_kept(kept: Journal, tmp_path: 
     with database.write() as connection:
         journal.note(connection, {"number": 2})
     database.close()
-    assert list(journal.read(kept.path)) == [{"number": 2}]
+    assert journal.read(kept.path).entries == [{"number": 2}]
 
 
 def test_a_journal_that_cannot_be_written_is_told_at_the_start(monkeypatch, tmp_path: Path):
@@ -84,10 +84,10 @@ def later(kept: Journal, **act: object) -> None:
 
 def test_an_older_backup_takes_the_journals_of_later_ones_along(kept: Journal, tmp_path: Path):
     url, backups = made_desk(tmp_path), tmp_path / "backups"
-    first = archive.make(url, backups, kept, system_clock())
+    first = archive.make(url, backups, system_clock())
     database = open_database(url)
     accounts.remove_worker(database, system_clock(), "ada")
-    archive.make(url, backups, kept, system_clock() + 1000)
+    archive.make(url, backups, system_clock() + 1000)
     accounts.remove_worker(database, system_clock(), "bo")
     database.close()
     found = f"sqlite:///{tmp_path}/found.db"
@@ -101,7 +101,7 @@ def test_an_older_backup_takes_the_journals_of_later_ones_along(kept: Journal, t
 
 def test_what_was_given_back_since_is_not_taken_away(kept: Journal, tmp_path: Path):
     url = made_desk(tmp_path)
-    backup = archive.make(url, tmp_path / "backups", kept, system_clock())
+    backup = archive.make(url, tmp_path / "backups", system_clock())
     database = open_database(url)
     accounts.remove_worker(database, system_clock(), "ada")
     add_worker(database, system_clock(), team="team", name="ada", password=PASSWORD)
@@ -119,14 +119,14 @@ def test_what_was_given_back_since_is_not_taken_away(kept: Journal, tmp_path: Pa
 def test_acts_from_before_a_restore_mean_nothing_in_a_later_backup(kept: Journal, tmp_path: Path):
     """Ids of people who came between backup and loss are given out again after the restore."""
     url = made_desk(tmp_path)
-    first = archive.make(url, tmp_path / "backups", kept, system_clock())
+    first = archive.make(url, tmp_path / "backups", system_clock())
     later(kept, action="account-closed", person_id=4)
     found = f"sqlite:///{tmp_path}/found.db"
     restore(archive.read(first.folder), found, system_clock())
     database = open_database(found)
     add_worker(database, system_clock(), team="team", name="dee", password=PASSWORD)
     database.close()
-    second = archive.make(found, tmp_path / "backups", kept, system_clock() + 1000)
+    second = archive.make(found, tmp_path / "backups", system_clock() + 1000)
     last = f"sqlite:///{tmp_path}/last.db"
     restore(archive.read(second.folder), last, system_clock())
     assert people(last) == {"ada": True, "bo": True, "cy": True, "dee": True}
@@ -134,7 +134,7 @@ def test_acts_from_before_a_restore_mean_nothing_in_a_later_backup(kept: Journal
 
 def test_backups_that_cannot_be_used_are_refused_in_a_sentence(kept: Journal, tmp_path: Path):
     url = made_desk(tmp_path)
-    backup = archive.make(url, tmp_path / "backups", kept, system_clock())
+    backup = archive.make(url, tmp_path / "backups", system_clock())
     arguments = ("restore", "--from", str(backup.folder), "--database")
     assert "is not empty: restore into a new one" in run(*arguments, url).stderr
     with (backup.folder / "database.dump").open("ab") as file:
@@ -159,7 +159,7 @@ def test_without_a_journal_both_commands_say_what_that_means(tmp_path: Path, mon
 
 def test_everybody_who_changed_a_password_needs_another(kept: Journal, tmp_path: Path):
     url = made_desk(tmp_path)
-    backup = archive.make(url, tmp_path / "backups", kept, system_clock())
+    backup = archive.make(url, tmp_path / "backups", system_clock())
     # One set by a command, two by the people themselves.
     later(kept, action="password-changed", person_id=1)
     later(kept, action="password-changed", actor_kind="person", actor_id=2)
@@ -180,7 +180,7 @@ def test_an_old_second_factor_does_not_come_back(kept, tmp_path, done, factors, 
         values = {"worker_id": 1, "secret": "x", "created_ms": 1, "confirmed_ms": 1}
         connection.execute(schema.second_factors.insert().values(**values))
     database.close()
-    backup = archive.make(url, tmp_path / "backups", kept, system_clock())
+    backup = archive.make(url, tmp_path / "backups", system_clock())
     for act in done:
         later(kept, action=f"second-factor-{act}", actor_kind="person", actor_id=1)
     found = f"sqlite:///{tmp_path}/found.db"
