@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING
 
 from sqlalchemy import insert
@@ -11,11 +12,24 @@ from include.review_desk.storage import schema
 from include.review_desk.storage.journal_entries import note_act
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sqlalchemy import Connection
 
     from include.review_desk.audit_trail.actions import Action
 
 _RECORD = insert(schema.audit_trail)
+_UNRECORDED = "desk_unrecorded"
+
+
+@contextlib.contextmanager
+def unrecorded(connection: Connection) -> Iterator[None]:
+    """Add no rows meanwhile: what a restore repeats was recorded when it was done."""
+    connection.execution_options(**{_UNRECORDED: True})
+    try:
+        yield
+    finally:
+        connection.execution_options(**{_UNRECORDED: False})
 
 
 def record(
@@ -47,6 +61,8 @@ def record(
     trimmed_ms
         Of a removal by age: all rows before this time may be deleted from now on.
     """
+    if connection.get_execution_options().get(_UNRECORDED):
+        return
     actor = actors.acting()
     row = {
         "time_ms": now_ms,

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from include.review_desk.audit_trail import actors
 from include.review_desk.audit_trail.actions import Action
+from include.review_desk.audit_trail.record import unrecorded
 from include.review_desk.people import accounts
 from include.review_desk.storage import schema
 
@@ -139,8 +140,9 @@ def repeat(connection: Connection, acts: Sequence[Act], begun_ms: int) -> list[A
         person = None if action in _NAMED else whose(act)
         last[str(action), str(act["object"]), str(person), str(act["team_id"])] = act
     repeated = [act for act in last.values() if act["action"] in _REPEATED]
-    for act in repeated:
-        _REPEATED[act["action"]](connection, act)
+    with unrecorded(connection):
+        for act in repeated:
+            _REPEATED[act["action"]](connection, act)
     return repeated
 
 

@@ -68,13 +68,24 @@ def put_back(source: Path, url: str) -> None:
     _restore(source, engine.url)
 
 
+def take_away(url: str) -> None:
+    """Delete the SQLite file that ``put_back`` has made; a database of PostgreSQL stays."""
+    parsed = make_engine(url).url
+    if parsed.get_backend_name() == "sqlite":
+        _remove(Path(str(parsed.database)))
+
+
+def _remove(database: Path) -> None:
+    for end in ("", "-wal", "-shm", "-journal", ".lock"):
+        Path(f"{database}{end}").unlink(missing_ok=True)
+
+
 def _copy_whole(source: Path, target: Path) -> None:
     """Copy a database, or leave nothing: a part of one would have to be deleted by hand."""
     try:
         _copy(str(source), str(target))
     except BaseException as error:
-        for path in (target, *(Path(f"{target}-{end}") for end in ("wal", "shm", "journal"))):
-            path.unlink(missing_ok=True)
+        _remove(target)
         if isinstance(error, (OSError, sqlite3.Error)):
             raise DeskSetupError(f"The database {target} cannot be written: {error}.") from None
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from include.review_desk.backup.archive import Backup
-    from include.review_desk.storage.journal import Entry
+    from include.review_desk.storage.journal import Entry, Journal
 
 
 @dataclass
@@ -64,21 +65,32 @@ def restore(backup: Backup, url: str, now_ms: int, *, without_damaged: bool = Fa
             "what is missing there by --without-damaged-lines."
         )
     dump.put_back(backup.dump, url)
-    # What is added now is in the journal already.
-    database = open_database(url, journaled=False)
     try:
-        with only_server(database), database.write() as connection:
-            restored = _add(connection, gathered.entries, backup.begun_ms, now_ms)
-            if gathered.identity is not None:
-                facts.put(connection, facts.IDENTITY, gathered.identity)
-            facts.put(connection, facts.JOURNAL, str(kept.path) if kept else None)
-            identity = str(facts.get(connection, facts.IDENTITY))
-    finally:
-        database.close()
-    if kept is not None:
-        kept.claim(identity)
-        kept.append([{"kind": RESTORED, "time_ms": now_ms}])
+        restored = _complete(gathered, url, kept, backup.begun_ms, now_ms)
+    except BaseException:
+        # Half a restore must not be taken for a whole one.
+        dump.take_away(url)
+        raise
     restored.remarks = tuple(_remarks(gathered))
+    return restored
+
+
+def _complete(
+    gathered: journals.Gathered, url: str, kept: Journal | None, begun_ms: int, now_ms: int
+) -> Restored:
+    # What is added now is in the journal already.
+    with (
+        contextlib.closing(open_database(url, journaled=False)) as database,
+        only_server(database),
+        database.write() as connection,
+    ):
+        restored = _add(connection, gathered.entries, begun_ms, now_ms)
+        if gathered.identity is not None:
+            facts.put(connection, facts.IDENTITY, gathered.identity)
+        facts.put(connection, facts.JOURNAL, str(kept.path) if kept else None)
+        if kept is not None:
+            kept.claim(str(facts.get(connection, facts.IDENTITY)))
+            kept.append([{"kind": RESTORED, "time_ms": now_ms}])
     return restored
 
 

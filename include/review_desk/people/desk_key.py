@@ -48,7 +48,10 @@ class DeskKey:
             try:
                 content = path.read_bytes()
             except OSError as error:
-                raise DeskSetupError(f"The desk's key {path} cannot be read: {error.strerror}.") from None
+                raise DeskSetupError(
+                    f"The desk's key {path} cannot be read: {error.strerror}. Give the file that the "
+                    "database was used with before, also after a restore, by --secret-key."
+                ) from None
             if len(content) != KEY_BYTES:
                 raise DeskSetupError(f"The desk's key {path} must be a file of {KEY_BYTES} random bytes.")
             self._key = content

@@ -10,6 +10,7 @@ JSON Lines, one entry each. A line that was cut off by a crash was acknowledged 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import logging
@@ -128,6 +129,23 @@ class Journal:
             file.truncate(0)
             _append(file, _lines([{"kind": _DESK, "identity": self.identity}] if self.identity else []))
 
+    def is_writable(self) -> bool:
+        """Whether there is room for more, without waiting for those who write at present."""
+        if not self._lock.acquire(blocking=False):
+            return True
+        try:
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+            with os.fdopen(descriptor, "r+b", buffering=0) as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _try_room(file)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        finally:
+            self._lock.release()
+        return True
+
     @contextlib.contextmanager
     def _alone(self) -> Iterator[Any]:
         """The file, which no other thread or process writes meanwhile."""
@@ -231,6 +249,16 @@ def _append(file: Any, lines: bytes) -> None:
         # No line may stay of what is rolled back.
         file.truncate(end)
         raise
+
+
+def _try_room(file: Any) -> None:
+    """Write and take back as much as a long entry needs: what a crash leaves of it is no line."""
+    end = _end_of_lines(file)
+    try:
+        if file.write(b" " * _BLOCK_BYTES) < _BLOCK_BYTES:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        file.truncate(end)
 
 
 def _end_of_lines(file: Any) -> int:

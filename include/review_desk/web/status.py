@@ -84,12 +84,14 @@ class Health:
 
 
 def health_report(desk: Desk, threads: list[Periodic]) -> dict[str, Any]:
-    """Whether the desk can work: the database answers and every background thread runs."""
+    """Whether the desk can work: database and journal, if it has one, can be used, all threads run."""
     stopped = [thread.name for thread in threads if not thread.alive]
-    database = _database_answers(desk)
+    works = {"database": _database_answers(desk)}
+    if desk.database.journal is not None:
+        works["journal"] = desk.database.journal.is_writable()
     return {
-        "status": "ok" if database and not stopped else "unavailable",
-        "database": "ok" if database else "unavailable",
+        "status": "ok" if all(works.values()) and not stopped else "unavailable",
+        **{part: "ok" if well else "unavailable" for part, well in works.items()},
         "stopped_threads": stopped,
     }
 

@@ -20,6 +20,7 @@ from include.review_desk.storage import journal, schema
 from include.review_desk.storage.journal import Journal
 from include.review_desk.storage.opening import open_database
 from include.review_desk.web.json_http import error_response
+from include.review_desk.web.status import health_report
 from include.review_desk.work import submission, tasks
 from tests.review_desk.in_process import clock, desk, person, start
 from tests.review_desk.people.commands import run
@@ -145,3 +146,28 @@ def test_a_loop_whose_commit_failed_does_not_take_the_name_of_the_one_that_was_s
         assert (row.live_name, row.created_ms) == ("loop", clock())
         assert connection.scalar(select(func.count()).select_from(loops)) == 2
     found.close()
+
+
+def test_health_tells_when_the_journal_is_full(kept, desk, monkeypatch):
+    kept.append([{"number": 1}])
+    before = kept.path.read_bytes()
+    assert health_report(desk, []) == {
+        "status": "ok",
+        "database": "ok",
+        "journal": "ok",
+        "stopped_threads": [],
+    }
+    assert kept.path.read_bytes() == before
+    monkeypatch.setattr(journal, "_BLOCK_BYTES", 4096)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+    try:
+        is_writable = kept.is_writable()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert not is_writable
+    assert kept.path.read_bytes() == before
+    kept.path.unlink()
+    kept.path.mkdir()
+    report = health_report(desk, [])
+    assert (report["status"], report["journal"]) == ("unavailable", "unavailable")

@@ -6,14 +6,16 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
 from include.review_desk.backup import archive
 from include.review_desk.clock import system_clock
+from include.review_desk.errors import DeskSetupError
 from include.review_desk.people.workers import add_worker
-from include.review_desk.storage import facts, journal
+from include.review_desk.storage import facts, journal, schema
 from include.review_desk.storage.opening import open_database
 from tests.review_desk.backup.test_journal import people
-from tests.review_desk.people.commands import run
+from tests.review_desk.people.commands import ANYTHING, refused_start, run
 from tests.support.reviewer import PASSWORD
 
 
@@ -159,3 +161,67 @@ def test_a_desk_restored_without_its_journal_has_none(tmp_path, monkeypatch):
     assert "There was no journal" in restore(backup.folder, found).stdout
     close_account(found, "ada")
     assert kept.read_bytes() == before
+
+
+def trail(url: str) -> list[tuple[str, int | None]]:
+    database = open_database(url)
+    with database.read() as connection:
+        query = select(schema.audit_trail.c.action, schema.audit_trail.c.person_id)
+        rows = [(row.action, row.person_id) for row in connection.execute(query)]
+    database.close()
+    return rows
+
+
+def test_the_restored_trail_has_each_act_once(tmp_path, monkeypatch):
+    url = made_desk(tmp_path, "one", monkeypatch)
+    backup = archive.make(url, tmp_path / "backups", system_clock())
+    close_account(url, "ada")
+    assert run("erase-worker", "--name", "bo", "--yes", "--database", url).returncode == 0
+    before = trail(url)
+    assert ("account-closed", 2) in before
+    found = f"sqlite:///{tmp_path}/found.db"
+    assert restore(backup.folder, found, DESK_JOURNAL=f"{tmp_path}/one.jsonl").returncode == 0
+    assert trail(found) == before
+
+
+def test_a_restore_that_fails_leaves_no_database(tmp_path, monkeypatch):
+    url = made_desk(tmp_path, "one", monkeypatch)
+    backup = archive.make(url, tmp_path / "backups", system_clock())
+
+    def fail(*_: object) -> None:
+        raise DeskSetupError("The disk is full.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("include.review_desk.backup.acts.repeat", fail)
+        assert "The disk is full." in restore(backup.folder, f"sqlite:///{tmp_path}/found.db").stderr
+    assert list(tmp_path.glob("found.db*")) == []
+    assert restore(backup.folder, f"sqlite:///{tmp_path}/found.db").returncode == 0
+
+
+@pytest.mark.parametrize("target", ["file", "/proc/backups", "/dev/null"])
+def test_a_backup_that_cannot_be_written_is_told_in_a_sentence(target, tmp_path, monkeypatch):
+    url = made_desk(tmp_path, "one", monkeypatch)
+    (tmp_path / "file").touch()
+    made = run("backup", "--to", str(tmp_path / target), "--database", url)
+    assert made.returncode == 2
+    assert "cannot be written" in made.stderr
+    assert "Give --to a folder with free space." in made.stderr
+
+
+@pytest.mark.parametrize("about", ["{}", "no JSON", "[]", "\udcff"])
+def test_what_is_no_backup_is_told_in_a_sentence(about, tmp_path, monkeypatch):
+    url, found = made_desk(tmp_path, "one", monkeypatch), f"sqlite:///{tmp_path}/found.db"
+    backup = archive.make(url, tmp_path / "backups", system_clock())
+    (backup.folder / "about.json").write_bytes(about.encode(errors="surrogateescape"))
+    assert "about.json is damaged: take another backup" in restore(backup.folder, found).stderr
+    assert "is no complete backup" in restore(tmp_path / "one.jsonl", found).stderr
+
+
+@pytest.mark.usefixtures("programs")
+def test_a_missing_key_file_is_told_with_what_to_do(tmp_path, monkeypatch):
+    url = made_desk(tmp_path, "one", monkeypatch)
+    assert run("create-key", "--client", "night", *ANYTHING, "--database", url).returncode == 0
+    (tmp_path / "one.db.key").unlink()
+    refused = refused_start("--database", url)
+    assert refused.returncode == 2
+    assert "was used with before, also after a restore, by --secret-key" in refused.stderr
