@@ -93,6 +93,7 @@ def test_logs_are_json_without_names_or_tokens(flow):
     log = flow.site.desk.log.read_text()
     lines = [json.loads(line) for line in log.splitlines()]
     assert {"time", "level", "message"} <= set(lines[0])
+    assert f"The Review Desk runs on {flow.site.url}" in [line["message"] for line in lines]
     assert any(line.get("operation") == "StartHumanLoop" for line in lines)
     assert any(line.get("route") == "/worker/tasks/{task}/answer" for line in lines)
     for secret in (person.name, person.token, task["task"], PASSWORD):

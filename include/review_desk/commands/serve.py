@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import os
 import threading
 from typing import TYPE_CHECKING
@@ -32,9 +33,12 @@ from include.review_desk.worker_templates.pool import RenderingPool
 from include.review_desk.worker_templates.rendering import Renderer
 
 if TYPE_CHECKING:
+    import socket
     from pathlib import Path
 
     from include.review_desk.events.destinations import Destination
+
+logger = logging.getLogger(__name__)
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -107,8 +111,17 @@ def _serve(options: argparse.Namespace) -> int:
             )
             # Ctrl-C is a normal way to stop.
             with contextlib.suppress(KeyboardInterrupt):
-                uvicorn.Server(server).run(sockets)
+                _Server(server).run(sockets)
     return 0
+
+
+class _Server(uvicorn.Server):
+    """Says where it runs; uvicorn does not when it is given its sockets."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            logger.info("The Review Desk runs on http://%s:%d", self.config.host, self.config.port)
 
 
 def _credentials(path: Path) -> dict[str, str]:
