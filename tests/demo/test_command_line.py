@@ -82,7 +82,7 @@ def test_a_port_that_another_program_took_meanwhile_is_replaced_and_named(tmp_pa
     assert open_state(tmp_path / "state").moved == ()
 
 
-def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_path, monkeypatch):
+def test_airflow_gets_two_connections_that_differ_in_endpoint_and_key_only(tmp_path, monkeypatch):
     monkeypatch.setenv("AWS_PROFILE", "somebody's own account")
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "CeleryExecutor")
     state = open_state(tmp_path / "state")
@@ -93,6 +93,10 @@ def test_airflow_gets_two_connections_that_differ_in_their_endpoints_only(tmp_pa
     services = aws["extra"].pop("service_config")
     assert services["sagemaker"]["endpoint_url"] == state.url("sagemaker")
     assert a2i["extra"].pop("service_config")["sagemaker-a2i-runtime"]["endpoint_url"] == state.url("desk")
+    # The Desk's key is made once the Desk is there.
+    assert aws.pop("login")
+    assert aws.pop("password")
+    assert (a2i.pop("login"), a2i.pop("password")) == ("", "")
     assert aws == a2i
 
 

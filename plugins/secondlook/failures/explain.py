@@ -43,7 +43,15 @@ _BY_CLASS: dict[str, Cause] = {
     "ValidationError": Cause.INVALID,
     # What a VOC folder, a box, an image, an archive or a RecordIO file holds is wrong (include/formats).
     **dict.fromkeys(
-        ("VocError", "BoxRefusedError", "UnusableImageError", "ArchiveError", "RecordIOError"), Cause.INVALID
+        (
+            "VocError",
+            "BoxRefusedError",
+            "UnusableImageError",
+            "ArchiveError",
+            "RecordIOError",
+            "UnsafeNameError",
+        ),
+        Cause.INVALID,
     ),
     **dict.fromkeys(
         (
