@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from include.demo.state import State
 
 START_SECONDS = 240.0
+_DESK_DATABASE = "desk.db"
 
 
 def s3_program(state: State) -> Program:
@@ -112,9 +113,12 @@ def give_airflow_access(state: State) -> None:
 
     It may do what the DAGs do, for this team and this bucket only.
     """
-    known = _desk_command(state, "list-keys")
-    if state.desk_access_file.exists() and f"{desk_access(state)[0]}\t" in known:
-        return
+    # The Desk lists no keys of a database that is not there: at the first start, and after its loss.
+    has_database = state.deployment.desk_database is not None or (state.folder / _DESK_DATABASE).exists()
+    if has_database and state.desk_access_file.exists():
+        key_id, _ = desk_access(state)
+        if f"{key_id}\t" in _desk_command(state, "list-keys"):
+            return
     made = _desk_command(
         state,
         *("create-key", "--client", "airflow", "--operations", "admin"),
@@ -192,7 +196,7 @@ def _credentials_file(state: State) -> Path:
 
 
 def _desk_environment(state: State) -> dict[str, str]:
-    database = state.folder / "desk.db"
+    database = state.folder / _DESK_DATABASE
     return clean_environment(ROOT) | {
         # Not on the command line, which everybody on the machine can read: a URL may hold a password.
         "DESK_DATABASE": state.deployment.desk_database or f"sqlite:///{database}",
