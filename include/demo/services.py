@@ -92,20 +92,11 @@ def reviewers_program(state: State, seed: int, *options: str) -> Program:
 def add_workers(state: State, names: tuple[str, ...]) -> None:
     """Give people a log-in at the Review Desk; raises `ServiceFailed` when it refuses."""
     for name in names:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "include.review_desk", "add-worker"),
-                *("--team", TEAM, "--name", name, "--password-stdin"),
-            ],
-            input=state.secrets.reviewers[name],
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            env=_desk_environment(state),
-            check=False,
+        _desk_command(
+            state,
+            *("add-worker", "--team", TEAM, "--name", name, "--password-stdin"),
+            password=state.secrets.reviewers[name],
         )
-        if done.returncode:
-            raise ServiceFailed(f"The Review Desk did not take the reviewer {name}: {done.stderr.strip()}")
 
 
 def give_airflow_access(state: State) -> None:
@@ -135,9 +126,10 @@ def desk_access(state: State) -> tuple[str, str]:
     return key_id, secret
 
 
-def _desk_command(state: State, *arguments: str) -> str:
+def _desk_command(state: State, *arguments: str, password: str | None = None) -> str:
     done = subprocess.run(
         [sys.executable, "-m", "include.review_desk", *arguments],
+        input=password,
         capture_output=True,
         text=True,
         cwd=ROOT,

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # Nearly all requests are shorter; what is longer goes to a temporary file.
 _IN_MEMORY_BYTES = 64 * 1024
 _PART_BYTES = 1024 * 1024
+# Of a longer body, only what comes with the head is read before it is asked for.
+_SHORT_BYTES = 16 * 1024
 
 
 class ClientGone(Exception):
@@ -70,6 +72,16 @@ def announced_bytes(headers: list[tuple[bytes, bytes]]) -> int | None:
         if name == b"content-length" and value.isdigit():
             return int(value[:20])
     return None
+
+
+def has_long_body(headers: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a request announces a body of more than 16 KiB, or one of unknown length."""
+    for name, value in headers:
+        if name == b"transfer-encoding":
+            return True
+        if name == b"content-length":
+            return len(value) > 9 or not value.isdigit() or int(value) > _SHORT_BYTES
+    return False
 
 
 async def receive_body(receive: Receive, body: Body, *, limit: int, what: str, announced: int | None) -> None:

@@ -124,7 +124,7 @@ class Connections:
         if peer.open > self.limits.connections_per_address and not self._is_proxy(address):
             self._make_room(peer, "from your address")
         elif len(self._all) > self.limits.connections:
-            # Whoever has most connections gives one up.
+            # The address with the most connections gives one up.
             self._make_room(max(self._peers.values(), key=lambda each: each.open), "in all")
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(_SWEEP_SECONDS, self._sweep)

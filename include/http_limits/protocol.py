@@ -12,11 +12,13 @@ until the client is done, sends too much or takes too long.
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from include.http_limits.bodies import has_long_body
 from include.http_limits.refusals import HeadTooLarge, RequestRefused, RequestTooSlow
+from include.http_limits.transport import LingeringTransport
 
 if TYPE_CHECKING:
     import asyncio
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 
 # Browsers do not pipeline at all; each request that waits for its turn is kept in memory.
 _MAX_PIPELINED = 8
-# Of a longer body, only what comes with the head is read before it is asked for.
-_SHORT_BODY_BYTES = 16 * 1024
 # What the parser does not pass on: ``: `` and the end of a header's line; of the first line two spaces, the
 # version and the end, and the empty line.
 _HEADER_BYTES = 4
@@ -63,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """A client has connected; its first request is due."""
-        super().connection_made(cast("asyncio.Transport", _Closing(transport, self)))
+        super().connection_made(cast("asyncio.Transport", LingeringTransport(transport, self.linger)))
         self._deadline = self.loop.time() + self.register.limits.head_seconds
         self.register.add(self, self.client[0] if self.client else "unknown")
 
@@ -257,56 +257,6 @@ class LimitedProtocol(HttpToolsProtocol):
         self.register.remove(self)
         self._message_complete, self._state = True, _State.IDLE
         self.transport.close()
-
-
-class _Closing:
-    """A transport that waits for the client when it is closed in the middle of a request."""
-
-    def __init__(self, transport: asyncio.Transport, protocol: LimitedProtocol) -> None:
-        self._transport = transport
-        self._protocol = protocol
-        self._lingers = False
-
-        # What every request uses, without a detour.
-        self.write = transport.write
-        self.get_extra_info = transport.get_extra_info
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._transport, name)
-
-    def pause_reading(self) -> None:
-        """Let the client wait; nothing if it is gone."""
-        if not self._transport.is_closing():
-            self._transport.pause_reading()
-
-    def resume_reading(self) -> None:
-        """Read on; nothing if the client is gone."""
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
-
-    def is_closing(self) -> bool:
-        """Whether no further answer can be written."""
-        return self._lingers or self._transport.is_closing()
-
-    def close(self) -> None:
-        """Close once what was written is sent, and the client is done."""
-        if self._transport.is_closing() or self._lingers:
-            return
-        self._lingers = self._protocol.linger()
-        if self._lingers:
-            self._transport.write_eof()
-        else:
-            self._transport.close()
-
-
-def has_long_body(headers: list[tuple[bytes, bytes]]) -> bool:
-    """Whether a request announces a body of more than 16 KiB, or one of unknown length."""
-    for name, value in headers:
-        if name == b"transfer-encoding":
-            return True
-        if name == b"content-length":
-            return len(value) > 9 or not value.isdigit() or int(value) > _SHORT_BODY_BYTES
-    return False
 
 
 def limited(connections: Connections) -> type[LimitedProtocol]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from include.http_limits.addresses import network
-from include.http_limits.protocol import has_long_body
+from include.http_limits.bodies import has_long_body
 from include.http_limits.refusals import RequestRefused, RequestTooLarge, RequestTooSlow, ServerBusy
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""Long requests by those who hold a key: what is refused, how soon, and that nobody waits for it."""
+"""Long requests by those who hold a key: what is refused, how soon, and that no one else waits."""
 
 from __future__ import annotations
 

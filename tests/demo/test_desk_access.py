@@ -25,7 +25,7 @@ def test_airflow_has_a_key_for_its_team_and_bucket_that_stays_the_same(tmp_path)
     connection = json.loads(airflow_environment(state)["AIRFLOW_CONN_A2I_DEFAULT"])
     assert (connection["login"], connection["password"]) == first
     assert first[1] not in str(airflow_environment(state)["AIRFLOW_CONN_AWS_DEFAULT"])
-    # Whoever deletes the Desk's database gets a new one, and with it a new key.
+    # With a new database comes a new key.
     for file in state.folder.glob("desk.db*"):
         file.unlink()
     give_airflow_access(state)

@@ -102,7 +102,7 @@ def test_people_sign_in_through_it(proxied):
 
 
 def test_addresses_that_others_put_into_the_header_are_not_passed_on(proxied):
-    """Whoever guesses passwords cannot hide behind a header: the proxy writes its own."""
+    """A header does not hide who guesses passwords: the proxy writes its own."""
     guess = {"name": "ada", "password": "a wrong password"}
     statuses = [
         proxied.public.post(

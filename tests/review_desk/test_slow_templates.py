@@ -1,4 +1,4 @@
-"""Templates that compute for as long as they may hold up nobody but those who sent them."""
+"""Templates that compute for as long as they may hold up only those who sent them."""
 
 from __future__ import annotations
 

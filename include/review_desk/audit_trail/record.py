@@ -53,7 +53,7 @@ def record(
     on
         What was acted on, as ``<kind>/<name>``.
     by
-        The signed-in person who acts (``workers.id``); None: whoever ``actors.acting`` names.
+        The signed-in person who acts (``workers.id``); None: the actor of :func:`actors.acting`.
     person
         The person that the act is about.
     team

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from include.review_desk.audit_trail import actors
 from include.review_desk.audit_trail.actions import Action
 from include.review_desk.audit_trail.record import unrecorded
-from include.review_desk.people import accounts
+from include.review_desk.people import accounts, leaving
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
@@ -49,18 +49,8 @@ def _close_account(connection: Connection, act: Act) -> None:
 
 
 def _erase_name(connection: Connection, act: Act) -> None:
-    person = act["person_id"]
-    accounts.close(connection, act["time_ms"], person)
-    for table in (schema.second_factors, schema.recovery_codes, schema.team_exclusions, _members):
-        connection.execute(delete(table).where(table.c.worker_id == person))
-    pseudonym = connection.scalar(select(_workers.c.public_id).where(_workers.c.id == person))
-    forgotten: dict[str, Any] = {"password_hash": None, "oidc_issuer": None, "oidc_subject": None}
-    connection.execute(
-        update(_workers)
-        .where(_workers.c.id == person, _workers.c.erased_ms.is_(None))
-        .values(name=f"erased-{pseudonym}", erased_ms=act["time_ms"], **forgotten)
-    )
-    connection.execute(update(_invitations).where(_invitations.c.worker_id == person).values(name=None))
+    person = connection.execute(select(_workers).where(_workers.c.id == act["person_id"])).one()
+    leaving.erase(connection, act["time_ms"], person)
 
 
 def _remove_member(connection: Connection, act: Act) -> None:

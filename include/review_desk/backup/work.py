@@ -66,7 +66,7 @@ def add_answer(connection: Connection, entry: Entry, now_ms: int) -> bool | None
 
 
 def stop_loop(connection: Connection, name: str, now_ms: int) -> None:
-    """Stop a loop again: nobody is at work on it after a restore."""
+    """Stop a loop again, at once: after a restore no one is at work on it."""
     row = connection.execute(select(_loops).where(_loops.c.live_name == name)).one_or_none()
     if row is None or row.status not in (IN_PROGRESS, STOPPING) or _is_queued(connection, row.id):
         return

@@ -75,7 +75,7 @@ def _add_invitations(commands: Commands) -> None:
     withdraw = commands.add_parser(
         "withdraw-invitation",
         help="make an invitation's link useless",
-        description="Make the link of an invitation that nobody has used yet useless, at once and for good.",
+        description="Make the link of an unused invitation useless, at once and for good.",
     )
     withdraw.set_defaults(run=_withdraw_invitation)
     add_database_option(withdraw)

@@ -21,7 +21,7 @@ from include.review_desk.storage.locks import lock_person
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-    from include.review_desk.storage.database import Database
+    from include.review_desk.storage.database import AnyRow, Database
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,22 @@ def remove_worker(database: Database, now_ms: int, name: str) -> Closed:
     InvalidRequest
         There is no account of this name.
     """
-    workers = schema.workers
     with database.write() as connection:
-        worker_id = connection.scalar(select(workers.c.id).where(workers.c.name == name))
-        if worker_id is None:
-            raise InvalidRequest(f"There is no account {name!r}: see list-workers.")
-        return close(connection, now_ms, worker_id)
+        return close(connection, now_ms, account(connection, name).id)
+
+
+def account(connection: Connection, name: str) -> AnyRow:
+    """The row of the person who signs in by this name.
+
+    Raises
+    ------
+    InvalidRequest
+        There is no account of this name.
+    """
+    row = connection.execute(select(schema.workers).where(schema.workers.c.name == name)).one_or_none()
+    if row is None:
+        raise InvalidRequest(f"There is no account {name!r}: see list-workers.")
+    return row
 
 
 def close(connection: Connection, now_ms: int, worker_id: int) -> Closed:

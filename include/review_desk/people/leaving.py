@@ -56,7 +56,7 @@ def remove_from_team(database: Database, now_ms: int, *, team: str, name: str) -
         There is no such team or account, or the person is not in the team.
     """
     with database.write() as connection:
-        team_id, worker_id = teams.team_id(connection, team), _account(connection, name).id
+        team_id, worker_id = teams.team_id(connection, team), accounts.account(connection, name).id
         return _remove(connection, now_ms, team_id, team, worker_id, name)
 
 
@@ -97,7 +97,7 @@ def demote_lead(database: Database, now_ms: int, *, team: str, name: str) -> int
         There is no such team or account, or the person does not lead the team.
     """
     with database.write() as connection:
-        team_id, worker_id = teams.team_id(connection, team), _account(connection, name).id
+        team_id, worker_id = teams.team_id(connection, team), accounts.account(connection, name).id
         lock_person(connection, worker_id)
         mine = (_members.c.team_id == team_id, _members.c.worker_id == worker_id, _members.c.lead)
         if connection.execute(update(_members).where(*mine).values(lead=False)).rowcount == 0:
@@ -119,28 +119,26 @@ def erase_worker(database: Database, now_ms: int, name: str) -> Erased:
         There is no account of this name.
     """
     with database.write() as connection:
-        row = _account(connection, name)
-        if row.erased_ms is not None:
-            return Erased(row.public_id, row.name)
-        lock_person(connection, row.id)
-        accounts.close(connection, now_ms, row.id)
-        for table in (schema.second_factors, schema.recovery_codes, schema.team_exclusions, _members):
-            connection.execute(delete(table).where(table.c.worker_id == row.id))
-        _forget_invited_name(connection, now_ms, row)
-        erased = Erased(row.public_id, _free_name(connection, row.public_id))
-        connection.execute(
-            update(_workers)
-            .where(_workers.c.id == row.id)
-            .values(
-                name=erased.name,
-                password_hash=None,
-                oidc_issuer=None,
-                oidc_subject=None,
-                erased_ms=now_ms,
-            )
-        )
-        record(connection, now_ms, Action.NAME_ERASED, person=row.id)
-        return erased
+        return erase(connection, now_ms, accounts.account(connection, name))
+
+
+def erase(connection: Connection, now_ms: int, row: AnyRow) -> Erased:
+    """Erase a person, given by their row of ``workers``, in the transaction of the caller; once."""
+    if row.erased_ms is not None:
+        return Erased(row.public_id, row.name)
+    lock_person(connection, row.id)
+    accounts.close(connection, now_ms, row.id)
+    for table in (schema.second_factors, schema.recovery_codes, schema.team_exclusions, _members):
+        connection.execute(delete(table).where(table.c.worker_id == row.id))
+    _forget_invited_name(connection, now_ms, row)
+    erased = Erased(row.public_id, _free_name(connection, row.public_id))
+    connection.execute(
+        update(_workers)
+        .where(_workers.c.id == row.id)
+        .values(name=erased.name, password_hash=None, oidc_issuer=None, oidc_subject=None, erased_ms=now_ms)
+    )
+    record(connection, now_ms, Action.NAME_ERASED, person=row.id)
+    return erased
 
 
 def _remove(
@@ -179,10 +177,3 @@ def _free_name(connection: Connection, pseudonym: str) -> str:
     name = f"{workers.ERASED}{pseudonym}"
     taken = select(_workers.c.id).where(_workers.c.name == name)
     return name if connection.scalar(taken) is None else f"{name}-{secrets.token_hex(4)}"
-
-
-def _account(connection: Connection, name: str) -> AnyRow:
-    row = connection.execute(select(_workers).where(_workers.c.name == name)).one_or_none()
-    if row is None:
-        raise InvalidRequest(f"There is no account {name!r}: see list-workers.")
-    return row

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 from include.review_desk.audit_trail.actions import Action
 from include.review_desk.audit_trail.record import record
 from include.review_desk.errors import DeskSetupError, InvalidRequest, NotSignedIn
-from include.review_desk.people import sessions, totp
+from include.review_desk.people import accounts, sessions, totp
 from include.review_desk.storage import schema
 
 if TYPE_CHECKING:
@@ -169,11 +169,8 @@ def reset(database: Database, now_ms: int, name: str) -> bool:
     InvalidRequest
         There is no account of this name.
     """
-    workers = schema.workers
     with database.write() as connection:
-        worker_id = connection.scalar(select(workers.c.id).where(workers.c.name == name))
-        if worker_id is None:
-            raise InvalidRequest(f"There is no account {name!r}: see list-workers.")
+        worker_id = accounts.account(connection, name).id
         was_there = _forget(connection, worker_id)
         if was_there:
             record(connection, now_ms, Action.SECOND_FACTOR_REMOVED, person=worker_id)

@@ -1,8 +1,8 @@
 """Triggers by which the database itself keeps the audit trail append-only.
 
 A row is never changed. It is deleted only if a row of the trail says that everything before a later time was
-removed (``trimmed_ms``), so there is no removal without its record. This holds against mistakes and against
-whoever can make the desk run a statement; the owner of the tables can drop the triggers.
+removed (``trimmed_ms``), so there is no removal without its record. This holds against mistakes and
+injected SQL; the owner of the tables can drop the triggers.
 """
 
 from __future__ import annotations

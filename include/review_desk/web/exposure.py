@@ -61,41 +61,35 @@ class Exposure:
 
 def page_guard(desk: Desk, exposure: Exposure) -> Guard:
     """Wrap the endpoint of a page that may be private; visitors are sent to the sign-in page."""
-
-    def guard(endpoint: Endpoint) -> Endpoint:
-        if not exposure.private_pages:
-            return endpoint
-
-        def guarded(request: Request) -> Response:
-            try:
-                signed_in_worker(desk, request)
-            except NotSignedIn:
-                return sign_in_redirect(request)
-            return endpoint(request)
-
-        return guarded
-
-    return guard
+    return _guard(exposure, lambda request: _is_signed_in(desk, request), sign_in_redirect)
 
 
 def monitoring_guard(desk: Desk, exposure: Exposure) -> Guard:
     """Wrap the endpoint of a monitoring address that may be private; others get 401."""
+    token = exposure.monitoring_token
+    return _guard(
+        exposure,
+        lambda request: _has_token(request, token) or _is_signed_in(desk, request),
+        lambda _request: _unauthorized(),
+    )
 
+
+def _guard(exposure: Exposure, is_allowed: Callable[[Request], bool], refuse: Endpoint) -> Guard:
     def guard(endpoint: Endpoint) -> Endpoint:
-        if not exposure.private_pages:
-            return endpoint
-
         def guarded(request: Request) -> Response:
-            if not _has_token(request, exposure.monitoring_token):
-                try:
-                    signed_in_worker(desk, request)
-                except NotSignedIn:
-                    return _unauthorized()
-            return endpoint(request)
+            return endpoint(request) if is_allowed(request) else refuse(request)
 
-        return guarded
+        return guarded if exposure.private_pages else endpoint
 
     return guard
+
+
+def _is_signed_in(desk: Desk, request: Request) -> bool:
+    try:
+        signed_in_worker(desk, request)
+    except NotSignedIn:
+        return False
+    return True
 
 
 def _has_token(request: Request, token: str | None) -> bool:

@@ -1,6 +1,6 @@
 """Rendering in processes of its own: what a template costs is not the desk's, and any of it can be ended.
 
-Three crews, so that nobody waits for the templates of another: those that programs try out, the pages that
+Three crews, none of which waits for the templates of another: those that programs try out, the pages that
 people look at, and the pages that answers are checked against. A crew's processes start when they are needed
 first, are used again, and are replaced when one ends.
 """
@@ -115,7 +115,7 @@ class _Process:
                 cwd=_ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                # A traceback may quote what nobody is to read in logs.
+                # A traceback may quote the input, which has no place in logs.
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 # Ctrl-C is for the desk.

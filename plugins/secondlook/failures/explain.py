@@ -41,14 +41,11 @@ _BY_CLASS: dict[str, Cause] = {
     ),
     "ParamValidationError": Cause.INVALID,
     "ValidationError": Cause.INVALID,
-    # What a VOC folder, a box, an image, an archive or a RecordIO file holds is wrong (include/formats).
+    # What a VOC folder, a box, an image, an archive or a RecordIO file holds, or how it is named, is wrong
+    # (include/formats).
     **dict.fromkeys(
         (
-            "VocError",
-            "BoxRefusedError",
-            "UnusableImageError",
-            "ArchiveError",
-            "RecordIOError",
+            *("VocError", "BoxRefusedError", "UnusableImageError", "ArchiveError", "RecordIOError"),
             "UnsafeNameError",
         ),
         Cause.INVALID,

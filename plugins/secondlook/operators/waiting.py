@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from airflow.sdk.configuration import conf
@@ -56,13 +57,13 @@ class WaitingOperator(SecondLookOperator, Generic[S]):
         self._shared: SharedJobs | None = None
         self._is_killed = False
 
+    @abstractmethod
     def begin(self, context: Context) -> S:
         """Return the state of a fresh try."""
-        raise NotImplementedError
 
+    @abstractmethod
     def advance(self, context: Context, state: S) -> Wait[S] | Any:
         """Do the next thing; return what to wait for, or the task's result."""
-        raise NotImplementedError
 
     def timed_out(self, state: S, what: str) -> S:
         """Return how to continue when a wait for ``what`` took too long; by default the task fails."""

@@ -30,6 +30,11 @@ class LearnedAnswers:
         Where things lie in it.
     model
         Id of the youngest model of the lineage.
+
+    Raises
+    ------
+    NoCardError, RecordError
+        At the first question: a model of the lineage has no readable card.
     """
 
     def __init__(self, store: ObjectStore, layout: Layout, model: str) -> None:

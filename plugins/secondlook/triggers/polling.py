@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -53,13 +54,13 @@ class PollingTrigger(BaseTrigger):
         self.region_name = region_name
 
     @property
+    @abstractmethod
     def what(self) -> str:
         """What is waited for, in the middle of a sentence."""
-        raise NotImplementedError
 
+    @abstractmethod
     def is_over(self) -> bool:
         """Look once: whether there is nothing left to wait for."""
-        raise NotImplementedError
 
     @cached_property
     def sagemaker(self) -> SageMaker:

@@ -12,7 +12,7 @@ from typing import Any
 from include.aws_protocol.catalog import resolve_target
 from tests.support.aws import ROLE_ARN, STUB_IMAGE, AwsCredentials
 from tests.support.hostile.changes import changes, spread
-from tests.support.hostile.signing import PREFIX, RPC, Request, rpc, runtime, sign
+from tests.support.hostile.signing import PREFIX, RPC, WRONG_SIGNATURES, Request, rpc, runtime, sign
 
 _LOGS = "Logs_20140328"
 _GROUP = "/aws/sagemaker/TrainingJobs"
@@ -270,21 +270,9 @@ class Attack:
             rpc("signature", "DeleteEndpoint", {"EndpointName": self.names.endpoint}),
             runtime("signature", "POST", f"/endpoints/{self.names.endpoint}/invocations", b"x"),
         ]
-        ways: list[dict[str, Any]] = [
-            {"secret": "wrong"},
-            {"secret": ""},
-            {"key": "AKIAUNKNOWN"},
-            {"key": "\u00e9"},
-            {"key": "A" * 9000},
-            {"region": "eu-west-1"},
-            {"service": "s3"},
-            {"minutes": -16},
-            {"minutes": 16},
-            {"minutes": -60 * 24},
-        ]
         for request in requests:
             yield request
-            for way in ways:
+            for way in WRONG_SIGNATURES:
                 yield self.signed(request, **way)
             good = self.signed(request)
             yield replace(good, body=good.body + b" ")

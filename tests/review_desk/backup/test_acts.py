@@ -43,3 +43,26 @@ def test_only_who_was_taken_out_by_people_is_kept_out(desk, way: str, excluded: 
             for table in (schema.team_members, exclusions)
         ]
     assert counts == [0, excluded]
+
+
+def test_an_erased_name_is_gone_from_the_invitation_of_the_backup_too(desk):
+    invitations.create(desk.database, 1, team="team")
+    # Invited, but came by the provider.
+    invitations.create(desk.database, 1, team="team", name="Ada")
+    single_sign_on.sign_in(desk, Identity("https://issuer", "subject", "Ada", frozenset({"team"})))
+    workers, invited, trail = schema.workers, schema.invitations, schema.audit_trail
+    with desk.database.read() as connection:
+        person = connection.execute(select(workers).where(workers.c.name == "Ada")).one()
+    act = dict.fromkeys(trail.c.keys())
+    act |= {
+        "time_ms": desk.clock(),
+        "action": str(Action.NAME_ERASED),
+        "actor_kind": "command",
+        "person_id": person.id,
+    }
+    with desk.database.write() as connection:
+        assert acts.repeat(connection, [act], 0) == [act]
+    with desk.database.read() as connection:
+        assert "Ada" not in connection.scalars(select(invited.c.name)).all()
+        [erased] = connection.execute(select(workers).where(workers.c.id == person.id)).all()
+    assert (erased.name, erased.oidc_subject) == (f"erased-{person.public_id}", None)

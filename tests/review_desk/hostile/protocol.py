@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from typing import Any
 from urllib.parse import quote
 
 from tests.review_desk.hostile.models import Names, call, valid_calls
 from tests.support.desk import flow_request
-from tests.support.hostile.signing import PREFIX, RPC, Request, rpc, runtime, sign
+from tests.support.hostile.signing import PREFIX, RPC, WRONG_SIGNATURES, Request, rpc, runtime, sign
 
 
 def broken_documents(names: Names) -> Iterator[Request]:
@@ -194,23 +193,9 @@ def bad_signatures(names: Names) -> Iterator[Request]:
         runtime("signature", "POST", "/human-loops/stop", {"HumanLoopName": names.loop}),
         runtime("signature", "POST", "/human-loops", valid_calls(names)["StartHumanLoop"]),
     ]
-    ways: list[dict[str, Any]] = [
-        {"secret": "wrong"},
-        {"secret": ""},
-        {"key": "AKIAUNKNOWN"},
-        {"key": "\u00e9"},
-        {"key": "A" * 9000},
-        {"region": "eu-west-1"},
-        {"service": "s3"},
-        {"service": "sagemaker-a2i-runtime"},
-        {"minutes": -16},
-        {"minutes": 16},
-        {"minutes": -60 * 24},
-        {"minutes": -60 * 24 * 365},
-    ]
     for request in requests:
         yield request
-        for way in ways:
+        for way in (*WRONG_SIGNATURES, {"service": "sagemaker-a2i-runtime"}):
             yield sign(request, **way)
         yield from _tampered(sign(request))
 

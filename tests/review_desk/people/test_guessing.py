@@ -1,4 +1,4 @@
-"""Whom guessing passwords slows down: the guesser, and nobody else. By a clock that the test turns."""
+"""Guessing passwords slows down the guesser, and no one else. By a clock that the test turns."""
 
 from __future__ import annotations
 

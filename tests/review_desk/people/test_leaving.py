@@ -264,7 +264,7 @@ def test_a_name_that_is_erased_is_nowhere_and_the_answers_stay(both_sites):
         workers.add_worker(site.database, 1, team=flow.team, name=f"erased-{who}", password=password)
     assert "erased 20" in workers_line(site, f"erased-{who}")
     site.add_worker(flow.team, name)
-    assert pseudonym(site, name) != who, "whoever has the name now is another person"
+    assert pseudonym(site, name) != who, "the person who has the name now is another one"
 
 
 def test_who_signed_in_elsewhere_is_a_new_person_after_their_name_was_erased(desk):

@@ -41,7 +41,7 @@ class Attacker:
                 response = self._connection.getresponse()
                 return Answer(response.status, response.headers.get("Location", ""), response.read())
             except (OSError, http.client.HTTPException):
-                # Whoever is refused before the body was read loses the connection: once is no fault.
+                # A client that is refused before its body was read loses the connection: once is no fault.
                 self._connection.close()
                 if attempt == 2:
                     raise

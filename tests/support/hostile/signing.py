@@ -15,6 +15,20 @@ from tests.support.desk import ACCESS_KEY, SECRET_KEY
 
 PREFIX = f"arn:aws:sagemaker:{REGION}:{ACCOUNT_ID}"
 RPC = "application/x-amz-json-1.1"
+WRONG_SIGNATURES: tuple[dict[str, Any], ...] = (
+    {"secret": "wrong"},
+    {"secret": ""},
+    {"key": "AKIAUNKNOWN"},
+    {"key": "\u00e9"},
+    {"key": "A" * 9000},
+    {"region": "eu-west-1"},
+    {"service": "s3"},
+    {"minutes": -16},
+    {"minutes": 16},
+    {"minutes": -60 * 24},
+    {"minutes": -60 * 24 * 365},
+)
+"""Arguments of :func:`sign` whose signature no server may take."""
 
 
 @dataclass
